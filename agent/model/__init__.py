@@ -1,0 +1,1 @@
+"""The model port, its wire format and its adapters."""

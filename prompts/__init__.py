@@ -1,0 +1,1 @@
+"""The words given to the model, as Markdown, and their one loader."""

@@ -1,0 +1,1 @@
+"""What is true: deterministic rules, books and adapters."""

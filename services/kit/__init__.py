@@ -1,0 +1,1 @@
+"""Domain-free parts: errors, money, clock, ids, canonical form, settings, database."""

@@ -1,0 +1,70 @@
+"""Owns the canonical form of documents (RFC 8785) and their tagged hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import rfc8785
+
+from services.kit.clock import instant_text
+from services.kit.errors import refuse
+from services.kit.money import decimal_text
+
+_SAFE_INTEGER = 2**53
+
+
+def document(value: object, path: str = "$") -> Any:
+    """Return `value` as a plain document: Decimals and instants as text, absent fields left out.
+
+    Dataclasses and mappings become objects, in which None means absent. Raises `CANON_FLOAT`
+    for a float and for an integer of 2^53 or more, with the path.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, Enum):
+        return document(value.value, path)
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, int):
+        if abs(value) >= _SAFE_INTEGER:
+            raise refuse("CANON_FLOAT", path=path)
+        return value
+    if isinstance(value, float):
+        raise refuse("CANON_FLOAT", path=path)
+    return _container(value, path)
+
+
+def _container(value: object, path: str) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): document(item, f"{path}.{key}") for key, item in value.items()
+                if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [document(item, f"{path}[{at}]") for at, item in enumerate(value)]
+    raise TypeError(f"{type(value).__name__} at {path} has no canonical form")
+
+
+def canonical(value: object) -> bytes:
+    """Return the RFC 8785 bytes of the document of `value`."""
+    return rfc8785.dumps(document(value))
+
+
+def tagged_hash(tag: str, value: object) -> str:
+    r"""Return `sha256:` + hex(SHA256(tag + "\n" + canonical bytes)); `tag` such as `order/v1`."""
+    return bytes_hash(tag, canonical(value))
+
+
+def bytes_hash(tag: str, canonical_bytes: bytes) -> str:
+    """Return the tagged hash of bytes that are canonical already, such as stored ones."""
+    return "sha256:" + hashlib.sha256(tag.encode() + b"\n" + canonical_bytes).hexdigest()

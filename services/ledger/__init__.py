@@ -1,0 +1,1 @@
+"""The append-only book, its snapshots, and what is read from them."""

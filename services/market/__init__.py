@@ -1,0 +1,1 @@
+"""Instruments, sessions, quotes, bars and the feeds that bring them."""

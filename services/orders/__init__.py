@@ -1,0 +1,1 @@
+"""From a proposal over a person's confirmation to a fill."""

@@ -1,0 +1,1 @@
+"""What the coach can do: one small typed file per tool."""
