@@ -66,3 +66,8 @@ def _base32(number: int) -> str:
 def sha256_hex(text: str) -> str:
     """Return the SHA-256 of the UTF-8 text as 64 hex digits; how secrets are stored."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def new_key() -> str:
+    """Return a fresh 256-bit key as hex; for the installation's signing key."""
+    return secrets.token_hex(32)

@@ -1,0 +1,20 @@
+"""Create every table of the first release."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from services.kit.db import metadata
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    metadata.create_all(op.get_bind())
+
+
+def downgrade() -> None:
+    metadata.drop_all(op.get_bind())

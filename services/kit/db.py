@@ -1,0 +1,290 @@
+"""Owns the database: column types, tables, the engine, and one transaction seen by one tenant."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql import Delete, Select, Update
+from sqlalchemy.sql.expression import FromClause, Join
+from sqlalchemy.types import TypeDecorator
+
+from services.kit.clock import from_micros, to_micros
+from services.kit.errors import Refusal, check, refuse
+
+metadata = MetaData(naming_convention={
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+})
+"""Every table of the product; migrations create exactly these."""
+
+_INT64_MAX = 2**63 - 1
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant, stored as whole microseconds since 1970 UTC; naive times are refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Return the stored microseconds."""
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the aware UTC time."""
+        return None if value is None else from_micros(value)
+
+
+class Scaled(TypeDecorator[Decimal]):
+    """A Decimal stored as an integer of 10^-places; anything inexact or too large is refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        self.places = places
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Return the scaled integer. Raises `AMOUNT_INEXACT` and `AMOUNT_RANGE`."""
+        if value is None:
+            return None
+        check(isinstance(value, Decimal), "only a Decimal fits a scaled column", got=type(value))
+        shifted = value.scaleb(self.places)
+        number = int(shifted)
+        if number != shifted:
+            raise refuse("AMOUNT_INEXACT", field="amount", value=str(value), places=self.places)
+        if abs(number) > _INT64_MAX:
+            raise refuse("AMOUNT_RANGE", field="amount", value=str(value), lo="-9.2e18 scaled",
+                         hi="9.2e18 scaled")
+        return number
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        """Return the exact Decimal."""
+        return None if value is None else Decimal(int(value)).scaleb(-self.places) + 0
+
+
+MoneyColumn = Scaled(6)
+QuantityColumn = Scaled(8)
+PriceColumn = Scaled(8)
+FxColumn = Scaled(10)
+FractionColumn = Scaled(6)
+
+
+def tenant_table(name: str, *items: SchemaItem, append_only: bool = False,
+                 lookup: bool = False) -> Table:
+    """Return a table whose rows belong to a tenant; guards and row-level security follow the flags.
+
+    `append_only` rows can never be changed or deleted. `lookup` tables (sessions, keys) may also be
+    read by the system before the tenant is known.
+    """
+    return Table(name, metadata, Column("tenant_id", Text, nullable=False, index=True), *items,
+                 info={"tenant": True, "append_only": append_only, "lookup": lookup})
+
+
+def shared_table(name: str, *items: SchemaItem, append_only: bool = False) -> Table:
+    """Return a table without a tenant: market data and machinery that hold nobody's secrets."""
+    return Table(name, metadata, *items, info={"append_only": append_only})
+
+
+def _tables_of(source: FromClause) -> Iterator[FromClause]:
+    if isinstance(source, Join):
+        yield from _tables_of(source.left)
+        yield from _tables_of(source.right)
+    elif "tenant_id" in source.c:
+        yield source
+
+
+class Db:
+    """One open transaction. Every statement sees the rows of its one tenant only.
+
+    `tenant_id` None is the system's view: it reaches shared and lookup tables; on PostgreSQL
+    row-level security hides all other tenant rows from it.
+    """
+
+    def __init__(self, connection: Connection, tenant_id: str | None) -> None:
+        self.connection = connection
+        self.tenant_id = tenant_id
+        self._after_commit: list[Callable[[], None]] = []
+
+    @property
+    def dialect(self) -> str:
+        """Return `sqlite` or `postgresql`."""
+        return self.connection.dialect.name
+
+    def rows(self, statement: Select[Any]) -> list[Row[Any]]:
+        """Return all rows, in the statement's order."""
+        return list(self.connection.execute(self._scoped(statement)).all())
+
+    def row(self, statement: Select[Any]) -> Row[Any] | None:
+        """Return the first row or None."""
+        return self.connection.execute(self._scoped(statement)).first()
+
+    def scalar(self, statement: Select[Any]) -> Any:
+        """Return the first column of the first row, or None."""
+        return self.connection.execute(self._scoped(statement)).scalar()
+
+    def insert(self, table: Table, *rows: dict[str, Any]) -> None:
+        """Insert `rows`; the tenant is filled in, another one is a bug."""
+        check(rows, "insert needs a row", table=table.name)
+        if "tenant_id" in table.c:
+            check(self.tenant_id is not None or table.info.get("lookup"),
+                  "a tenant row needs a tenant", table=table.name)
+            if self.tenant_id is not None:
+                rows = tuple({**row, "tenant_id": self.tenant_id} for row in rows)
+        self.connection.execute(table.insert(), list(rows) if len(rows) > 1 else rows[0])
+
+    def change(self, statement: Update | Delete) -> int:
+        """Run an update or delete inside the tenant; return the number of rows it hit."""
+        table = statement.table
+        if "tenant_id" in table.c and self.tenant_id is not None:
+            statement = statement.where(table.c.tenant_id == self.tenant_id)
+        return self.connection.execute(statement).rowcount
+
+    def lock(self, name: str) -> None:
+        """Serialise writers of `name` until commit; SQLite has one writer anyway."""
+        if self.dialect == "postgresql":
+            self.connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:n, 0))"),
+                                    {"n": name})
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once this transaction is durable; never when it rolls back."""
+        self._after_commit.append(callback)
+
+    def run_after_commit(self) -> None:
+        """Run the callbacks in order; the database calls it after its commit."""
+        for callback in self._after_commit:
+            callback()
+
+    def _scoped(self, statement: Select[Any]) -> Select[Any]:
+        if self.tenant_id is None:
+            return statement
+        for source in statement.get_final_froms():
+            for table in _tables_of(source):
+                statement = statement.where(table.c.tenant_id == self.tenant_id)
+        return statement
+
+
+class Database:
+    """The engine and the two ways to open a transaction: `write` and `read`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = build_engine(url)
+        self.dialect = self.engine.dialect.name
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def write(self, tenant_id: str | None) -> Iterator[Db]:
+        """Open a writing transaction; it commits at the end of the block, or rolls back.
+
+        SQLite takes its write lock at the start (`BEGIN IMMEDIATE`), and writers of this process
+        queue on a lock of their own instead of polling the file.
+        Raises `DATABASE_BUSY` and `DATABASE_UNAVAILABLE`.
+        """
+        if self.dialect == "sqlite":
+            with self._writer:
+                db = yield from self._transaction(tenant_id, write=True)
+        else:
+            db = yield from self._transaction(tenant_id, write=True)
+        db.run_after_commit()
+
+    @contextmanager
+    def read(self, tenant_id: str | None) -> Iterator[Db]:
+        """Open a reading transaction: one consistent view, never blocked by writers on SQLite."""
+        yield from self._transaction(tenant_id, write=False)
+
+    def _transaction(self, tenant_id: str | None, *, write: bool) -> Iterator[Db]:
+        try:
+            with (self.engine.connect().execution_options(cornerman_write=write) as connection,
+                  connection.begin()):
+                if self.dialect == "postgresql":
+                    _announce(connection, tenant_id)
+                db = Db(connection, tenant_id)
+                yield db
+            return db
+        except OperationalError as error:
+            refusal = _database_refusal(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _announce(connection: Connection, tenant_id: str | None) -> None:
+    connection.execute(
+        text("SELECT set_config('app.tenant', :tenant, true), set_config('app.system', :sys, true)"),
+        {"tenant": tenant_id or "", "sys": "on" if tenant_id is None else "off"})
+
+
+_BUSY = ("locked", "busy", "deadlock", "could not serialize")
+_UNAVAILABLE = ("unable to open", "readonly", "read-only", "disk", "i/o error", "connection",
+                "server closed", "terminating", "shutting down", "starting up", "malformed")
+
+
+def _database_refusal(error: OperationalError) -> Refusal | None:
+    said = str(error.orig).lower()
+    if any(word in said for word in _BUSY):
+        return refuse("DATABASE_BUSY")
+    if any(word in said for word in _UNAVAILABLE):
+        return refuse("DATABASE_UNAVAILABLE", reason=type(error.orig).__name__)
+    return None
+
+
+def build_engine(url: str) -> Engine:
+    """Return an engine with the traps of its dialect closed; see `docs/adr`.
+
+    SQLite: transactions begin when we say so, WAL, synchronous FULL, foreign keys, recursive
+    triggers, no trusted schema, 30 s busy timeout. `postgresql://` uses psycopg 3.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 30},
+                               pool_size=16, max_overflow=16)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=8,
+                         max_overflow=8, pool_pre_ping=True,
+                         connect_args={"options": "-c timezone=UTC -c lock_timeout=30s"})
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL",
+                   "busy_timeout=30000", "recursive_triggers=ON", "trusted_schema=OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("cornerman_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

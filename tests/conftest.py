@@ -1,0 +1,142 @@
+"""Owns what every suite shares: sockets on loopback only, migrated databases, a runtime, an owner."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from services.kit.bus.memory import MemoryBus
+from services.kit.bus.port import Bus
+from services.kit.clock import HandClock
+from services.kit.context import SCOPES, Principal, Surface
+from services.kit.db import Database
+from services.kit.ids import CountedIds
+from services.kit.money import use_context
+from services.kit.settings import Settings, load_settings
+from services.kit.work import Runtime
+from tests import postgres
+
+NOW = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+_counter = itertools.count(1)
+
+
+class SocketRefused(RuntimeError):
+    """A test tried to leave the machine."""
+
+
+def _guard(name: str):
+    original = getattr(socket.socket, name)
+
+    def connect(self, address, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = str(address[0])
+            if host and not host.startswith(_LOOPBACK):
+                raise SocketRefused(f"sockets beyond loopback are refused in tests: {host}")
+        return original(self, address, *rest)
+
+    return connect
+
+
+socket.socket.connect = _guard("connect")  # type: ignore[method-assign]
+socket.socket.connect_ex = _guard("connect_ex")  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _exact_numbers() -> None:
+    use_context()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file migrated by Alembic, made once and copied per test."""
+    from services import schema
+
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    schema.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server with a migrated template, or a visible skip."""
+    reason = postgres.why_absent()
+    if reason:
+        pytest.skip(reason)
+    with postgres.running_server() as server:
+        postgres.prepare_template(server)
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    target = tmp_path / "cornerman.db"
+    shutil.copyfile(migrated_file, target)
+    return f"sqlite:///{target}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
+    name = f"t{os.getpid()}_{next(_counter)}"
+    runtime_url, _owner_url = postgres.fresh_database(postgres_server, name)
+    yield runtime_url
+    postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Both engines: a test that takes this runs twice."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"CORNERMAN_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(NOW)
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Iterator[Database]:
+    database = Database(sqlite_url)
+    yield database
+    database.close()
+
+
+def build_runtime(database: Database, clock: HandClock, settings: Settings, **ports) -> Runtime:
+    """Return a runtime on the replay feed and the in-process bus."""
+    from services.market.feed import Feed
+    from services.market.replay import ReplayFeed
+
+    return Runtime(database, clock, CountedIds(), settings,
+                   ports={Bus: MemoryBus(), Feed: ReplayFeed(), **ports})
+
+
+@pytest.fixture
+def runtime(database: Database, clock: HandClock, settings: Settings) -> Runtime:
+    return build_runtime(database, clock, settings)
+
+
+@pytest.fixture
+def owner() -> Principal:
+    return Principal(tenant_id="t_owner", user_id="u_owner", surface=Surface.WEB,
+                     session_id="s_owner", scopes=SCOPES)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared cases; a test that needs them says so when they are absent."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is absent: cases from outside not run")
+    return SHARED

@@ -1,0 +1,147 @@
+"""The engine factory closes the traps of its dialect, and the tenant predicate is everywhere."""
+
+import threading
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DatabaseError
+
+from services import audit
+from services.kit import guards, outbox
+from services.kit.context import system_principal
+from services.kit.db import Database, Scaled, UtcDateTime
+from services.kit.errors import Refusal
+from services.kit.work import Runtime
+from tests.conftest import NOW
+
+
+@pytest.fixture
+def runtime(database_url, clock, settings):
+    from services.kit.ids import CountedIds
+
+    database = Database(database_url)
+    yield Runtime(database, clock, CountedIds(), settings)
+    database.close()
+
+
+def test_thirty_concurrent_increments_make_thirty(runtime):
+    me = system_principal("t_a")
+    runtime.write(me, lambda ctx: outbox.put(ctx, "count", "0", {}, dedupe="one"))
+
+    def increment() -> None:
+        def act(ctx):
+            ctx.db.lock("count")
+            key = ctx.db.scalar(select(outbox.outbox_rows.c.key))
+            ctx.db.change(update(outbox.outbox_rows).values(key=str(int(key) + 1)))
+
+        runtime.write(me, act)
+
+    threads = [threading.Thread(target=increment) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert runtime.read(me, lambda ctx: ctx.db.scalar(select(outbox.outbox_rows.c.key))) == "30"
+
+
+def test_a_tenant_sees_changes_and_writes_its_own_rows_only(runtime):
+    one, two = system_principal("t_one"), system_principal("t_two")
+    runtime.write(one, lambda ctx: outbox.put(ctx, "k", "of one", {}, dedupe="d"))
+    runtime.write(two, lambda ctx: outbox.put(ctx, "k", "of two", {}, dedupe="d"))
+    keys = runtime.read(one, lambda ctx: [m.key for m in outbox.due(ctx)])
+    assert keys == ["of one"]
+    hit = runtime.write(two, lambda ctx: ctx.db.change(update(outbox.outbox_rows).values(key="x")))
+    assert hit == 1
+    assert runtime.read(one, lambda ctx: [m.key for m in outbox.due(ctx)]) == ["of one"]
+
+
+def test_postgres_hides_other_tenants_even_from_raw_sql(runtime):
+    if runtime.database.dialect != "postgresql":
+        pytest.skip("row-level security is PostgreSQL's; SQLite has the predicate only")
+    runtime.write(system_principal("t_one"), lambda ctx: outbox.put(ctx, "k", "1", {}, dedupe="d"))
+
+    def raw(ctx):
+        return ctx.db.connection.execute(text("SELECT count(*) FROM outbox")).scalar()
+
+    assert runtime.read(system_principal("t_two"), raw) == 0
+    assert runtime.read(system_principal("t_one"), raw) == 1
+    with runtime.database.read(None) as db:
+        assert db.connection.execute(text("SELECT count(*) FROM outbox")).scalar() == 0
+
+    def forge(ctx):
+        ctx.db.connection.execute(text(
+            "INSERT INTO outbox (tenant_id, kind, key, payload, dedupe_key, at) "
+            "VALUES ('t_one', 'k', 'k', '{}', 'x', 0)"))
+
+    with pytest.raises(DatabaseError, match="row-level security"):
+        runtime.write(system_principal("t_two"), forge)
+
+
+@pytest.mark.fault("F081")
+@pytest.mark.parametrize("statement", [
+    "UPDATE audit_events SET kind = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events",
+    "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events",
+    "INSERT INTO audit_events SELECT * FROM audit_events WHERE true "
+    "ON CONFLICT (seq, chain) DO UPDATE SET kind = 'x'",
+    "ALTER TABLE audit_events DISABLE TRIGGER ALL", "SET session_replication_role = replica",
+])
+def test_append_only_tables_can_not_be_changed(runtime, statement):
+    me = system_principal("t_a")
+    runtime.write(me, lambda ctx: audit.record(ctx, "made", "x", n=1))
+    with pytest.raises(DatabaseError):
+        runtime.write(me, lambda ctx: ctx.db.connection.execute(text(statement)))
+    assert runtime.read(me, audit.verify).ok
+
+
+def test_missing_guards_are_named(runtime):
+    with runtime.database.engine.connect() as connection:
+        assert guards.missing(connection) == []
+    if runtime.database.dialect == "sqlite":
+        with runtime.database.write(None) as db:
+            db.connection.execute(text("DROP TRIGGER audit_events__no_update"))
+        with runtime.database.engine.connect() as connection:
+            assert guards.missing(connection) == ["audit_events__no_update"]
+            with pytest.raises(Refusal, match="GUARDS_MISSING"):
+                guards.require(connection)
+
+
+def test_a_rolled_back_unit_wakes_nobody_and_leaves_nothing(runtime):
+    woken = []
+
+    def act(ctx):
+        outbox.put(ctx, "k", "1", {}, dedupe="d")
+        ctx.db.after_commit(lambda: woken.append(1))
+        raise ValueError
+
+    me = system_principal("t_a")
+    with pytest.raises(ValueError):
+        runtime.write(me, act)
+    assert woken == []
+    assert runtime.read(me, outbox.due) == []
+
+
+def test_scaled_columns_refuse_what_is_not_exact():
+    column = Scaled(6)
+    assert column.process_bind_param(Decimal("1.25"), None) == 1_250_000
+    assert column.process_result_value(1_250_000, None) == Decimal("1.25")
+    with pytest.raises(Refusal, match="AMOUNT_INEXACT"):
+        column.process_bind_param(Decimal("0.0000001"), None)
+    with pytest.raises(Refusal, match="AMOUNT_RANGE"):
+        column.process_bind_param(Decimal(10) ** 13, None)
+
+
+def test_instants_come_back_as_the_same_instant_and_naive_ones_are_refused():
+    column = UtcDateTime()
+    assert column.process_result_value(column.process_bind_param(NOW, None), None) == NOW
+    with pytest.raises(ValueError, match="naive"):
+        column.process_bind_param(datetime(2027, 1, 1), None)
+
+
+def test_sqlite_connections_carry_every_pragma(database):
+    wanted = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1,
+              "trusted_schema": 0, "busy_timeout": 30000}
+    with database.read(None) as db:
+        for name, value in wanted.items():
+            assert db.connection.exec_driver_sql(f"PRAGMA {name}").scalar() == value
