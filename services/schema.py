@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 ROOMS_WITH_TABLES = (
-    "services.audit", "services.identity", "services.journal", "services.preference",
+    "services.audit", "services.identity.tables", "services.journal", "services.preference",
     "services.chat", "services.kit.idempotency", "services.kit.outbox",
     "services.ledger.tables", "services.market.tables", "services.orders.tables",
 )

@@ -1,0 +1,252 @@
+"""Owns the tool: one typed function that is model function, endpoint, CLI verb and command at once."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+import tools
+from services.kit.canonical import tagged_hash
+from services.kit.context import Context
+from services.kit.errors import Refusal, check, refuse
+
+ARGUMENTS_MAX_BYTES = 16_384
+RESULT_MAX_BYTES = 8_192
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
+
+
+class Effect(StrEnum):
+    """What a tool may do. There is no effect that executes."""
+
+    READ = "read"
+    COMPUTE = "compute"
+    NOTE = "note"
+    PROPOSE = "propose"
+
+
+def _as_text(value: object) -> object:
+    """Accept a JSON number where decimal text is due; everything else is judged by the pattern."""
+    if isinstance(value, bool):
+        return value
+    return format(value, "f") if isinstance(value, (int, Decimal)) else value
+
+
+DecimalText = Annotated[str, BeforeValidator(_as_text),
+                        Field(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,8})?\Z", max_length=22)]
+"""A decimal on the wire: plain ASCII text, at most 12 digits before and 8 after the point."""
+SymbolText = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}\Z")]
+
+
+class Args(BaseModel):
+    """Base of every tool's arguments: closed, immutable, validated whoever calls."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(BaseModel):
+    """Where a value came from and when it was true."""
+
+    provider: str
+    dataset: str
+    symbol: str | None = None
+    as_of: str
+    provenance: str | None = None
+
+
+class Result(BaseModel):
+    """Base of every tool's result: `summary` says it in one or two sentences of plain English."""
+
+    model_config = ConfigDict(frozen=True)
+
+    summary: str
+    source: tuple[Source, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+A = TypeVar("A", bound=Args)
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One registered tool; `tainted` results may hold text that others wrote."""
+
+    name: str
+    effect: Effect
+    description: str
+    args: type[Args]
+    result: type[Result]
+    run: Callable[[Context, Any], Result]
+    tainted: bool
+    timeout_s: float
+
+    @property
+    def writes(self) -> bool:
+        """Return True when the tool needs a writing transaction."""
+        return self.effect is not Effect.READ
+
+    def parameters(self, *, strict: bool = False) -> dict[str, Any]:
+        """Return the JSON schema of the arguments; `strict` lists every field as required."""
+        schema = self.args.model_json_schema()
+        properties = {name: _plain(item, schema.get("$defs", {}), strict=strict)
+                      for name, item in schema.get("properties", {}).items()}
+        required = list(properties) if strict else list(schema.get("required", []))
+        return {"type": "object", "properties": properties, "required": required,
+                "additionalProperties": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a call came to; `ref` is the hash of the whole result and its citation id."""
+
+    name: str
+    ok: bool
+    result: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    tainted: bool = False
+
+    @property
+    def ref(self) -> str:
+        """Return the result's citation id, 16 hex digits of its hash."""
+        body = self.result if self.ok else self.error
+        return "res_" + tagged_hash("result/v1", {"tool": self.name, "body": body})[7:23]
+
+    @property
+    def digest(self) -> str:
+        """Return one line for people and for compacted history."""
+        if self.error is not None:
+            return f"{self.error['code']}: {self.error['message']}"[:300]
+        return str(self.result.get("summary", ""))[:300]
+
+    @property
+    def source(self) -> list[dict[str, Any]]:
+        """Return where the values came from."""
+        return list(self.result.get("source", ()))
+
+    def for_model(self) -> str:
+        """Return the JSON text a model gets: at most 8 KB, a cut one says so."""
+        body = {"ok": self.ok, "ref": self.ref, **({"result": dict(self.result)} if self.ok
+                                                    else {"error": dict(self.error or {})})}
+        text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        if len(text) <= RESULT_MAX_BYTES:
+            return text
+        short = {"ok": self.ok, "ref": self.ref, "cut": True, "summary": self.digest,
+                 "start_of_result": text[: RESULT_MAX_BYTES // 2]}
+        return json.dumps(short, ensure_ascii=True, separators=(",", ":"))
+
+
+_registered: dict[str, Tool] = {}
+
+
+def tool(*, effect: Effect, tainted: bool = False,
+         timeout_s: float = 5.0) -> Callable[[Callable[[Context, A], R]], Callable[[Context, A], R]]:
+    """Register a function `(ctx, args) -> result` under its own name."""
+
+    def register(run: Callable[[Context, A], R]) -> Callable[[Context, A], R]:
+        hints = get_type_hints(run)
+        name = run.__name__
+        check(_NAME.fullmatch(name) and name not in _registered, "tool name is new and plain",
+              name=name)
+        check(run.__doc__, "a tool has a docstring", name=name)
+        _registered[name] = Tool(name, effect, " ".join((run.__doc__ or "").split()), hints["args"],
+                                 hints["return"], run, tainted, timeout_s)
+        return run
+
+    return register
+
+
+@cache
+def all_tools() -> Mapping[str, Tool]:
+    """Return every tool by name, sorted; importing this package's modules registers them."""
+    for module in sorted(name for _, name, _ in pkgutil.iter_modules(tools.__path__)):
+        importlib.import_module(f"tools.{module}")
+    return dict(sorted(_registered.items()))
+
+
+def get_tool(name: str) -> Tool:
+    """Return the tool `name`. Raises `TOOL_UNKNOWN` with the valid names; no guessing."""
+    found = all_tools().get(name)
+    if found is None:
+        raise refuse("TOOL_UNKNOWN", name=name[:60], names=", ".join(all_tools()))
+    return found
+
+
+def call(ctx: Context, name: str, arguments: str | Mapping[str, Any]) -> ToolResult:
+    """Validate and run one call; a refusal becomes an error result, a defect is raised.
+
+    The caller opens a writing transaction when `get_tool(name).writes`, and rolls it back when
+    the result is not ok.
+    """
+    try:
+        found = get_tool(name)
+        args = parse_arguments(found, arguments)
+        result = found.run(ctx, args)
+    except Refusal as refusal:
+        return ToolResult(name, ok=False, error=error_body(refusal))
+    return ToolResult(name, ok=True, result=result.model_dump(mode="json"), tainted=found.tainted)
+
+
+def error_body(refusal: Refusal) -> dict[str, Any]:
+    """Return a refusal as a document; facts are text, lists of text, or whole numbers."""
+    facts = {key: value if isinstance(value, (int, str, bool)) else str(value)
+             for key, value in refusal.facts.items()}
+    return {"code": refusal.code, "kind": str(refusal.kind), "message": refusal.message,
+            "hint": refusal.hint, "facts": facts}
+
+
+def parse_arguments(found: Tool, arguments: str | Mapping[str, Any]) -> Args:
+    """Return the validated arguments. Raises `ARGS_INVALID` with the first fault."""
+    try:
+        if isinstance(arguments, str):
+            if len(arguments) > ARGUMENTS_MAX_BYTES:
+                raise ValueError(f"more than {ARGUMENTS_MAX_BYTES} bytes")  # noqa: TRY301
+            arguments = json.loads(arguments or "{}", parse_float=Decimal,
+                                   parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        given = {key: value for key, value in dict(arguments).items() if value is not None}
+        return found.args.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise refuse("ARGS_INVALID", field=where, name=found.name,
+                     reason=f"{where}: {first['msg']}"[:300]) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise refuse("ARGS_INVALID", name=found.name, reason=str(error)[:200]) from error
+
+
+def _no_constant(text: str) -> object:
+    raise ValueError(f"{text} is not a number here")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    body = dict(pairs)
+    if len(body) != len(pairs):
+        raise ValueError("a key stands twice")
+    return body
+
+
+def _plain(item: Any, definitions: Mapping[str, Any], *, strict: bool) -> Any:
+    """Return one property's schema without titles and defaults; optional means nullable."""
+    if isinstance(item, list):
+        return [_plain(part, definitions, strict=strict) for part in item]
+    if not isinstance(item, dict):
+        return item
+    if "$ref" in item:
+        item = {**definitions[item["$ref"].rsplit("/", 1)[-1]],
+                **{key: value for key, value in item.items() if key != "$ref"}}
+    nullable = item.get("anyOf", [])
+    if not strict and len(nullable) == 2 and {"type": "null"} in nullable:
+        bare = next(part for part in nullable if part != {"type": "null"})
+        item = {**bare, **{key: value for key, value in item.items() if key != "anyOf"}}
+    return {key: value.replace(r"\Z", "$") if key == "pattern"
+            else _plain(value, definitions, strict=strict)
+            for key, value in item.items() if key not in ("title", "default")}
