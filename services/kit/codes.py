@@ -163,7 +163,10 @@ STREAM_LIMIT | limited | {limit} streams are open already | Close a tab, then go
 CONVERSATION_UNKNOWN | missing | no conversation {id} | List your conversations, or start one.
 RUN_UNKNOWN | missing | no run {id} | The run has ended or never was.
 RUN_ACTIVE | state | a run is active in this conversation | Wait for it, or cancel it.
+RUN_INTERRUPTED | data | the run was cut off by a restart | Send the message again; nothing was sent twice.
+SESSION_UNKNOWN | missing | no session {id} | List your sessions.
 API_KEY_UNKNOWN | missing | no API key {id} | List your keys.
+INTERNAL_ERROR | internal | something went wrong inside | Try again; if it stays, report the request id.
 EGRESS_TOKEN | internal | a confirmation token was about to leave | It was stopped; report this with the request id.
 """
 
