@@ -1,0 +1,1 @@
+"""Holds the generated session tables of the exchanges, one text file each."""
