@@ -170,7 +170,8 @@ class Assembler:
         call = self._by_index(piece) if piece.index is not None else self._by_id(piece)
         if call is None or not call.whole or not piece.name or call.repeats(piece):
             return call
-        return None
+        is_late_name = not call.name and not piece.arguments
+        return call if is_late_name else None
 
     def _by_index(self, piece: Fragment) -> OpenCall | None:
         at_index = [call for call in self._calls if call.index == piece.index]
