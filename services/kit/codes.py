@@ -120,6 +120,8 @@ EDIT_EMPTY | input | the edit changes nothing | Change quantity, price or time i
 BOOK = """
 BATCH_UNBALANCED | internal | batch {key} does not balance in {asset}: {sum} | This is a defect; nothing was posted.
 BATCH_KEY_REUSED | state | key {key} was used for another batch | Use a new key for a new posting.
+BATCH_UNKNOWN | missing | no batch {seq} in this portfolio | See the ledger for its batches.
+REVERSAL_BLOCKED | state | batch {seq} can not be reversed: {reason} | Reverse the later batches first.
 PORTFOLIO_UNKNOWN | missing | no portfolio {id} | List your portfolios, or open one.
 PORTFOLIO_EXISTS | state | portfolio {name} exists with other terms | Use another name, or the same terms.
 CURRENCY_MISMATCH | input | {given} given, {expected} expected | Use the currency of the portfolio.

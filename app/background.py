@@ -1,0 +1,138 @@
+"""Owns the loops that run beside the requests: woken by the bus, bounded by a period, never silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from agent.relay import deliver_due
+from app.wiring import Product
+from services.identity.user import NOBODY, tenant_ids
+from services.kit.context import Context, Principal, system_principal
+from services.ledger import portfolio, split, valuation
+from services.market import replay
+from services.market.replay import ReplayFeed
+from services.orders import execute, proposal, reconcile
+
+_log = structlog.get_logger()
+_REST_S = 0.5
+"""Pause after a failed round, so that a lasting fault does not spin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """One repeated duty: `round` runs in a worker thread and returns how much it did."""
+
+    name: str
+    round: Callable[[Product], int]
+    every_s: float
+    topic: str = ""
+
+
+LOOPS = (
+    Loop(
+        name="executor",
+        round=lambda product: execute.work_once(product.runtime),
+        every_s=0.25,
+        topic="orders",
+    ),
+    Loop(
+        name="relay",
+        round=lambda product: each_tenant(product, deliver_due),
+        every_s=1.0,
+        topic="outbox",
+    ),
+    Loop(
+        name="in_doubt",
+        round=lambda product: reconcile.resolve_in_doubt(product.runtime),
+        every_s=2.0,
+    ),
+    Loop(
+        name="expiry", round=lambda product: each_tenant(product, proposal.expire_due), every_s=2.0
+    ),
+    Loop(name="valuation", round=lambda product: each_tenant(product, _value_all), every_s=5.0),
+    Loop(
+        name="splits",
+        round=lambda product: each_tenant(product, split.apply_due_splits),
+        every_s=10.0,
+    ),
+)
+"""Every duty of the `worker` role. A lost wake-up costs at most the period."""
+
+
+@asynccontextmanager
+async def start_loops(product: Product, loops: tuple[Loop, ...] = LOOPS) -> AsyncIterator[None]:
+    """Reconcile first, then run every loop until the block ends; no transaction is torn."""
+    await product.runtime.in_thread(lambda: boot(product))
+    tasks = [asyncio.create_task(_run(product, loop), name=f"loop:{loop.name}") for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def boot(product: Product) -> None:
+    """Take up what the last process left: the replay clock, and orders that were in flight."""
+    if isinstance(product.feed, ReplayFeed):
+        each_tenant(product, resume_clock)
+    reconcile.boot(product.runtime)
+
+
+def resume_clock(ctx: Context) -> int:
+    """Let a tenant's replay clock go on from where it was left."""
+    replay.resume_at_boot(ctx)
+    return 0
+
+
+def _value_all(ctx: Context) -> int:
+    for mine in portfolio.list_portfolios(ctx):
+        valuation.record(ctx, mine.id)
+    return 0
+
+
+async def _run(product: Product, loop: Loop) -> None:
+    async with AsyncExitStack() as stack:
+        wakes = (
+            await stack.enter_async_context(product.bus.subscribe(loop.topic))
+            if loop.topic
+            else None
+        )
+        while True:
+            try:
+                done = await product.runtime.in_thread(lambda: loop.round(product))
+                product.metrics.loops.labels(loop.name, "ok").inc()
+            except Exception:
+                _log.exception("loop.failed", loop=loop.name)
+                product.metrics.loops.labels(loop.name, "failed").inc()
+                await asyncio.sleep(_REST_S)
+                done = 0
+            if done:
+                continue
+            if wakes is None:
+                await asyncio.sleep(loop.every_s)
+            else:
+                await wakes.next(loop.every_s)
+
+
+def each_tenant(product: Product, act: Callable[[Context], int]) -> int:
+    """Run `act` in one writing transaction per tenant; a failing tenant does not stop the others."""
+    total = 0
+    for principal in tenant_principals(product):
+        try:
+            total += product.runtime.write(principal, act)
+        except Exception:
+            _log.exception("loop.tenant_failed", tenant=principal.tenant_id)
+    return total
+
+
+def tenant_principals(product: Product) -> list[Principal]:
+    """Return the product itself, once per tenant."""
+    runtime = product.runtime
+    with runtime.database.read(None) as db:
+        return [system_principal(tenant) for tenant in tenant_ids(runtime.context(db, NOBODY))]

@@ -1,0 +1,101 @@
+"""Owns the routes of the account: orders, the person's direct cancel, positions, balances, fills."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.http.shape import order_body
+from app.http.unit import read, write
+from app.http.wire import Body, Line, Word
+from services.kit.context import Context
+from services.ledger import book, portfolio, valuation
+from services.orders import execute, store
+
+router = APIRouter(prefix="/api/v1/broker")
+PortfolioId = Query(None, pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
+
+
+class CancelBody(Body):
+    """Why the order is cancelled; may be empty."""
+
+    reason: Line = ""
+
+
+@router.get("/orders")
+async def list_orders(
+    request: Request,
+    *,
+    open: bool = False,  # noqa: A002
+    limit: int = Query(100, ge=1, le=500),
+) -> Response:
+    """List orders, newest first; `open` leaves out those that have ended."""
+    return await read(
+        request,
+        lambda ctx: {
+            "items": [
+                order_body(one) for one in store.list_orders(ctx, open_only=open, limit=limit)
+            ]
+        },
+    )
+
+
+@router.get("/orders/{id}")
+async def show_order(request: Request, id: Word) -> Response:  # noqa: A002
+    """Return one order with its fills and every change of its state."""
+    return await read(
+        request,
+        lambda ctx: {
+            **order_body(store.get_order(ctx, id)),
+            "fills": store.list_fills(ctx, order_id=id),
+            "transitions": store.list_transitions(ctx, id),
+        },
+    )
+
+
+@router.post("/orders/{id}/cancel")
+async def cancel_order(request: Request, id: Word, body: CancelBody | None = None) -> Response:  # noqa: A002, ARG001
+    """Cancel an order at once; the person's own button, without a card."""
+    return await write(request, lambda ctx: order_body(execute.cancel(ctx, id)))
+
+
+@router.get("/positions")
+async def list_positions(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+    """List what is held, valued at the feed's prices."""
+
+    def act(ctx: Context) -> dict[str, object]:
+        value = valuation.value(ctx, portfolio.get_portfolio(ctx, portfolio_id).id)
+        return {
+            "items": value.holdings,
+            "as_of": value.as_of,
+            "provenance": value.provenance,
+            "source": value.source,
+        }
+
+    return await write(request, act)
+
+
+@router.get("/balances")
+async def show_balances(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+    """Return cash posted, reserved and available, and the equity."""
+
+    def act(ctx: Context) -> dict[str, object]:
+        mine = portfolio.get_portfolio(ctx, portfolio_id)
+        value = valuation.value(ctx, mine.id)
+        return {
+            "account": portfolio.account_of(ctx, mine.id),
+            "cash": book.cash(ctx, mine.id),
+            "equity": value.equity,
+            "day_pnl": value.day_pnl,
+            "as_of": value.as_of,
+            "provenance": value.provenance,
+            "source": value.source,
+        }
+
+    return await write(request, act)
+
+
+@router.get("/fills")
+async def list_fills(request: Request, limit: int = Query(100, ge=1, le=500)) -> Response:
+    """List fills, newest first."""
+    return await read(request, lambda ctx: {"items": store.list_fills(ctx, limit=limit)})

@@ -1,0 +1,110 @@
+"""Owns the routes of the confirm gate: proposals, challenge, confirm, decline, edit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.http.shape import challenge_body, proposal_body
+from app.http.unit import principal_of, product_of, read, render, write
+from app.http.wire import Body, Line, Number, Word
+from services.kit.context import Context
+from services.orders import confirm, proposal, store
+
+router = APIRouter(prefix="/api/v1/proposals")
+
+
+class ConfirmBody(Body):
+    """What the card showed: its one-time token, its version, its order hash, and what was typed."""
+
+    token: Line
+    version: int
+    order_hash: Line
+    typed: Line | None = None
+
+
+class ReasonBody(Body):
+    """Why; may be empty."""
+
+    reason: Line = ""
+
+
+class EditBody(Body):
+    """The fields of the order to change; what is absent stays."""
+
+    quantity: Number | None = None
+    limit_price: Number | None = None
+    stop_price: Number | None = None
+    tif: Literal["day", "gtc"] | None = None
+    type: Literal["market", "limit", "stop", "stop_limit"] | None = None
+
+
+@router.get("")
+async def list_proposals(
+    request: Request, status: str | None = Query(None, pattern=r"^[a-z]{1,20}$")
+) -> Response:
+    """List the tenant's proposals, newest first."""
+    return await read(
+        request,
+        lambda ctx: {
+            "items": [
+                proposal_body(ctx, one) for one in proposal.list_proposals(ctx, status=status)
+            ]
+        },
+    )
+
+
+@router.get("/{id}")
+async def show_proposal(request: Request, id: Word) -> Response:  # noqa: A002
+    """Return one proposal with its card."""
+    return await read(request, lambda ctx: proposal_body(ctx, proposal.get_proposal(ctx, id)))
+
+
+@router.get("/{id}/challenge")
+async def challenge(request: Request, id: Word) -> Response:  # noqa: A002
+    """Issue a confirmation token for a person on this surface, with the card to show beside it."""
+    issued = await product_of(request).runtime.write_async(
+        principal_of(request), lambda ctx: challenge_body(ctx, confirm.issue(ctx, id))
+    )
+    return render(issued, token_expected=True)
+
+
+@router.post("/{id}/confirm")
+async def confirm_proposal(request: Request, id: Word, body: ConfirmBody) -> Response:  # noqa: A002
+    """Redeem the token: the proposal is confirmed and its order queued, once."""
+
+    def act(ctx: Context) -> dict[str, object]:
+        confirm.redeem(
+            ctx,
+            id,
+            token=body.token,
+            version=body.version,
+            order_hash=body.order_hash,
+            typed=body.typed,
+        )
+        order = store.find_order_of(ctx, id)
+        return {
+            "proposal_id": id,
+            "status": proposal.get_proposal(ctx, id).status,
+            "order_id": order.id if order else None,
+            "order_state": order.state if order else None,
+        }
+
+    return await write(request, act)
+
+
+@router.post("/{id}/decline")
+async def decline_proposal(request: Request, id: Word, body: ReasonBody) -> Response:  # noqa: A002
+    """Decline a proposal; its tokens die."""
+    return await write(
+        request, lambda ctx: proposal_body(ctx, proposal.decline(ctx, id, body.reason))
+    )
+
+
+@router.post("/{id}/edit")
+async def edit_proposal(request: Request, id: Word, body: EditBody) -> Response:  # noqa: A002
+    """Make a new version with other terms; the old card and its tokens die."""
+    changes = body.model_dump(exclude_none=True)
+    return await write(request, lambda ctx: proposal_body(ctx, proposal.edit(ctx, id, changes)))

@@ -1,0 +1,121 @@
+"""Owns the assembly of the HTTP application: routes, error handlers, guard, OpenAPI, lifespan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.background import start_loops
+from app.http import (
+    admin,
+    api,
+    auth,
+    broker,
+    confirm,
+    health,
+    journal,
+    market,
+    pages,
+    portfolio,
+    stream,
+    tools,
+)
+from app.http.access import TABLE
+from app.http.errors import on_http, on_refusal, on_validation
+from app.http.gate import Gate
+from app.http.runs import Runs
+from app.http.shape import Problem
+from app.http.stream import Streams
+from app.wiring import Product
+from services.kit.errors import Refusal
+
+_ROUTERS = (
+    auth.router,
+    api.router,
+    stream.router,
+    confirm.router,
+    tools.router,
+    broker.router,
+    market.router,
+    portfolio.router,
+    journal.router,
+    admin.router,
+    health.router,
+    pages.router,
+)
+
+
+def build_api(product: Product) -> FastAPI:
+    """Return the FastAPI application of `product`, without its guard; the server puts that before it."""
+    api_app = FastAPI(
+        title="Cornerman",
+        version=product.version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        responses={"default": {"model": Problem, "description": "A problem (RFC 9457)."}},
+    )
+    api_app.state.product = product
+    api_app.state.gate = Gate(product)
+    for router in _ROUTERS:
+        api_app.include_router(router)
+    api_app.mount("/web", pages.files(), name="web")
+    api_app.add_exception_handler(Refusal, on_refusal)
+    api_app.add_exception_handler(RequestValidationError, on_validation)
+    api_app.add_exception_handler(HTTPException, on_http)
+    _secure(api_app)
+    return api_app
+
+
+@asynccontextmanager
+async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
+    """Start the loops and the registry of runs; end streams, runs and loops at shutdown."""
+    product: Product = api_app.state.product
+    api_app.state.streams = Streams(product)
+    api_app.state.runs = Runs(product)
+    async with start_loops(product):
+        await api_app.state.runs.recover()
+        yield
+        api_app.state.streams.closing.set()
+        await api_app.state.runs.close()
+
+
+def _secure(api_app: FastAPI) -> None:
+    """Write the access table into the OpenAPI document: security, scope, idempotency."""
+    build = api_app.openapi
+
+    def openapi() -> dict[str, Any]:
+        made = build()
+        made["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "An API key, ck_…"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "cornerman"},
+        }
+        for row in TABLE:
+            operation = made["paths"].get(row.path, {}).get(row.method.lower())
+            if operation is None:
+                continue
+            operation["security"] = [] if row.scope == "public" else [{"key": []}, {"session": []}]
+            operation["x-scope"] = row.scope
+            if row.mutates:
+                operation.setdefault("parameters", []).append(_key_parameter("money" in row.flags))
+        api_app.openapi = lambda: made  # type: ignore[method-assign]
+        return made
+
+    api_app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _key_parameter(required: bool) -> dict[str, Any]:  # noqa: FBT001
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": required,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
+        "description": "The same key and body give the same answer once more.",
+    }

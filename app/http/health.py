@@ -1,0 +1,115 @@
+"""Owns the routes of diagnosis: alive, ready, configuration, metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sqlalchemy import text
+from starlette.responses import Response
+
+from app.http.unit import fetch, product_of, render
+from app.wiring import Product
+from services.kit.context import Context
+from services.kit.errors import Refusal
+from services.market.feed import Feed
+
+router = APIRouter()
+_UNREADY = 503
+
+
+@router.get("/healthz", include_in_schema=False)
+@router.get("/api/v1/diag/health")
+async def health(request: Request) -> Response:
+    """Answer that the process is alive."""
+    return render({"status": "ok", "version": product_of(request).version})
+
+
+@router.get("/readyz", include_in_schema=False)
+@router.get("/api/v1/diag/ready")
+async def ready(request: Request) -> Response:
+    """Answer whether the database answers and the process takes requests; 503 when not."""
+    product = product_of(request)
+    try:
+        await product.runtime.in_thread(lambda: _ask_database(product))
+    except Refusal as refusal:
+        return render({"status": "not ready", "why": refusal.message}, status=_UNREADY)
+    if request.app.state.streams.closing.is_set():
+        return render({"status": "not ready", "why": "shutting down"}, status=_UNREADY)
+    return render({"status": "ready"})
+
+
+@router.get("/api/v1/diag/config")
+async def show_configuration(request: Request) -> Response:
+    """Return version, mode, the features that are on or off and why, the feed and the model."""
+    product = product_of(request)
+    feed = await fetch(request, _feed_facts)
+    model = {
+        "name": product.model.name,
+        "calls_tools": product.model.calls_tools,
+        "why": _model_reason(product),
+    }
+    return render(
+        {
+            "version": product.version,
+            "mode": product.settings.cornerman_mode,
+            "features": _features(product),
+            "feed": feed,
+            "model": model,
+        }
+    )
+
+
+@router.get("/metrics", include_in_schema=False)
+async def show_metrics(request: Request) -> Response:
+    """Return the Prometheus metrics."""
+    return Response(product_of(request).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _ask_database(product: Product) -> None:
+    with product.runtime.database.read(None) as db:
+        db.connection.execute(text("SELECT 1"))
+
+
+def _feed_facts(ctx: Context) -> dict[str, Any]:
+    feed = ctx.port(Feed)
+    capability = feed.capability()
+    return {
+        "name": feed.name,
+        "provenance": feed.provenance,
+        "source": feed.name,
+        "on": capability.on,
+        "why": capability.why,
+        "todo": capability.todo,
+        "as_of": feed.as_of(ctx) if capability.on else None,
+    }
+
+
+def _features(product: Product) -> list[dict[str, Any]]:
+    """Return every feature with what keeps it off and how to switch it on."""
+    settings, feed = product.settings, product.feed.capability()
+    has_model = bool(settings.openai_model or settings.chatdata_model)
+    provider = "a live market-data provider is not part of this release"
+    return [
+        {"name": feed.feature, "on": feed.on, "why": feed.why, "todo": feed.todo},
+        {
+            "name": "language model",
+            "on": has_model,
+            "why": _model_reason(product),
+            "todo": "" if has_model else "Set OPENAI_API_KEY and OPENAI_MODEL, or CHATDATA_*.",
+        },
+        {"name": "paper broker", "on": True, "why": "built in, always on", "todo": ""},
+        {"name": "live market data", "on": False, "why": provider, "todo": ""},
+        {
+            "name": "live trading",
+            "on": False,
+            "why": "this release trades on paper only",
+            "todo": "",
+        },
+    ]
+
+
+def _model_reason(product: Product) -> str:
+    if product.settings.openai_model or product.settings.chatdata_model:
+        return "a model endpoint is configured"
+    return "no model endpoint is configured; the built-in rules answer"

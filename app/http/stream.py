@@ -1,0 +1,161 @@
+"""Owns the event streams: a conversation's and the desk's, resumable, bounded, without a held session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from fastapi import APIRouter, Query, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from agent.conversation import get_conversation, messages
+from agent.events import Envelope
+from agent.follow import Snapshot, follow
+from agent.log import Cursor, desk_stream, parse_cursor
+from app.http.unit import fetch, principal_of, product_of
+from app.http.wire import Word, dump
+from app.wiring import Product
+from services.kit.context import Context
+from services.kit.errors import refuse
+
+router = APIRouter(prefix="/api/v1/coach")
+PER_USER_MAX = 3
+"""Streams one user may hold open; browsers open six connections per host."""
+LIFE_S = 600.0
+"""A stream is closed after this long; the client resumes at the exact event."""
+PING_S = 10
+RETRY_MS = 2000
+SEND_TIMEOUT_S = 10.0
+_CURSOR = r"^[0-9]{1,9}\.[0-9]{1,15}$"
+
+
+class Streams:
+    """Counts the open streams of each user and closes all of them at shutdown."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._open: Counter[str] = Counter()
+        self.closing = asyncio.Event()
+
+    def admit(self, user_id: str) -> None:
+        """Count one more stream of a user. Raises `STREAM_LIMIT`."""
+        if self._open[user_id] >= PER_USER_MAX:
+            raise refuse("STREAM_LIMIT", limit=PER_USER_MAX, retry_after_s=RETRY_MS // 1000)
+        self._open[user_id] += 1
+        self._product.metrics.streams.inc()
+
+    def leave(self, user_id: str) -> None:
+        """Count one stream less."""
+        self._open[user_id] -= 1
+        if self._open[user_id] <= 0:
+            del self._open[user_id]
+        self._product.metrics.streams.dec()
+
+    def open_count(self, user_id: str) -> int:
+        """Return how many streams a user holds."""
+        return self._open[user_id]
+
+
+@router.get("/conversations/{id}/events", response_class=EventSourceResponse)
+async def follow_conversation(
+    request: Request,
+    id: Word,  # noqa: A002
+    after: str | None = Query(None, pattern=_CURSOR),
+) -> Response:
+    """Stream a conversation's events from the place after `Last-Event-ID` or `after`."""
+    await fetch(request, lambda ctx: get_conversation(ctx, id))
+    return _stream(request, id, after, lambda ctx: _conversation_state(ctx, id))
+
+
+@router.get("/stream", response_class=EventSourceResponse)
+async def follow_desk(
+    request: Request, after: str | None = Query(None, pattern=_CURSOR)
+) -> Response:
+    """Stream what every screen of this tenant shows: proposals, orders, risk, alerts."""
+    return _stream(request, desk_stream(principal_of(request).tenant_id), after, None)
+
+
+def _conversation_state(ctx: Context, conversation_id: str) -> dict[str, object]:
+    return {"messages": messages(ctx, conversation_id)}
+
+
+def _stream(
+    request: Request, stream: str, after: str | None, snapshot: Snapshot | None
+) -> Response:
+    given = request.headers.get("last-event-id") or after or ""
+    place = parse_cursor(given)
+    if given and place is None:
+        place = Cursor(0, 0)  # a place that no stream has: the reader gets a resync
+    principal, streams = principal_of(request), request.app.state.streams
+    streams.admit(principal.user_id)
+    product = product_of(request)
+    body = _frames(
+        streams,
+        follow(product.runtime, product.bus, principal, stream, after=place, snapshot=snapshot),
+    )
+    return _Counted(
+        body,
+        ping=PING_S,
+        send_timeout=SEND_TIMEOUT_S,
+        sep="\n",
+        ping_message_factory=lambda: ServerSentEvent(comment="ping"),
+        headers={"Cache-Control": "no-store"},
+    ).counted(streams, principal.user_id)
+
+
+class _Counted(EventSourceResponse):
+    """Gives its place back however the stream ends, even when it never began."""
+
+    def counted(self, streams: Streams, user_id: str) -> _Counted:
+        """Say whose place it is."""
+        self._streams, self._user_id = streams, user_id
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream, then leave."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.leave(self._user_id)
+
+
+async def _frames(streams: Streams, source: AsyncIterator[Envelope]) -> AsyncIterator[bytes]:
+    """Yield the SSE frames of `source` until its life ends, the server closes, or the reader goes."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + LIFE_S
+    closing = asyncio.ensure_future(streams.closing.wait())
+    try:
+        yield b"retry: %d\n\n" % RETRY_MS
+        async with aclosing(source) as envelopes:  # type: ignore[type-var]
+            upcoming = asyncio.ensure_future(anext(envelopes))
+            try:
+                while loop.time() < ends_at:
+                    await asyncio.wait(
+                        (upcoming, closing),
+                        timeout=ends_at - loop.time(),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    if closing.done() or not upcoming.done():
+                        break
+                    yield frame(upcoming.result())
+                    upcoming = asyncio.ensure_future(anext(envelopes))
+            finally:
+                upcoming.cancel()
+                with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                    await upcoming
+    finally:
+        closing.cancel()
+
+
+def frame(envelope: Envelope) -> bytes:
+    """Return the SSE frame of one event; unstored ones stand at the head and carry its id."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (
+        envelope.cursor.encode(),
+        envelope.type.encode(),
+        dump(envelope.wire()),
+    )

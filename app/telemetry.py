@@ -1,0 +1,168 @@
+"""Owns what the product says about itself: JSON log lines, redacted last, and its metrics."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import SecretStr
+
+from services.kit.redact import Redactor
+from services.kit.settings import Settings
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The request that the current task works for; on every log line."""
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+Event = MutableMapping[str, Any]
+
+
+def redactor_of(settings: Settings) -> Redactor:
+    """Return the redactor that knows every secret of `settings`."""
+    values = (getattr(settings, name) for name in Settings.model_fields)
+    return Redactor(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+
+def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send every log line of ours and of the libraries as one JSON object to `stream` (stderr)."""
+    target = stream or sys.stderr
+    level = _LEVELS[settings.log_level]
+    redactor = redactor_of(settings)
+    structlog.configure(
+        processors=[
+            _with_request,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _redacted(redactor),
+            _line,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(target),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Bridge(max(level, logging.INFO))]
+    root.setLevel(max(level, logging.INFO))
+    for noisy in ("httpx", "httpcore", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class Metrics:
+    """The Prometheus metrics of one process: rate, errors and duration by route template."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "cornerman_http_requests_total",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.duration_s = Histogram(
+            "cornerman_http_request_seconds",
+            "Time to the last byte.",
+            ("method", "route"),
+            registry=self.registry,
+            buckets=_BUCKETS_S,
+        )
+        self.streams = Gauge(
+            "cornerman_http_streams", "Event streams open now.", registry=self.registry
+        )
+        self.loops = Counter(
+            "cornerman_loop_rounds_total",
+            "Rounds of the background loops.",
+            ("loop", "outcome"),
+            registry=self.registry,
+        )
+        self._observed: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request; the label sets are looked up once and kept."""
+        key = (method, route, status)
+        pair = self._observed.get(key)
+        if pair is None:
+            pair = (
+                self.requests.labels(method, route, str(status)),
+                self.duration_s.labels(method, route),
+            )
+            self._observed[key] = pair
+        pair[0].inc()
+        pair[1].observe(seconds)
+
+    def text(self) -> bytes:
+        """Return the exposition text of every metric."""
+        return generate_latest(self.registry)
+
+
+class _Bridge(logging.Handler):
+    """Hands library log records to structlog, so that they are redacted and formed alike."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record as a line of ours."""
+        logger = structlog.get_logger()
+        logger.log(
+            record.levelno,
+            "library.log",
+            logger=record.name,
+            message=record.getMessage(),
+            exc_info=record.exc_info,
+        )
+
+
+def _with_request(_logger: object, _method: str, event: Event) -> Event:
+    request_id = REQUEST_ID.get()
+    if request_id:
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def _redacted(redactor: Redactor) -> Callable[[object, str, Event], Event]:
+    def redact(_logger: object, _method: str, event: Event) -> Event:
+        return {key: redactor.document(_plain(value)) for key, value in event.items()}
+
+    return redact
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (str, int, float, dict, list, tuple)) or value is None:
+        return value
+    return sorted(map(str, value)) if isinstance(value, (set, frozenset)) else str(value)
+
+
+def _line(_logger: object, _method: str, event: Event) -> str:
+    return orjson.dumps(dict(event), default=str, option=orjson.OPT_NON_STR_KEYS).decode(
+        "utf-8", "replace"
+    )
+
+
+stopwatch = time.perf_counter
+"""Seconds for measuring durations; never a time of day."""
+
+
+class AccessLog:
+    """Writes one line per request; every field is ours, so it needs no redaction and is quick."""
+
+    def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
+        self._write = (stream or sys.stderr).write
+        self._on = _LEVELS[settings.log_level] <= logging.INFO
+
+    def __call__(self, now: datetime, **fields: object) -> None:
+        """Write `http.request` with `fields`, stamped `now`."""
+        if self._on:
+            line = {"event": "http.request", "level": "info", "timestamp": now, **fields}
+            self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())

@@ -1,0 +1,172 @@
+"""Owns the composition root: the only place that builds the product, every adapter a keyword."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TextIO, TypedDict, Unpack
+
+from agent.loop import Coach
+from agent.model.port import Model
+from app.telemetry import AccessLog, Metrics, configure_logs
+from services import schema
+from services.identity.user import LOCAL_TENANT, LOCAL_USER, User, open_tenant, open_user
+from services.kit import failpoint
+from services.kit.bus.memory import MemoryBus
+from services.kit.bus.port import Bus
+from services.kit.clock import Clock, SystemClock
+from services.kit.context import Context, system_principal
+from services.kit.db import Database
+from services.kit.errors import Refusal
+from services.kit.ids import Ids, RandomIds
+from services.kit.settings import Settings
+from services.kit.work import Runtime
+from services.market.feed import Feed
+from services.market.off import OffFeed
+from services.market.replay import ReplayFeed
+from services.orders.broker import Broker
+from services.orders.paper import PaperBroker
+
+
+class Parts(TypedDict, total=False):
+    """The adapters that a test or an evaluation may put in place of the usual ones."""
+
+    clock: Clock
+    ids: Ids
+    bus: Bus
+    feed: Feed
+    broker: Broker
+    model: Model
+    log_stream: TextIO
+    ports: Mapping[type, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """Everything the doors need, built once."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    bus: Bus
+    feed: Feed
+    model: Model
+    coach: Coach
+    runtime: Runtime
+    metrics: Metrics
+    access_log: AccessLog
+    version: str
+
+    def close(self) -> None:
+        """Wait for running units of work and close the database."""
+        self.runtime.close()
+
+
+def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
+    """Return the product of `settings`; nothing is started, no file is touched but the database's."""
+    configure_logs(settings, parts.get("log_stream"))
+    failpoint.arm(settings.cornerman_failpoint)
+    clock = parts.get("clock") or SystemClock()
+    ids = parts.get("ids") or RandomIds(clock)
+    bus = parts.get("bus") or MemoryBus()
+    feed = parts.get("feed") or build_feed(settings)
+    settings.cornerman_home.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.runtime_database_url)
+    broker = parts.get("broker") or PaperBroker()
+    runtime = Runtime(
+        database,
+        clock,
+        ids,
+        settings,
+        ports={Bus: bus, Feed: feed, Broker: broker, **parts.get("ports", {})},
+    )
+    model = parts.get("model") or build_model(settings, runtime)
+    return Product(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        bus=bus,
+        feed=feed,
+        model=model,
+        coach=Coach(runtime, model, bus),
+        runtime=runtime,
+        metrics=Metrics(),
+        access_log=AccessLog(settings, parts.get("log_stream")),
+        version=product_version(),
+    )
+
+
+def build_feed(settings: Settings) -> Feed:
+    """Return the replay feed, or the feed that says why there is none."""
+    if settings.feature_replay_enabled or settings.feature_mock_mode:
+        return ReplayFeed()
+    return OffFeed(
+        "replay is off and no market-data provider is connected in this release",
+        "Set FEATURE_REPLAY_ENABLED=true to use the bundled history.",
+    )
+
+
+def build_model(settings: Settings, runtime: Runtime) -> Model:
+    """Return the configured model endpoint, or the built-in rules."""
+    from agent.model.rules import RuleModel
+
+    rules = RuleModel()
+    if not (settings.openai_model or settings.chatdata_model):
+        return rules
+    from agent.model.openai import OpenAIModel
+
+    return OpenAIModel(settings)
+
+
+def product_version() -> str:
+    """Return the installed version, or `0+checkout` when the product was never installed."""
+    with contextlib.suppress(PackageNotFoundError):
+        return version("cornerman")
+    return "0+checkout"
+
+
+def prepare_database(product: Product) -> None:
+    """Bring a new or older SQLite file to this schema, then check head and guards.
+
+    PostgreSQL is migrated by its owner role only (`cornerman migrate`). Raises `SCHEMA_WRONG` and
+    `GUARDS_MISSING`.
+    """
+    database = product.runtime.database
+    try:
+        schema.require_current(database)
+    except Refusal as refusal:
+        if database.dialect != "sqlite" or refusal.code not in ("SCHEMA_WRONG", "GUARDS_MISSING"):
+            raise
+        schema.upgrade(database.url)
+        schema.require_current(database)
+
+
+def open_first_user(product: Product) -> User:
+    """Create the local owner, or the served administrator, unless that was done before."""
+    settings = product.settings
+    principal = system_principal(LOCAL_TENANT)
+    hashed: str | None = None
+    if settings.cornerman_mode == "served":
+        hashed = _admin_hash(product)
+
+    def act(ctx: Context) -> User:
+        open_tenant(ctx, settings.admin_name)
+        return open_user(ctx, settings.admin_name, user_id=LOCAL_USER, password_hash=hashed)
+
+    return product.runtime.write(principal, act)
+
+
+def _admin_hash(product: Product) -> str | None:
+    """Return a new hash of `ADMIN_PASSWORD`, or None when the stored one already fits."""
+    from services.identity.password import hash_password, password_matches
+    from services.identity.user import NOBODY, find_login
+
+    password = product.settings.admin_password.get_secret_value()
+    runtime = product.runtime
+    with runtime.database.read(None) as db:
+        known = find_login(runtime.context(db, NOBODY), product.settings.admin_name)
+    if known is not None and password_matches(known.password_hash, password):
+        return None
+    return hash_password(password)

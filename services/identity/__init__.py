@@ -1,0 +1,1 @@
+"""Who is who: tenants, users, sessions, one-time tickets and API keys."""
