@@ -21,7 +21,10 @@ from services.kit.errors import Refusal
 Record = dict[str, Any]
 STREAM_ENDINGS = (".sse.txt", ".chunks.txt")
 # The catalogue of the product has model codes where the table of the edge has one code for all.
-EDGE_CODES = {"MODEL_UNAUTHORIZED": "PROVIDER_UNAUTHORIZED", "MODEL_UNAVAILABLE": "PROVIDER_UNAVAILABLE"}
+EDGE_CODES = {
+    "MODEL_UNAUTHORIZED": "PROVIDER_UNAUTHORIZED",
+    "MODEL_UNAVAILABLE": "PROVIDER_UNAVAILABLE",
+}
 CUTS, SEED = 100, 20270112
 
 
@@ -77,9 +80,14 @@ def _folder_cases(folder: Path) -> Iterable[tuple[str, Callable[[], None]]]:
 def _manifest_cases(manifest: Path) -> Iterable[tuple[str, Callable[[], None]]]:
     entries = json.loads(manifest.read_text())
     for name in sorted(entries):
-        yield f"{manifest}:{name}", lambda name=name: check_entry(manifest.parent / name, entries[name])
+        yield (
+            f"{manifest}:{name}",
+            lambda name=name: check_entry(manifest.parent / name, entries[name]),
+        )
     for file in sorted(item for item in manifest.parent.iterdir() if item.is_file()):
-        own = file.name != "manifest.json" and not file.name.endswith((".meta.json", ".expect.json"))
+        own = file.name != "manifest.json" and not file.name.endswith(
+            (".meta.json", ".expect.json")
+        )
         if own and file.name not in entries:
             yield str(file), lambda: _fail("the manifest has no entry for it")
 
@@ -91,7 +99,9 @@ def _fail(reason: str) -> None:
 def check_stream(file: Path) -> None:
     """Read a stream whole, byte by byte and cut at seeded places, and compare the steps."""
     body = file.read_bytes()
-    steps = [read_stream(body, cuts, lines=file.name.endswith(".chunks.txt")) for cuts in _cuttings(body)]
+    steps = [
+        read_stream(body, cuts, lines=file.name.endswith(".chunks.txt")) for cuts in _cuttings(body)
+    ]
     for way, step in zip(("byte by byte", "cut"), steps[1:], strict=True):
         if step != steps[0]:
             raise Failed(f"read {way} it gives {step}, read whole {steps[0]}")
@@ -113,7 +123,13 @@ def read_stream(body: bytes, cuts: list[int], *, lines: bool) -> AssistantStep:
     events, step = _read_lines(pieces) if lines else _read_events(pieces)
     shown = ""
     for event in events:
-        shown = "" if isinstance(event, TextReset) else shown + event.text if isinstance(event, TextDelta) else shown
+        shown = (
+            ""
+            if isinstance(event, TextReset)
+            else shown + event.text
+            if isinstance(event, TextDelta)
+            else shown
+        )
     if shown != step.text:
         raise Failed(f"the deltas give {shown!r}, the step {step.text!r}")
     return step
@@ -148,7 +164,9 @@ def _line_chunk(line: bytes) -> Chunk:
 
 def _check_step(step: AssistantStep) -> None:
     ids = [call.id for call in step.calls]
-    if len(set(ids)) != len(ids) or any(len(made) != 9 or not made.isalnum() or not made.isascii() for made in ids):
+    if len(set(ids)) != len(ids) or any(
+        len(made) != 9 or not made.isalnum() or not made.isascii() for made in ids
+    ):
         raise Failed(f"call ids are not our own: {ids}")
     if not step.complete and (step.calls or not step.faults):
         raise Failed("a faulted step has calls, or no fault")
@@ -165,7 +183,9 @@ def _check_expected(step: AssistantStep, expected: Record) -> None:
         raise Failed(f"unknown expectation {sorted(set(expected) - set(actual))}")
     for name, wanted in expected.items():
         if name == "calls":
-            same = [_call_value(call) for call in actual["calls"]] == [_call_value(call) for call in wanted]
+            same = [_call_value(call) for call in actual["calls"]] == [
+                _call_value(call) for call in wanted
+            ]
         else:
             same = actual[name] == wanted
         if not same:
@@ -174,7 +194,9 @@ def _check_expected(step: AssistantStep, expected: Record) -> None:
 
 def _call_value(call: Record) -> tuple[object, object]:
     arguments = call["arguments"]
-    return call["name"], _json_value(arguments) if isinstance(arguments, str) else _json_value(json.dumps(arguments))
+    return call["name"], _json_value(arguments) if isinstance(arguments, str) else _json_value(
+        json.dumps(arguments)
+    )
 
 
 def _json_value(text: str) -> object:
@@ -227,16 +249,23 @@ def _decode_error(file: Path, given: Record) -> list[Record]:
 
 
 _DECODERS: dict[str, Callable[[Path, Record], list[Record]]] = {
-    "model_stream": _decode_stream, "model_reply": _decode_reply, "error": _decode_error,
+    "model_stream": _decode_stream,
+    "model_reply": _decode_reply,
+    "error": _decode_error,
 }
 
 
 def _record(step: AssistantStep) -> Record:
     usage = step.usage
     return {
-        "text": step.text, "finish": step.finish, "call_count": len(step.calls),
+        "text": step.text,
+        "finish": step.finish,
+        "call_count": len(step.calls),
         "calls": [{"name": call.name, "arguments": call.arguments} for call in step.calls],
-        "usage": {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens},
+        "usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+        },
     }
 
 

@@ -108,8 +108,9 @@ class Assembler:
             return events, replace(step, complete=False, faults=(self._fault,), reason=self.reason)
         calls, withheld = self._close_calls()
         faults = tuple(dict.fromkeys(call.fault for call in withheld))
-        return events, replace(step, calls=calls, withheld=withheld, faults=faults,
-                               finish=self._finish or None)
+        return events, replace(
+            step, calls=calls, withheld=withheld, faults=faults, finish=self._finish or None
+        )
 
     def _accept_content(self, chunk: Chunk) -> list[ModelEvent]:
         if chunk.usage is not None:
@@ -147,8 +148,10 @@ class Assembler:
 
     def _take(self, piece: Fragment) -> None:
         self._arguments_chars += len(piece.arguments)
-        if (self._arguments_chars > self._bounds.arguments_chars_max
-                or len(self._calls) >= self._bounds.calls_max):
+        if (
+            self._arguments_chars > self._bounds.arguments_chars_max
+            or len(self._calls) >= self._bounds.calls_max
+        ):
             self._stop(NO_END, "the tool calls are longer than their bound")
             return
         call = None if piece.whole else self._find_call(piece)
@@ -194,15 +197,18 @@ class Assembler:
 
     def _by_id(self, piece: Fragment) -> OpenCall | None:
         if piece.call_id:
-            return next((call for call in reversed(self._calls)
-                         if call.call_id == piece.call_id), None)
+            return next(
+                (call for call in reversed(self._calls) if call.call_id == piece.call_id), None
+            )
         last = self._calls[-1] if self._calls else None
         opens_beside = piece.name and piece.place > 0
         return None if last is None or opens_beside else last
 
     def _open_with_id(self, call_id: str) -> OpenCall | None:
-        return next((call for call in reversed(self._calls)
-                     if call.call_id == call_id and not call.whole), None)
+        return next(
+            (call for call in reversed(self._calls) if call.call_id == call_id and not call.whole),
+            None,
+        )
 
     def _closing_usage(self) -> Usage:
         if self._usage is not None:

@@ -104,8 +104,11 @@ class OpenCall:
 
     def repeats(self, piece: Fragment) -> bool:
         """True when the call is whole and the fragment says nothing new about it."""
-        return (self.whole and piece.name in ("", self.name)
-                and piece.arguments.strip() in ("", self.arguments))
+        return (
+            self.whole
+            and piece.name in ("", self.name)
+            and piece.arguments.strip() in ("", self.arguments)
+        )
 
     def add_name(self, name: str) -> None:
         """Take the first name; append a different piece only while no arguments were seen."""
@@ -130,8 +133,12 @@ def read_arguments(text: str) -> dict[str, Any]:
     NaN or Infinity, nesting too deep to read.
     """
     try:
-        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant,
-                           object_pairs_hook=_unique_pairs)
+        value = json.loads(
+            text,
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique_pairs,
+        )
     except RecursionError as deep:
         raise ValueError("nested too deeply") from deep
     if not isinstance(value, dict):

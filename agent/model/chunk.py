@@ -57,8 +57,7 @@ class NotACompletion(ValueError):
 def load_document(body: bytes) -> Any:
     """Return the JSON value of `body`. Raises `NotACompletion`.
 
-    Bytes that are no UTF-8 become U+FFFD, except beside tool calls, where a changed
-    character could change an order.
+    Bytes that are no UTF-8 become U+FFFD.
     """
     try:
         return orjson.loads(body)
@@ -69,12 +68,9 @@ def load_document(body: bytes) -> Any:
 def _load_leniently(body: bytes) -> Any:
     text = body.decode("utf-8", "replace")
     try:
-        document = json.loads(text, strict=False)
+        return json.loads(text, strict=False)
     except (ValueError, RecursionError) as broken:
         raise NotACompletion("no JSON") from broken
-    if "\ufffd" in text and b"\xef\xbf\xbd" not in body and b'"tool_calls"' in body:
-        raise NotACompletion("no UTF-8 in a tool call")
-    return document
 
 
 def decode_chunk(body: bytes) -> Chunk:
@@ -83,9 +79,19 @@ def decode_chunk(body: bytes) -> Chunk:
     if not isinstance(document, Mapping):
         return Chunk()
     chunk = _document_chunk(document)
+    if chunk.fragments:
+        _require_utf8(body)
     if any(piece.is_object for piece in chunk.fragments):
         chunk = _document_chunk(_unwrapped(_load_exactly(body)))
     return chunk
+
+
+def _require_utf8(body: bytes) -> None:
+    """A replaced character in a tool call could change an order: then the chunk is broken."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as broken:
+        raise NotACompletion("no UTF-8 in a tool call") from broken
 
 
 def _unwrapped(document: Any) -> Any:
@@ -209,8 +215,9 @@ def _fragments(delta: Mapping[str, Any], *, whole: bool) -> tuple[Fragment, ...]
     if not isinstance(calls, list) or not calls:
         legacy = delta.get("function_call")
         calls = [{"function": legacy}] if isinstance(legacy, Mapping) else []
-    found = (_fragment(call, place) for place, call in enumerate(calls)
-             if isinstance(call, Mapping))
+    found = (
+        _fragment(call, place) for place, call in enumerate(calls) if isinstance(call, Mapping)
+    )
     return tuple(replace(piece, whole=whole) for piece in found if piece is not None)
 
 
@@ -226,8 +233,11 @@ def _fragment(call: Mapping[str, Any], place: int) -> Fragment | None:
         index=_whole_number(call.get("index")),
         call_id=call_id.strip() if isinstance(call_id, str) else "",
         name=name if isinstance(name, str) else "",
-        arguments=compact_json(arguments) if is_object
-        else arguments if isinstance(arguments, str) else "",
+        arguments=compact_json(arguments)
+        if is_object
+        else arguments
+        if isinstance(arguments, str)
+        else "",
         is_object=is_object,
         place=place,
     )
@@ -259,6 +269,8 @@ def _usage_of(document: Mapping[str, Any]) -> Usage | None:
 def decode_usage(usage: object) -> Usage | None:
     """Return the token counts of a usage object; None when it has none."""
     if not isinstance(usage, Mapping):
+        return None
+    if "prompt_tokens" not in usage and "completion_tokens" not in usage:
         return None
     return Usage(
         prompt_tokens=_count(usage.get("prompt_tokens")),

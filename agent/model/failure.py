@@ -14,8 +14,17 @@ from agent.model.reader import Form
 from services.kit.errors import Refusal, refuse
 
 _RETRYABLE = (408, 409, 429)
-_OVERLOAD_WORDS = ("overloaded", "rate_limit", "rate limit", "too many requests", "unavailable",
-                   "capacity", "server_error", "internal_error", "timeout")
+_OVERLOAD_WORDS = (
+    "overloaded",
+    "rate_limit",
+    "rate limit",
+    "too many requests",
+    "unavailable",
+    "capacity",
+    "server_error",
+    "internal_error",
+    "timeout",
+)
 
 
 class StepFailure(Exception):
@@ -47,13 +56,22 @@ def error_refusal(status: int, body: bytes, *, retry_after_s: float | None = Non
     status = status if status >= 400 else error.status or status
     return refuse(
         _code_of(status, tool_call=tool_call),
-        reason=error.message, what=error.message, status=status, wire_code=error.code,
+        reason=error.message,
+        what=error.message,
+        status=status,
+        wire_code=error.code,
         retry_after_s="a few" if retry_after_s is None else round(retry_after_s),
     )
 
 
-_CODES = {401: "MODEL_UNAUTHORIZED", 402: "MODEL_UNAUTHORIZED", 403: "MODEL_UNAUTHORIZED",
-          404: "MODEL_NOT_FOUND", 410: "MODEL_NOT_FOUND", 429: "MODEL_RATE_LIMITED"}
+_CODES = {
+    401: "MODEL_UNAUTHORIZED",
+    402: "MODEL_UNAUTHORIZED",
+    403: "MODEL_UNAUTHORIZED",
+    404: "MODEL_NOT_FOUND",
+    410: "MODEL_NOT_FOUND",
+    429: "MODEL_RATE_LIMITED",
+}
 
 
 def _code_of(status: int, *, tool_call: bool) -> str:
@@ -71,10 +89,10 @@ def read_error(body: bytes) -> tuple[WireError, bool]:
     """Return the error of a body in any usual form, and whether it refuses a tool call."""
     found = _error_object(body)
     error = wire_error(found)
-    if isinstance(found, Mapping) and ("failed_generation" in found
-                                       or error.code == "tool_use_failed"):
+    if error.code == "tool_use_failed":
         return error, True
-    return error, False
+    has_generation = isinstance(found, Mapping) and "failed_generation" in found
+    return error, has_generation and "tool" in error.message.lower()
 
 
 def error_param(body: bytes) -> str:
@@ -125,8 +143,9 @@ def require_complete(step: AssistantStep) -> AssistantStep:
     return step
 
 
-def step_failure(step: AssistantStep, form: Form, *, status: int | None,
-                 chunks_seen: int) -> StepFailure:
+def step_failure(
+    step: AssistantStep, form: Form, *, status: int | None, chunks_seen: int
+) -> StepFailure:
     """Return the failure of a step that did not complete.
 
     A stream that was cut, and an error frame that tells of overload, may be asked again; a

@@ -162,7 +162,8 @@ class OpenAIModel:
         taken = {call.id for message in request.messages for call in message.calls}
         needs = {spec.name: bool(spec.parameters.get("required")) for spec in request.tools}
         return StepReader(
-            CallIds(seed, taken), bounds=self._bounds,
+            CallIds(seed, taken),
+            bounds=self._bounds,
             accepts_empty=lambda name: not needs.get(name, False),
         )
 
@@ -171,7 +172,9 @@ class OpenAIModel:
     ) -> AssistantStep:
         if not step.complete:
             failure = step_failure(
-                step, reader.decoder.form, status=reader.assembler.error_status,
+                step,
+                reader.decoder.form,
+                status=reader.assembler.error_status,
                 chunks_seen=reader.decoder.chunks_seen,
             )
             if failure.retryable:
@@ -230,7 +233,8 @@ class OpenAIModel:
         wait = retry_after(error.response.headers, self._clock.now())
         return StepFailure(
             error_refusal(status, raw, retry_after_s=wait),
-            retryable=is_retryable_status(status), retry_after_s=wait,
+            retryable=is_retryable_status(status),
+            retry_after_s=wait,
         )
 
     async def _pieces(
@@ -299,7 +303,8 @@ def _build_client(endpoint: Endpoint, timeouts: Timeouts) -> AsyncOpenAI:
         max_retries=0,
         http_client=openai.DefaultAsyncHttpxClient(
             timeout=httpx2.Timeout(None, connect=timeouts.connect_s),
-            follow_redirects=False, event_hooks=hooks,
+            follow_redirects=False,
+            event_hooks=hooks,
         ),
     )
 

@@ -133,8 +133,15 @@ ModelEvent: TypeAlias = TextDelta | TextReset | StepDone
 class Model(Protocol):
     """Anything that answers a request: an endpoint, the rule model, a script, a cassette."""
 
-    name: str
-    calls_tools: bool
+    @property
+    def name(self) -> str:
+        """The model's name, for records and logs."""
+        ...
+
+    @property
+    def calls_tools(self) -> bool:
+        """False when it only narrates and another part chooses the tools."""
+        ...
 
     def stream(
         self, request: ModelRequest, *, deadline: float | None = None

@@ -43,12 +43,20 @@ _AUTO = ProviderProfile("auto")
 _PRESETS = (
     _AUTO,
     ProviderProfile(
-        "openai", strict=True, parallel_tool_calls=True, single_system=False,
-        max_tokens_field="max_completion_tokens", context_tokens=128_000,
+        "openai",
+        strict=True,
+        parallel_tool_calls=True,
+        single_system=False,
+        max_tokens_field="max_completion_tokens",
+        context_tokens=128_000,
     ),
     ProviderProfile(
-        "azure", strict=True, parallel_tool_calls=True, single_system=False,
-        max_tokens_field="max_completion_tokens", context_tokens=128_000,
+        "azure",
+        strict=True,
+        parallel_tool_calls=True,
+        single_system=False,
+        max_tokens_field="max_completion_tokens",
+        context_tokens=128_000,
     ),
     ProviderProfile("ollama", tool_choice=False, context_tokens=8_192),
     ProviderProfile("mistral", stream_usage=False, seed_allowed=False, merge_same_role=True),
@@ -60,17 +68,29 @@ _PRESETS = (
     ProviderProfile("llama.cpp", merge_same_role=True, context_tokens=8_192),
     ProviderProfile("vllm"),
     ProviderProfile(
-        "chat-data", calls_tools=False, stream_usage=False, max_tokens_field="",
-        tool_choice=False, system_role="user_prefix", temperature_allowed=False,
-        seed_allowed=False, merge_same_role=True, context_tokens=8_192,
+        "chat-data",
+        calls_tools=False,
+        stream_usage=False,
+        max_tokens_field="",
+        tool_choice=False,
+        system_role="user_prefix",
+        temperature_allowed=False,
+        seed_allowed=False,
+        merge_same_role=True,
+        context_tokens=8_192,
     ),
 )
 PRESETS: Mapping[str, ProviderProfile] = {profile.name: profile for profile in _PRESETS}
 
 _HOSTS = (
-    ("api.openai.com", "openai"), (".openai.azure.com", "azure"), ("api.mistral.ai", "mistral"),
-    ("api.groq.com", "groq"), ("openrouter.ai", "openrouter"), ("ollama.com", "ollama"),
-    ("generativelanguage.googleapis.com", "gemini"), ("api.deepseek.com", "deepseek"),
+    ("api.openai.com", "openai"),
+    (".openai.azure.com", "azure"),
+    ("api.mistral.ai", "mistral"),
+    ("api.groq.com", "groq"),
+    ("openrouter.ai", "openrouter"),
+    ("ollama.com", "ollama"),
+    ("generativelanguage.googleapis.com", "gemini"),
+    ("api.deepseek.com", "deepseek"),
     ("chat-data.com", "chat-data"),
 )
 _LOCAL_PORTS = {11434: "ollama", 1234: "lmstudio"}

@@ -56,8 +56,11 @@ class StepRetry:
         import tenacity
 
         return tenacity.AsyncRetrying(
-            sleep=self.policy.sleep, stop=self._stop, wait=self._wait,
-            retry=tenacity.retry_if_exception(self._worth), reraise=True,
+            sleep=self.policy.sleep,
+            stop=self._stop,
+            wait=self._wait,
+            retry=tenacity.retry_if_exception(self._worth),
+            reraise=True,
         )
 
     def _worth(self, failure: BaseException) -> bool:
@@ -103,15 +106,18 @@ class CircuitBreaker:
         self._open_until: float | None = None
 
     def require_closed(self) -> None:
-        """Raise `MODEL_UNAVAILABLE` while the endpoint is left alone."""
+        """Fail with `MODEL_UNAVAILABLE`, not to be retried, while the endpoint is left alone."""
         if self._open_until is None:
             return
         left = self._open_until - self._clock.monotonic()
         if left > 0:
-            raise StepFailure(refuse(
-                "MODEL_UNAVAILABLE", reason=f"it failed too often; asked again in {left:.0f} s",
-                retry_after_s=round(left),
-            ))
+            raise StepFailure(
+                refuse(
+                    "MODEL_UNAVAILABLE",
+                    reason=f"it failed too often; asked again in {left:.0f} s",
+                    retry_after_s=round(left),
+                )
+            )
         self._open_until = self._clock.monotonic() + self._open_s
 
     def append_failure(self) -> None:

@@ -7,8 +7,19 @@ from typing import Any
 
 # Keywords that endpoints with strict schemas refuse; our own validation applies them anyway.
 _REFUSED = (
-    "pattern", "format", "default", "minLength", "maxLength", "minimum", "maximum",
-    "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "uniqueItems",
+    "pattern",
+    "format",
+    "default",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
 )
 
 

@@ -51,10 +51,10 @@ class AnswerText:
                 out.clear()
                 self.void_before = True
             self._inside = tag == _OPEN
-            text = text[at + len(tag):]
+            text = text[at + len(tag) :]
         keep = 0 if last else self._uncertain(text)
-        self._held = text[len(text) - keep:]
-        self._put(text[:len(text) - keep], out)
+        self._held = text[len(text) - keep :]
+        self._put(text[: len(text) - keep], out)
         return "".join(out)
 
     def _next_tag(self, text: str) -> tuple[int, str]:
@@ -71,7 +71,7 @@ class AnswerText:
     def _uncertain(text: str) -> int:
         if text and "\ud800" <= text[-1] <= "\udbff":
             return 1
-        tail = text[-len(_CLOSE):]
+        tail = text[-len(_CLOSE) :]
         at = tail.rfind("<")
         if at >= 0 and (_OPEN.startswith(tail[at:]) or _CLOSE.startswith(tail[at:])):
             return len(tail) - at

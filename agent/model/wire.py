@@ -171,8 +171,13 @@ def _merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     out: list[Message] = []
     for message in messages:
         last = out[-1] if out else None
-        if (last is not None and last.role == message.role and message.role != "tool"
-                and not last.calls and not message.calls):
+        if (
+            last is not None
+            and last.role == message.role
+            and message.role != "tool"
+            and not last.calls
+            and not message.calls
+        ):
             out[-1] = replace(last, content=f"{last.content}\n\n{message.content}")
         else:
             out.append(message)

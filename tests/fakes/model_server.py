@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 import threading
 import time
@@ -20,7 +21,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 422: "Unprocessable", 429: "Too Many", 500: "Error", 503: "Unavailable"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    422: "Unprocessable",
+    429: "Too Many",
+    500: "Error",
+    503: "Unavailable",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,14 @@ def event(document: object, *, end: str = "\n\n") -> bytes:
 
 def chunk(delta: object, finish: object = None, **extra: object) -> dict[str, object]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [choice], **extra}
+    return {
+        "id": "c1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "scripted",
+        "choices": [choice],
+        **extra,
+    }
 
 
 DONE = b"data: [DONE]\n\n"
@@ -67,12 +84,22 @@ USAGE = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
 
 
 def text_frames(text: str, *, size: int = 8) -> list[bytes]:
-    pieces = [text[at:at + size] for at in range(0, len(text), size)]
-    return [event(chunk({"role": "assistant", "content": ""})), *(event(chunk({"content": piece})) for piece in pieces)]
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    return [
+        event(chunk({"role": "assistant", "content": ""})),
+        *(event(chunk({"content": piece})) for piece in pieces),
+    ]
 
 
 def end_frames(finish: str = "stop") -> list[bytes]:
-    usage = {"choices": [], "usage": USAGE, "object": "chat.completion.chunk", "id": "c1", "model": "scripted", "created": 1}
+    usage = {
+        "choices": [],
+        "usage": USAGE,
+        "object": "chat.completion.chunk",
+        "id": "c1",
+        "model": "scripted",
+        "created": 1,
+    }
     return [event(chunk({}, finish)), event(usage), DONE]
 
 
@@ -86,9 +113,21 @@ def calls_answer(*calls: tuple[str, object], text: str = "") -> Answer:
     frames = text_frames(text) if text else []
     for at, (name, arguments) in enumerate(calls):
         raw = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        first = {"index": at, "id": f"call_{at}", "type": "function", "function": {"name": name, "arguments": ""}}
+        first = {
+            "index": at,
+            "id": f"call_{at}",
+            "type": "function",
+            "function": {"name": name, "arguments": ""},
+        }
         frames.append(event(chunk({"tool_calls": [first]})))
-        frames.extend(event(chunk({"tool_calls": [{"index": at, "function": {"arguments": raw[cut:cut + 12]}}]})) for cut in range(0, len(raw), 12))
+        frames.extend(
+            event(
+                chunk(
+                    {"tool_calls": [{"index": at, "function": {"arguments": raw[cut : cut + 12]}}]}
+                )
+            )
+            for cut in range(0, len(raw), 12)
+        )
     return Answer([*frames, *end_frames("tool_calls")])
 
 
@@ -98,8 +137,14 @@ def json_answer(document: object, status: int = 200, **headers: str) -> Answer:
     return Answer([json.dumps(document).encode()], status, named, "application/json")
 
 
-def error_answer(status: int, message: str = "refused", *, param: str | None = None, **headers: str) -> Answer:
-    return json_answer({"error": {"message": message, "type": "error", "param": param, "code": None}}, status, **headers)
+def error_answer(
+    status: int, message: str = "refused", *, param: str | None = None, **headers: str
+) -> Answer:
+    return json_answer(
+        {"error": {"message": message, "type": "error", "param": param, "code": None}},
+        status,
+        **headers,
+    )
 
 
 class ModelServer:
@@ -152,7 +197,11 @@ class ModelServer:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         except asyncio.IncompleteReadError:
             return False
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:]) if name}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head[1:])
+            if name
+        }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.paths.append(head[0].split(" ")[1])
         self.headers.append(headers)
@@ -165,10 +214,20 @@ class ModelServer:
         at = len(self.requests) - 1
         return self._script[at] if at < len(self._script) else self._fallback
 
-    async def _answer(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        lines = {"content-type": answer.content_type, "transfer-encoding": "chunked", **answer.headers}
+    async def _answer(
+        self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        lines = {
+            "content-type": answer.content_type,
+            "transfer-encoding": "chunked",
+            **answer.headers,
+        }
         head = f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Status')}\r\n"
-        writer.write((head + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n").encode())
+        writer.write(
+            (
+                head + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
+            ).encode()
+        )
         for frame in answer.frames:
             match frame:
                 case bytes():
@@ -179,7 +238,9 @@ class ModelServer:
                         return False
                 case Reset():
                     linger = struct.pack("ii", 1, 0)
-                    writer.get_extra_info("socket").setsockopt(1, 13, linger)  # SO_LINGER of 0 s sends RST
+                    writer.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, linger
+                    )  # SO_LINGER of 0 s sends RST
                     writer.transport.abort()
                     return False
                 case Cut():

@@ -8,15 +8,39 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.model.openai import Endpoint, OpenAIModel
-from agent.model.port import AssistantStep, Message, ModelRequest, StepDone, TextDelta, TextReset, ToolSpec
+from agent.model.port import (
+    AssistantStep,
+    Message,
+    ModelRequest,
+    StepDone,
+    TextDelta,
+    TextReset,
+    ToolSpec,
+)
 from agent.model.profile import PRESETS, ProviderProfile
 from agent.model.retry import RetryPolicy
 from services.kit.clock import SystemClock
 from tests.fakes.model_server import Answer, ModelServer
 
-QUOTE = ToolSpec("quote", "Latest quote.", {"type": "object", "properties": {"symbol": {"type": "string", "pattern": "^[A-Z]+$"}, "note": {"type": "string"}}, "required": ["symbol"], "additionalProperties": False})
-CLOCK = ToolSpec("clock", "Time now.", {"type": "object", "properties": {}, "additionalProperties": False})
-ASK = ModelRequest((Message("system", "You coach."), Message("user", "Price of AAPL?")), (QUOTE, CLOCK))
+QUOTE = ToolSpec(
+    "quote",
+    "Latest quote.",
+    {
+        "type": "object",
+        "properties": {
+            "symbol": {"type": "string", "pattern": "^[A-Z]+$"},
+            "note": {"type": "string"},
+        },
+        "required": ["symbol"],
+        "additionalProperties": False,
+    },
+)
+CLOCK = ToolSpec(
+    "clock", "Time now.", {"type": "object", "properties": {}, "additionalProperties": False}
+)
+ASK = ModelRequest(
+    (Message("system", "You coach."), Message("user", "Price of AAPL?")), (QUOTE, CLOCK)
+)
 
 
 @dataclass
@@ -43,12 +67,26 @@ class Asked:
         return [(call.name, call.arguments) for call in self.step.calls]
 
 
-def model_of(server: ModelServer, *, profile: ProviderProfile | None = None, sleeper: Sleeper | None = None, **options: Any) -> OpenAIModel:
+def model_of(
+    server: ModelServer,
+    *,
+    profile: ProviderProfile | None = None,
+    sleeper: Sleeper | None = None,
+    **options: Any,
+) -> OpenAIModel:
     retry = RetryPolicy(sleep=sleeper or Sleeper())
-    return OpenAIModel(Endpoint(server.base_url, "scripted", "sk-test"), SystemClock(), profile=profile or PRESETS["auto"], retry=retry, **options)
+    return OpenAIModel(
+        Endpoint(server.base_url, "scripted", "sk-test"),
+        SystemClock(),
+        profile=profile or PRESETS["auto"],
+        retry=retry,
+        **options,
+    )
 
 
-async def collect(model: OpenAIModel, request: ModelRequest = ASK, *, deadline: float | None = None) -> tuple[AssistantStep, str, int]:
+async def collect(
+    model: OpenAIModel, request: ModelRequest = ASK, *, deadline: float | None = None
+) -> tuple[AssistantStep, str, int]:
     shown, resets, steps = "", 0, []
     async with aclosing(model.stream(request, deadline=deadline)) as events:
         async for event in events:
@@ -63,7 +101,13 @@ async def collect(model: OpenAIModel, request: ModelRequest = ASK, *, deadline: 
     return steps[0], shown, resets
 
 
-async def ask(script: Sequence[Answer], request: ModelRequest = ASK, *, profile: ProviderProfile | None = None, **options: Any) -> Asked:
+async def ask(
+    script: Sequence[Answer],
+    request: ModelRequest = ASK,
+    *,
+    profile: ProviderProfile | None = None,
+    **options: Any,
+) -> Asked:
     sleeper = Sleeper()
     async with ModelServer(script) as server:
         model = model_of(server, profile=profile, sleeper=sleeper, **options)

@@ -30,7 +30,11 @@ def body_of(request: ModelRequest, profile: ProviderProfile = AUTO) -> dict[str,
 
 
 def test_q12_ids_in_history_are_nine_letters_and_digits() -> None:
-    messages = (*CALLED[:2], Message("assistant", "", (ToolCall("call_J3ajtA7qivswzXp8A9sJ7foO", "quote", "{}"),)), Message("tool", "{}", call_id="call_J3ajtA7qivswzXp8A9sJ7foO"))
+    messages = (
+        *CALLED[:2],
+        Message("assistant", "", (ToolCall("call_J3ajtA7qivswzXp8A9sJ7foO", "quote", "{}"),)),
+        Message("tool", "{}", call_id="call_J3ajtA7qivswzXp8A9sJ7foO"),
+    )
     sent = body_of(ModelRequest(messages))["messages"]
     made = sent[2]["tool_calls"][0]["id"]
     assert len(made) == 9
@@ -47,8 +51,15 @@ def test_q11_ids_reused_in_later_turns_become_unique() -> None:
 
 @pytest.mark.parametrize("broken", ['{"symbol": "AA', "[1]", "", "NaN"])
 def test_q16_broken_arguments_in_history_become_an_empty_object(broken: str) -> None:
-    messages = (*CALLED[:2], replace(CALLED[2], calls=(ToolCall("aaaaaaaa1", "quote", broken),)), CALLED[3])
-    assert body_of(ModelRequest(messages))["messages"][2]["tool_calls"][0]["function"]["arguments"] == "{}"
+    messages = (
+        *CALLED[:2],
+        replace(CALLED[2], calls=(ToolCall("aaaaaaaa1", "quote", broken),)),
+        CALLED[3],
+    )
+    assert (
+        body_of(ModelRequest(messages))["messages"][2]["tool_calls"][0]["function"]["arguments"]
+        == "{}"
+    )
 
 
 def test_an_unanswered_call_gets_an_error_result_and_an_orphan_result_is_left_out() -> None:
@@ -72,8 +83,10 @@ def holds(body: dict[str, Any], field: str) -> bool:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-@pytest.mark.parametrize(("id", "field", "message"), REFUSED, ids=[row[0] for row in REFUSED])
-async def test_a_refused_optional_field_is_dropped_and_remembered(id: str, field: str, message: str, status: int) -> None:
+@pytest.mark.parametrize(("row", "field", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+async def test_a_refused_optional_field_is_dropped_and_remembered(
+    row: str, field: str, message: str, status: int
+) -> None:
     request = replace(ASK, seed=7, temperature=0.0)
     asked = await ask([error_answer(status, message), text_answer("ok")], request, profile=OPENAI)
     first, second = asked.requests
@@ -120,15 +133,22 @@ def test_q28_tools_stay_when_the_history_has_calls() -> None:
     assert last["tool_choice"] == "none"
 
 
-@pytest.mark.parametrize(("policy", "content"), [("empty_string", ""), ("null", None), ("omit", "absent")])
-def test_q29_an_assistant_without_text_carries_what_the_profile_wants(policy: Any, content: object) -> None:
+@pytest.mark.parametrize(
+    ("policy", "content"), [("empty_string", ""), ("null", None), ("omit", "absent")]
+)
+def test_q29_an_assistant_without_text_carries_what_the_profile_wants(
+    policy: Any, content: object
+) -> None:
     sent = body_of(ModelRequest(CALLED), replace(AUTO, empty_content=policy))["messages"]
     assert sent[2].get("content", "absent") == content
 
 
 @pytest.mark.parametrize("profile", PRESETS.values(), ids=lambda profile: profile.name)
 def test_q29_no_preset_sends_null_content(profile: ProviderProfile) -> None:
-    assert all(isinstance(message["content"], str) for message in body_of(ModelRequest(CALLED), profile)["messages"])
+    assert all(
+        isinstance(message["content"], str)
+        for message in body_of(ModelRequest(CALLED), profile)["messages"]
+    )
 
 
 @pytest.mark.parametrize("profile", PRESETS.values(), ids=lambda profile: profile.name)
@@ -143,11 +163,18 @@ def test_q31_only_known_fields_are_sent_back(profile: ProviderProfile) -> None:
     for message in body_of(ModelRequest(CALLED), profile)["messages"]:
         assert set(message) <= known
         for call in message.get("tool_calls", ()):
-            assert (set(call), set(call["function"])) == ({"id", "type", "function"}, {"name", "arguments"})
+            assert (set(call), set(call["function"])) == (
+                {"id", "type", "function"},
+                {"name", "arguments"},
+            )
 
 
 def test_q36_a_strange_name_in_history_is_made_harmless() -> None:
-    messages = (*CALLED[:2], replace(CALLED[2], calls=(ToolCall("aaaaaaaa1", "quote<|channel|>analysis", "{}"),)), CALLED[3])
+    messages = (
+        *CALLED[:2],
+        replace(CALLED[2], calls=(ToolCall("aaaaaaaa1", "quote<|channel|>analysis", "{}"),)),
+        CALLED[3],
+    )
     name = body_of(ModelRequest(messages))["messages"][2]["tool_calls"][0]["function"]["name"]
     assert name == "quote__channel__analysis"
 
@@ -159,21 +186,30 @@ def test_q37_reasoning_goes_back_only_where_it_is_wanted() -> None:
 
 
 async def test_q37_reasoning_that_is_refused_is_not_sent_again() -> None:
-    asked = await ask([error_answer(400, "reasoning_content is not accepted"), text_answer("ok")], ModelRequest(CALLED), profile=PRESETS["deepseek"])
+    asked = await ask(
+        [error_answer(400, "reasoning_content is not accepted"), text_answer("ok")],
+        ModelRequest(CALLED),
+        profile=PRESETS["deepseek"],
+    )
     assert "reasoning_content" not in json.dumps(asked.requests[1])
 
 
 def test_q38_one_system_message_and_no_developer_role() -> None:
     request = ModelRequest((*ASK.messages, Message("system", "Be brief.")))
     sent = body_of(request)["messages"]
-    assert [(message["role"], message["content"]) for message in sent] == [("system", "You coach.\n\nBe brief."), ("user", "Price of AAPL?")]
+    assert [(message["role"], message["content"]) for message in sent] == [
+        ("system", "You coach.\n\nBe brief."),
+        ("user", "Price of AAPL?"),
+    ]
     assert len(body_of(request, OPENAI)["messages"]) == 3
 
 
 async def test_q38_a_refused_system_role_becomes_a_preface() -> None:
     message = "Unsupported value: 'messages[0].role' does not support 'system' with this model."
     asked = await ask([error_answer(400, message, param="messages[0].role"), text_answer("ok")])
-    assert asked.requests[1]["messages"] == [{"role": "user", "content": "You coach.\n\nPrice of AAPL?"}]
+    assert asked.requests[1]["messages"] == [
+        {"role": "user", "content": "You coach.\n\nPrice of AAPL?"}
+    ]
 
 
 def test_q41_the_refusal_of_an_unknown_tool_lists_the_valid_names() -> None:
@@ -197,28 +233,59 @@ def test_a_narrating_endpoint_gets_no_tools_and_no_system_role() -> None:
     assert set(body) == {"model", "messages", "stream"}
 
 
-@pytest.mark.parametrize(("url", "name"), [
-    ("https://api.openai.com/v1", "openai"), ("https://r.openai.azure.com/openai/v1", "azure"), ("http://127.0.0.1:11434/v1", "ollama"),
-    ("http://localhost:1234/v1", "lmstudio"), ("https://openrouter.ai/api/v1", "openrouter"), ("https://api.mistral.ai/v1", "mistral"),
-    ("https://api.groq.com/openai/v1", "groq"), ("https://evil-openrouter.ai/v1", "auto"), ("https://models.example/v1", "auto"),
-])
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.openai.com/v1", "openai"),
+        ("https://r.openai.azure.com/openai/v1", "azure"),
+        ("http://127.0.0.1:11434/v1", "ollama"),
+        ("http://localhost:1234/v1", "lmstudio"),
+        ("https://openrouter.ai/api/v1", "openrouter"),
+        ("https://api.mistral.ai/v1", "mistral"),
+        ("https://api.groq.com/openai/v1", "groq"),
+        ("https://evil-openrouter.ai/v1", "auto"),
+        ("https://models.example/v1", "auto"),
+    ],
+)
 def test_a_known_host_has_its_preset(url: str, name: str) -> None:
     assert find_preset(url).name == name
 
 
 def test_the_strict_dialect_requires_everything_and_allows_null() -> None:
-    plain = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "pattern": "^x$"}, "b": {"type": "integer", "minimum": 1}, "c": {"enum": ["x"], "type": "string"}, "d": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "e": {"type": "object", "properties": {"default": {"type": "string"}}}}}
-    assert build_strict_schema(plain) == {
-        "type": "object", "additionalProperties": False, "required": ["a", "b", "c", "d", "e"],
+    plain = {
+        "type": "object",
+        "required": ["a"],
         "properties": {
-            "a": {"type": "string"}, "b": {"type": ["integer", "null"]},
+            "a": {"type": "string", "pattern": "^x$"},
+            "b": {"type": "integer", "minimum": 1},
+            "c": {"enum": ["x"], "type": "string"},
+            "d": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "e": {"type": "object", "properties": {"default": {"type": "string"}}},
+        },
+    }
+    assert build_strict_schema(plain) == {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["a", "b", "c", "d", "e"],
+        "properties": {
+            "a": {"type": "string"},
+            "b": {"type": ["integer", "null"]},
             "c": {"anyOf": [{"enum": ["x"], "type": "string"}, {"type": "null"}]},
             "d": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-            "e": {"type": ["object", "null"], "additionalProperties": False, "required": ["default"], "properties": {"default": {"type": ["string", "null"]}}},
+            "e": {
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "required": ["default"],
+                "properties": {"default": {"type": ["string", "null"]}},
+            },
         },
     }
 
 
 def test_the_plain_dialect_is_sent_unchanged_without_a_strict_key() -> None:
     function = body_of(ASK)["tools"][0]["function"]
-    assert function == {"name": "quote", "description": "Latest quote.", "parameters": QUOTE.parameters}
+    assert function == {
+        "name": "quote",
+        "description": "Latest quote.",
+        "parameters": QUOTE.parameters,
+    }

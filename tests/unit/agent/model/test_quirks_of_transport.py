@@ -36,8 +36,20 @@ from tests.fakes.model_server import (
 from tests.unit.agent.model.asking import ASK, Sleeper, ask, collect, model_of
 
 NOW = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
-BEGUN = event(chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "quote", "arguments": '{"symbol"'}}]}))
-WHOLE_CALL = event(chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "clock", "arguments": "{}"}}]}))
+BEGUN = event(
+    chunk(
+        {
+            "tool_calls": [
+                {"index": 0, "id": "a", "function": {"name": "quote", "arguments": '{"symbol"'}}
+            ]
+        }
+    )
+)
+WHOLE_CALL = event(
+    chunk(
+        {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "clock", "arguments": "{}"}}]}
+    )
+)
 OVERLOADED = event({"error": {"message": "upstream is overloaded", "code": 503}})
 SHORT = Timeouts(connect_s=1.0, first_byte_s=0.2, gap_s=0.2, after_finish_s=0.1)
 
@@ -49,7 +61,11 @@ async def refused(script: list[Answer], **options: object) -> Refusal:
 
 
 @pytest.mark.fault("F002")
-@pytest.mark.parametrize("end", [[], [Cut()], [Reset()], [b'data: {"choi']], ids=["plain end", "cut", "reset", "half an event"])
+@pytest.mark.parametrize(
+    "end",
+    [[], [Cut()], [Reset()], [b'data: {"choi']],
+    ids=["plain end", "cut", "reset", "half an event"],
+)
 @pytest.mark.parametrize("begun", [BEGUN, WHOLE_CALL], ids=["half a call", "a whole call"])
 async def test_q17_a_stream_without_an_end_runs_nothing(begun: bytes, end: list[object]) -> None:
     cut = Answer([begun, *end])
@@ -79,11 +95,24 @@ async def test_after_text_was_sent_there_is_one_more_attempt_only() -> None:
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("frame", [
-    event({"error": {"message": "tool call validation failed", "code": "tool_use_failed", "status_code": 400}}),
-    b"event: error\n" + event({"message": "bad request"}), event({"error": "no"}),
-    event({"choices": [{"index": 0, "delta": {}, "error": {"message": "x", "code": 400}}]}),
-], ids=["groq", "named event without error key", "text", "in the choice"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        event(
+            {
+                "error": {
+                    "message": "tool call validation failed",
+                    "code": "tool_use_failed",
+                    "status_code": 400,
+                }
+            }
+        ),
+        b"event: error\n" + event({"message": "bad request"}),
+        event({"error": "no"}),
+        event({"choices": [{"index": 0, "delta": {}, "error": {"message": "x", "code": 400}}]}),
+    ],
+    ids=["groq", "named event without error key", "text", "in the choice"],
+)
 async def test_q32_other_error_objects_are_final(frame: bytes) -> None:
     refusal = await refused([Answer([WHOLE_CALL, frame, *end_frames("tool_calls")])])
     assert (refusal.code, refusal.facts["fault"]) == ("MODEL_STREAM_FAULT", "Q32")
@@ -96,7 +125,9 @@ async def test_q33_a_hang_after_the_error_event_is_not_waited_for() -> None:
 
 
 async def test_a_hang_after_the_finish_ends_the_step_soon() -> None:
-    asked = await ask([Answer([*text_frames("Hi"), event(chunk({}, "stop")), Pause(30)])], timeouts=SHORT)
+    asked = await ask(
+        [Answer([*text_frames("Hi"), event(chunk({}, "stop")), Pause(30)])], timeouts=SHORT
+    )
     assert asked.shown == "Hi"
 
 
@@ -109,7 +140,16 @@ async def test_q34_overload_before_the_stream_is_asked_again(status: int) -> Non
 
 
 @pytest.mark.fault("F012")
-@pytest.mark.parametrize(("status", "code"), [(401, "MODEL_UNAUTHORIZED"), (403, "MODEL_UNAUTHORIZED"), (404, "MODEL_NOT_FOUND"), (400, "MODEL_BAD_REQUEST"), (413, "MODEL_BAD_REQUEST")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "MODEL_UNAUTHORIZED"),
+        (403, "MODEL_UNAUTHORIZED"),
+        (404, "MODEL_NOT_FOUND"),
+        (400, "MODEL_BAD_REQUEST"),
+        (413, "MODEL_BAD_REQUEST"),
+    ],
+)
 async def test_what_can_not_get_better_is_not_asked_again(status: int, code: str) -> None:
     async with ModelServer([error_answer(status)] * 3) as server:
         model = model_of(server)
@@ -120,7 +160,13 @@ async def test_what_can_not_get_better_is_not_asked_again(status: int, code: str
 
 
 async def test_q34_the_wait_asked_for_is_kept() -> None:
-    asked = await ask([error_answer(429, retry_after="2"), error_answer(503, retry_after_ms="1500"), text_answer("ok")])
+    asked = await ask(
+        [
+            error_answer(429, retry_after="2"),
+            error_answer(503, retry_after_ms="1500"),
+            text_answer("ok"),
+        ]
+    )
     assert asked.waits == [2.0, 1.5]
 
 
@@ -131,39 +177,74 @@ async def test_q34_a_wait_beyond_the_deadline_fails_now_with_its_number() -> Non
         with pytest.raises(Refusal) as caught:
             await collect(model, deadline=time.monotonic() + 45)
         await model.close()
-    assert (caught.value.code, caught.value.facts["retry_after_s"], sleeper.waits) == ("MODEL_RATE_LIMITED", 3600, [])
+    assert (caught.value.code, caught.value.facts["retry_after_s"], sleeper.waits) == (
+        "MODEL_RATE_LIMITED",
+        3600,
+        [],
+    )
 
 
-@pytest.mark.parametrize(("headers", "seconds"), [
-    ({"retry-after": "2"}, 2.0), ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
-    ({"retry-after": "Tue, 12 Jan 2027 15:00:30 GMT"}, 30.0), ({"retry-after": "Tue, 12 Jan 2027 14:00:00 GMT"}, 0.0),
-    ({"retry-after": "soon"}, None), ({"retry-after": "inf"}, None), ({"retry-after": "nan"}, None), ({"retry-after": "-1"}, None), ({}, None),
-])
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "Tue, 12 Jan 2027 15:00:30 GMT"}, 30.0),
+        ({"retry-after": "Tue, 12 Jan 2027 14:00:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "-1"}, None),
+        ({}, None),
+    ],
+)
 def test_q34_retry_after_has_many_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
 async def test_q40_a_json_body_although_a_stream_was_asked() -> None:
-    message = {"role": "assistant", "content": "Hello.", "tool_calls": [{"id": "", "function": {"name": "clock", "arguments": "{}"}}] * 2}
-    asked = await ask([json_answer({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})])
-    assert (asked.shown, asked.calls, asked.step.finish) == ("Hello.", [("clock", "{}")] * 2, "stop")
+    message = {
+        "role": "assistant",
+        "content": "Hello.",
+        "tool_calls": [{"id": "", "function": {"name": "clock", "arguments": "{}"}}] * 2,
+    }
+    asked = await ask(
+        [json_answer({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})]
+    )
+    assert (asked.shown, asked.calls, asked.step.finish) == (
+        "Hello.",
+        [("clock", "{}")] * 2,
+        "stop",
+    )
 
 
-@pytest.mark.parametrize("answer", [
-    Answer([b"<!DOCTYPE html><html></html>"], content_type="text/html"), json_answer({"hello": 1}), json_answer({"choices": []}), json_answer([]),
-], ids=["page", "other object", "no choices", "list"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer([b"<!DOCTYPE html><html></html>"], content_type="text/html"),
+        json_answer({"hello": 1}),
+        json_answer({"choices": []}),
+        json_answer([]),
+    ],
+    ids=["page", "other object", "no choices", "list"],
+)
 async def test_q40_a_200_that_is_no_completion_is_refused(answer: Answer) -> None:
     assert (await refused([answer])).code == "MODEL_BODY_INVALID"
 
 
 async def test_q40_a_giant_event_is_bounded() -> None:
-    refusal = await refused([Answer([event(chunk({"content": "x" * 5000})), *end_frames()])] * 3, bounds=Bounds(event_bytes_max=1000))
+    refusal = await refused(
+        [Answer([event(chunk({"content": "x" * 5000})), *end_frames()])] * 3,
+        bounds=Bounds(event_bytes_max=1000),
+    )
     assert "1000 bytes" in str(refusal.facts["reason"])
 
 
 @pytest.mark.fault("F013")
 async def test_endless_text_is_cut_at_its_bound() -> None:
-    async with ModelServer([Answer([event(chunk({"content": "x" * 90})) for _ in range(50)] + [Pause(30)])] * 2) as server:
+    async with ModelServer(
+        [Answer([event(chunk({"content": "x" * 90})) for _ in range(50)] + [Pause(30)])] * 2
+    ) as server:
         model = model_of(server, bounds=Bounds(text_chars_max=1000))
         with pytest.raises(Refusal) as caught:
             await collect(model)
@@ -205,7 +286,10 @@ async def test_leaving_early_hangs_up() -> None:
 @pytest.mark.fault("F001")
 async def test_silence_after_text_is_a_typed_failure() -> None:
     refusal = await refused([Answer([*text_frames("Hello"), Pause(30)])], timeouts=SHORT)
-    assert (refusal.code, refusal.facts["reason"]) == ("MODEL_STREAM_FAULT", "the endpoint fell silent")
+    assert (refusal.code, refusal.facts["reason"]) == (
+        "MODEL_STREAM_FAULT",
+        "the endpoint fell silent",
+    )
 
 
 async def test_silence_before_the_first_byte_is_asked_again() -> None:
@@ -226,7 +310,12 @@ async def test_the_deadline_of_the_turn_ends_a_step() -> None:
 async def test_an_endpoint_that_keeps_failing_is_left_alone_and_tried_again() -> None:
     clock = HandClock(NOW)
     async with ModelServer([error_answer(503)] * 6) as server:
-        model = OpenAIModel(Endpoint(server.base_url, "m"), clock, profile=PRESETS["auto"], retry=RetryPolicy(sleep=Sleeper()))
+        model = OpenAIModel(
+            Endpoint(server.base_url, "m"),
+            clock,
+            profile=PRESETS["auto"],
+            retry=RetryPolicy(sleep=Sleeper()),
+        )
         for _ in range(3):
             with pytest.raises(Refusal):
                 await collect(model)
@@ -242,7 +331,9 @@ async def test_an_endpoint_that_keeps_failing_is_left_alone_and_tried_again() ->
 
 
 async def test_no_server_is_unavailable() -> None:
-    model = OpenAIModel(Endpoint("http://127.0.0.1:9/v1", "m"), SystemClock(), retry=RetryPolicy(sleep=Sleeper()))
+    model = OpenAIModel(
+        Endpoint("http://127.0.0.1:9/v1", "m"), SystemClock(), retry=RetryPolicy(sleep=Sleeper())
+    )
     with pytest.raises(Refusal) as caught:
         await collect(model)
     await model.close()
@@ -251,7 +342,9 @@ async def test_no_server_is_unavailable() -> None:
 
 async def test_the_path_and_the_key_are_those_of_the_endpoint() -> None:
     async with ModelServer() as server:
-        endpoint = Endpoint(server.base_url.removesuffix("/v1"), "m", "sk-secret", path="/api/v2/chat")
+        endpoint = Endpoint(
+            server.base_url.removesuffix("/v1"), "m", "sk-secret", path="/api/v2/chat"
+        )
         model = OpenAIModel(endpoint, SystemClock())
         await collect(model)
         await model.close()
@@ -264,7 +357,10 @@ async def test_the_same_request_gives_the_same_call_ids_and_another_seed_others(
     from dataclasses import replace
 
     answer = Answer([WHOLE_CALL, *end_frames("tool_calls")])
-    first, again, other = [(await ask([answer], request)).step.calls[0].id for request in (ASK, ASK, replace(ASK, id_seed="run 2"))]
+    first, again, other = [
+        (await ask([answer], request)).step.calls[0].id
+        for request in (ASK, ASK, replace(ASK, id_seed="run 2"))
+    ]
     assert first == again != other
 
 
