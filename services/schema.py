@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOMS_WITH_TABLES = (
     "services.audit", "services.identity.tables", "services.journal", "services.preference",
     "services.chat", "services.kit.idempotency", "services.kit.outbox",
-    "services.ledger.tables", "services.market.tables", "services.orders.tables",
+    "services.ledger.tables", "services.market.tables", "services.orders.tables", "services.trade.tables",
 )
 for _room in ROOMS_WITH_TABLES:
     try:

@@ -8,15 +8,17 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 import tools
 from services.kit.canonical import tagged_hash
+from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import Refusal, check, refuse
 
@@ -44,6 +46,13 @@ def _as_text(value: object) -> object:
 DecimalText = Annotated[str, BeforeValidator(_as_text),
                         Field(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,8})?\Z", max_length=22)]
 """A decimal on the wire: plain ASCII text, at most 12 digits before and 8 after the point."""
+StopText = Annotated[str, BeforeValidator(_as_text),
+                     Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?\s?%?\Z", max_length=22)]
+"""A price above 0, or a percentage distance such as `3%`."""
+FractionText = Annotated[str, BeforeValidator(_as_text),
+                         Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6})\Z",
+                               max_length=12)]
+"""A share: `1%`, or the fraction `0.01`."""
 SymbolText = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}\Z")]
 
 
@@ -69,8 +78,25 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     summary: str
+    ref: str | None = None
     source: tuple[Source, ...] = ()
     flags: tuple[str, ...] = ()
+
+
+class Priced(Protocol):
+    """Anything that carries where and when its value was true: a quote, a series, a valuation."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def provenance(self) -> str: ...
+
+
+def cite(dataset: str, value: Priced, *, symbol: str | None, as_of: datetime) -> Source:
+    """Return the citation of a market value."""
+    return Source(provider=value.source, dataset=dataset, symbol=symbol,
+                  as_of=instant_text(as_of), provenance=str(value.provenance))
 
 
 A = TypeVar("A", bound=Args)
@@ -117,7 +143,10 @@ class ToolResult:
 
     @property
     def ref(self) -> str:
-        """Return the result's citation id, 16 hex digits of its hash."""
+        """Return the result's citation id: the stored advice's own, or 16 digits of its hash."""
+        own = self.result.get("ref")
+        if own:
+            return str(own)
         body = self.result if self.ok else self.error
         return "res_" + tagged_hash("result/v1", {"tool": self.name, "body": body})[7:23]
 

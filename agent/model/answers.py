@@ -115,7 +115,7 @@ def _entries(body: Mapping[str, Any], symbol: str) -> list[Mapping[str, Any]]:
 
 
 def _reason(entry: Mapping[str, Any]) -> str:
-    return f"- {entry['at'][:16].replace('T', ' ')} UTC: {entry['text']}"
+    return f'- {entry["at"][:16].replace("T", " ")} UTC: "{entry["text"]}"'
 
 
 def _confirm(_wish: Wish, _known: Known) -> str:

@@ -145,7 +145,7 @@ def _close(wish: Wish, known: Known) -> list[Call]:
     held = _held(wish, known)
     if held is None:
         return []
-    return [_proposal(wish, str(held["symbol"]), str(held["quantity"]), known.done("positions"))]
+    return [_proposal(wish, str(held["symbol"]), str(held["quantity"]), None)]
 
 
 def _held(wish: Wish, known: Known) -> Mapping[str, Any] | None:

@@ -70,7 +70,8 @@ class Context:
     """One unit of work. Services take it first and never commit.
 
     `now` is the wall time stamped once at its start; the market's own time is the feed's `as_of`.
-    `trace` correlates log lines, audit events and runs.
+    `trace` correlates log lines, audit events and runs. `origin` names the conversation, run and
+    call that the coach acts in; it is empty for everybody else.
     """
 
     db: Db
@@ -81,6 +82,7 @@ class Context:
     principal: Principal
     trace: str = ""
     ports: Mapping[type, object] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def port(self, kind: type[T]) -> T:
         """Return the adapter that was wired for the port `kind`."""

@@ -1,0 +1,159 @@
+"""Owns the check of a person's plan: levels from their words and the quote, then the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from services.kit.clock import instant_text
+from services.kit.context import Context
+from services.kit.errors import refuse
+from services.kit.money import decimal_text, parse_decimal, rounded, tick_round
+from services.market.feed import Feed
+from services.market.instrument import Instrument, tick_size
+from services.market.quality import require_green
+from services.market.quote import Quote
+from services.trade import advice
+from services.trade.draft import MarketFacts, PlanDraft
+from services.trade.param import Side
+from services.trade.plan import PlanCheck, validate_user_plan
+from services.trade.plan_rule import RrLimits
+
+_HUNDRED = Decimal(100)
+_BPS = Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAsk:
+    """What the person said: prices as they wrote them; `stop` may be a distance such as `3%`."""
+
+    symbol: str
+    side: Side
+    stop: str
+    entry: str | None = None
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAnswer:
+    """The levels as they were understood, what the rules say, and the quote they rest on."""
+
+    ref: str
+    instrument: Instrument
+    quote: Quote
+    draft: PlanDraft
+    check: PlanCheck
+
+    def sentence(self) -> str:
+        """Return the plan in plain English from its figures; an unsound plan says what is wrong."""
+        draft, figures = self.draft, self.check.figures
+        head = f"{draft.side.capitalize()} {draft.symbol} at {decimal_text(draft.worst)}"
+        problems = " ".join(f"{item.message[:1].upper()}{item.message[1:]}. {item.hint}"
+                            for item in self.check.findings if item.level == "error")
+        if figures is None or self.check.errors:
+            return f"{head}, stop {decimal_text(draft.stop)}: this plan does not hold. {problems}"
+        targets = ", ".join(f"{decimal_text(one.price)} ({decimal_text(one.r)}R)"
+                            for one in figures.targets)
+        parts = [f"{head}, stop {decimal_text(draft.stop)} "
+                 f"({decimal_text(rounded(100 * figures.stop_distance_pct, 2))}% away, risk "
+                 f"{decimal_text(figures.risk_per_unit)} a share with costs), targets {targets}."]
+        if figures.blended is not None:
+            parts.append(f"Reward for risk is {decimal_text(figures.blended)} net of costs "
+                         f"({figures.band}); target 1 must be reached in "
+                         f"{decimal_text(rounded(100 * figures.p_breakeven_tp1, 2))}% of such "
+                         "trades to break even.")
+        parts += [f"Mind: {item.message}." for item in self.check.findings
+                  if item.level == "warning"]
+        return " ".join([*parts, "Confidence: uncalibrated, this is your own plan."])
+
+
+def cost_per_unit(ctx: Context, price: Decimal) -> Decimal:
+    """Return the assumed round-trip cost of one unit: slippage both ways and two commissions.
+
+    Worked: at 100.00 with 2 bps and 0.005 a share it is 0.05.
+    """
+    paper = ctx.policy.paper
+    return rounded(2 * price * paper.slippage_bps / _BPS + 2 * paper.commission_share, 6)
+
+
+def check_plan(ctx: Context, ask: PlanAsk) -> PlanAnswer:
+    """Check a plan against the rules on fresh data and store the answer as advice.
+
+    Without an entry the plan enters at the market: the ask for a long, the bid for a short.
+    A percentage stop is that distance from the entry, rounded to the tick against the trade.
+    Raises `SYMBOL_UNKNOWN`, `PARAM_INVALID`, `DQ_BLOCK`, `QUOTE_UNUSABLE`; a bad plan is no
+    refusal but errors in the check.
+    """
+    feed = ctx.port(Feed)
+    instrument = feed.instrument(ctx, ask.symbol)
+    quality = require_green(ctx, [instrument.symbol])
+    quote = feed.quote(ctx, instrument.symbol)
+    draft = build_draft(ctx, ask, quote, instrument)
+    facts = MarketFacts(as_of=quote.ts, last=quote.last,
+                        borrowable=instrument.shortable if ask.side == "short" else None)
+    limits = RrLimits(min_rr1=ctx.policy.plan.min_rr1, min_rr=ctx.policy.plan.min_rr)
+    draft, check = validate_user_plan(draft, market=facts, limits=limits)
+    ref = advice.save(ctx, "plan", symbol=instrument.symbol, quality=quality,
+                      document=plan_document(draft, check, quote))
+    return PlanAnswer(ref=ref, instrument=instrument, quote=quote, draft=draft, check=check)
+
+
+def build_draft(ctx: Context, ask: PlanAsk, quote: Quote, instrument: Instrument) -> PlanDraft:
+    """Return the draft of what the person said, every price understood against the quote."""
+    tick = tick_size(instrument, quote.last, quote.ts.date())
+    market = quote.ask if ask.side == "long" else quote.bid
+    if ask.entry is None and market is None:
+        raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason="no two-sided market")
+    entry = parse_decimal(ask.entry, "entry") if ask.entry else market
+    stop = stop_price(ask.stop, side=ask.side, entry=entry, tick=tick)
+    return PlanDraft(
+        side=ask.side, entry_lo=entry, entry_hi=entry, stop=stop, tick=tick,
+        targets=tuple(parse_decimal(item, "targets") for item in ask.targets),
+        fractions=_equal_fractions(len(ask.targets)), symbol=instrument.symbol,
+        entry_kind="limit" if ask.entry else "market", bid=quote.bid, ask=quote.ask,
+        cost_per_unit=cost_per_unit(ctx, entry))
+
+
+def _equal_fractions(count: int) -> tuple[Decimal, ...] | None:
+    """Return equal parts at 4 decimals; what rounding leaves is the first's; None without targets."""
+    if count == 0:
+        return None
+    part = rounded(Decimal(1) / count, 4)
+    return (1 - part * (count - 1), *[part] * (count - 1))
+
+
+def stop_price(text: str, *, side: Side, entry: Decimal, tick: Decimal) -> Decimal:
+    """Return the stop that `text` names: a price, or a distance such as `3%` from the entry.
+
+    The distance is rounded to the tick away from the entry. Raises `PARAM_INVALID` outside 0-50 %.
+    Worked: a long at 411.40 with `3%` and tick 0.01 is 399.05 (399.058 floored).
+    """
+    if not text.endswith("%"):
+        return parse_decimal(text, "stop")
+    percent = parse_decimal(text[:-1].strip(), "stop")
+    if not 0 < percent <= 50:  # noqa: PLR2004 - half the price is no stop any more
+        raise refuse("PARAM_INVALID", field="stop", name="stop", value=text,
+                     rule="a percentage stop is above 0 % and at most 50 %")
+    if side == "long":
+        return tick_round(entry * (1 - percent / _HUNDRED), tick, "floor")
+    return tick_round(entry * (1 + percent / _HUNDRED), tick, "ceil")
+
+
+def plan_document(draft: PlanDraft, check: PlanCheck, quote: Quote) -> dict[str, object]:
+    """Return the plan as it is stored and shown; figures are absent while it is unsound."""
+    document: dict[str, object] = {
+        "symbol": draft.symbol, "side": draft.side, "entry": draft.worst, "stop": draft.stop,
+        "entry_kind": draft.entry_kind, "targets": list(draft.targets),
+        "errors": list(check.errors), "warnings": list(check.warnings),
+        "quote": {"bid": quote.bid, "ask": quote.ask, "last": quote.last,
+                  "ts": instant_text(quote.ts), "provenance": str(quote.provenance)}}
+    if check.figures is not None:
+        document["risk_per_unit"] = check.figures.risk_per_unit
+        document["stop_distance"] = check.figures.stop_distance
+    return {key: _texts(value) for key, value in document.items()}
+
+
+def _texts(value: object) -> object:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    return [_texts(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,51 @@
+"""Owns the tool `journal_list`: what the journal says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services import journal
+from services.kit.clock import instant_text
+from services.kit.context import Context
+from tools.registry import Args, Effect, Result, tool
+
+
+class JournalListArgs(Args):
+    """Which entries."""
+
+    query: str | None = Field(None, max_length=100, description="Text or symbol to look for.")
+    days: Annotated[int, Field(ge=1, le=3660)] | None = Field(None, description="Newest days only.")
+    limit: Annotated[int, Field(ge=1, le=50)] | None = Field(None, description="Most entries.")
+
+
+class JournalRow(BaseModel):
+    """One entry: an execution's record or a note."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: str
+    symbol: str | None
+    text: str
+    at: str
+
+
+class JournalListResult(Result):
+    """The entries, newest first."""
+
+    entries: tuple[JournalRow, ...]
+
+
+@tool(effect=Effect.READ, tainted=True)
+def journal_list(ctx: Context, args: JournalListArgs) -> JournalListResult:
+    """Return journal entries, newest first: records of executions and the person's notes."""
+    found = journal.list_entries(ctx, query=args.query, days=args.days, limit=args.limit or 20)
+    rows = tuple(JournalRow(id=item.id, kind=str(item.kind), symbol=item.symbol, text=item.text,
+                            at=instant_text(item.at)) for item in found)
+    if not rows:
+        about = f" about {args.query}" if args.query else ""
+        return JournalListResult(entries=(), summary=f"The journal holds nothing{about} yet.")
+    lines = [f"- {row.at[:16].replace('T', ' ')} UTC: \"{row.text[:200]}\"" for row in rows[:8]]
+    return JournalListResult(entries=rows, summary="\n".join(["From the journal:", "", *lines]))
