@@ -22,28 +22,28 @@ _SUBJECT = (r"(?:orders?|trades?|positions?|holdings?|shares?|stocks?|cards?|pro
             r"|they|both|that|this|transaction|deal|ticket)")
 _CLAIMS = (
     re.compile(rf"\b(?:i|we|j'ai|ich|he|i've|we've|i have|we have)\b[^.?!;]{{0,25}}?\b(?P<verb>{_ALL})\b",
-               re.I),
+               re.IGNORECASE),
     re.compile(rf"\b{_SUBJECT}\b[^.?!;]{{0,60}}?\b{_AUX}\s+(?:\w+\s+(?:and|,)\s+)?(?P<verb>{_ALL})\b",
-               re.I),
+               re.IGNORECASE),
     re.compile(rf"\b[0-9][0-9,.]*\s+(?:shares\s+(?:of\s+)?)?[A-Z]{{1,5}}\b[^.?!;]{{0,30}}?"
                rf"\b{_AUX}\s+(?P<verb>{_ALL})\b"),
     re.compile(rf"^\W*(?:(?:done|ok|okay|yes|great)\W+)?(?:{_AUX}\s+)?(?P<verb>{_ALL})\b(?!\s+by\b)",
-               re.I),
+               re.IGNORECASE),
     re.compile(r"\b(?:order|trade|position|account)\b[^.?!;]{0,40}\b(?:is|went)\s+(?P<verb>through"
-               r"|live|complete[d]?|done|in)\b", re.I),
-    re.compile(r"^\W*(?P<verb>done|executed|all set|it'?s done|completed?)\W*$", re.I),
+               r"|live|complete[d]?|done|in)\b", re.IGNORECASE),
+    re.compile(r"^\W*(?P<verb>done|executed|all set|it'?s done|completed?)\W*$", re.IGNORECASE),
 )
 _HEDGE = re.compile(
     r"\b(?:not|n't|never|no|nothing|none|isn't|wasn't|haven't|hasn't|nor|until|unless|once you"
     r"|when you|after you|if|will be|would|could|can be|may|might|before|to be|must be|should be"
     r"|cannot|can not|only when|as soon as|waits?|waiting|awaits?|awaiting|pending|ready"
-    r"|needs?|not yet|only you)\b|n't\b", re.I)
+    r"|needs?|not yet|only you)\b|n't\b", re.IGNORECASE)
 _QUOTES = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb")
 _FILLED = frozenset({"FILLED", "PARTIALLY_FILLED"})
 _CANCELLED = frozenset({"CANCELLED", "CANCELED", "PARTIALLY_FILLED_CANCELLED"})
 _DESCRIBING = frozenset({"set", "recorded", "noted", "saved", "changed", "raised"})
 _RECORD = re.compile(r"^\W*\w+\W*$|\b(?:i|we|alerts?|journal|notes?|limits?|mode|settings?|account"
-                     r"|strategy|policy)\b", re.I)
+                     r"|strategy|policy)\b", re.IGNORECASE)
 _NOTE_TOOLS = re.compile(r"^(?:journal|alert|watchlist|settings?)_")
 
 
@@ -71,7 +71,7 @@ def _harmless(verb: str, clause: str) -> bool:
 
 
 def _borne_out(verb: str, sentence: str, reality: Reality) -> bool:
-    kind = next((name for name, words in _DONE.items() if re.fullmatch(words, verb, re.I)), "any")
+    kind = next((name for name, words in _DONE.items() if re.fullmatch(words, verb, re.IGNORECASE)), "any")
     deals = [deal for deal in reality.deals if _about(deal, sentence)]
     match kind:
         case "fill":

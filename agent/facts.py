@@ -12,6 +12,7 @@ from agent.figures import figures_in, word_numbers
 from agent.transcript import Result
 
 _PLAIN = re.compile(r"[-+]?[0-9]{1,20}(?:\.[0-9]{1,18})?", re.ASCII)
+_SENTENCE_MIN = 8
 _FACTS_MAX = 4_000
 """Bound of figures per turn; a result is bounded too, so only a flood reaches it."""
 _TEXT_FIELDS = re.compile(r"^(?:id|.*_id|ref|.*_ref|hash|.*_hash|ts|at|.*_at|as_of|date|code)$")
@@ -34,7 +35,12 @@ class Ledger:
 
     facts: tuple[Fact, ...] = ()
     entities: frozenset[str] = frozenset()
-    quoted: str = ""
+    spoken: str = ""
+
+    def says(self, sentence: str) -> bool:
+        """Return True when a clean result holds this very sentence, blanks aside."""
+        said = " ".join(sentence.split())
+        return len(said) >= _SENTENCE_MIN and said in self.spoken
 
     def about(self, entity: str) -> list[Fact]:
         """Return the facts of one symbol."""
@@ -44,14 +50,14 @@ class Ledger:
 def facts_of(results: Iterable[Result], user_texts: Iterable[str]) -> Ledger:
     """Return the ledger of clean results and the person's words; failed results give no facts.
 
-    Tainted results (news, notes) count as `quoted` text only: their numbers prove nothing.
+    Tainted results (news, notes) give none either: their numbers prove nothing.
     """
     found: list[Fact] = []
-    quoted: list[str] = []
+    spoken: list[str] = []
     for result in results:
         if result.tainted or not result.ok:
-            quoted.append(str(dict(result.payload)))
             continue
+        spoken += _texts(result.payload)
         found += _flatten(result.payload, result.ref)
         found += [Fact(value=fact.value, field=fact.field, entity=fact.entity, ref=result.ref)
                   for fact in _digest_facts(result)]
@@ -59,7 +65,17 @@ def facts_of(results: Iterable[Result], user_texts: Iterable[str]) -> Ledger:
     for text in user_texts:
         found += [Fact(value=one.value, field="user", user=True) for one in figures_in(text)]
         found += [Fact(value=number, field="user", user=True) for number in word_numbers(text)]
-    return Ledger(facts=tuple(found[:_FACTS_MAX]), entities=entities, quoted="\n".join(quoted))
+    return Ledger(facts=tuple(found[:_FACTS_MAX]), entities=entities, spoken="\n".join(spoken))
+
+
+def _texts(document: Any) -> list[str]:
+    if isinstance(document, str):
+        return [" ".join(document.split())]
+    if isinstance(document, Mapping):
+        document = list(document.values())
+    if isinstance(document, (list, tuple)):
+        return [text for item in document for text in _texts(item)]
+    return []
 
 
 def _digest_facts(result: Result) -> list[Fact]:
@@ -83,9 +99,7 @@ def _flatten(document: Any, ref: str, entity: str = "", name: str = "") -> Itera
 def _leaf(value: Any, ref: str, entity: str, name: str) -> Iterator[Fact]:
     if isinstance(value, bool) or value is None:
         return
-    if isinstance(value, (int, Decimal)):
-        yield Fact(value=Decimal(value), field=name, entity=entity, ref=ref)
-    elif isinstance(value, str) and _PLAIN.fullmatch(value):
+    if isinstance(value, (int, Decimal)) or (isinstance(value, str) and _PLAIN.fullmatch(value)):
         yield Fact(value=Decimal(value), field=name, entity=entity, ref=ref)
     elif isinstance(value, str):
         for one in figures_in(value):

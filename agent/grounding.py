@@ -36,7 +36,8 @@ class Judged:
 _STRICT: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"bid", ("bid",)),
     (r"ask|offered?", ("ask",)),
-    (r"last|(?<!average )(?:trad(?:es|ed|ing)|quoted|prices?|costs?)", ("last", "price", "mid")),
+    (r"last|trad(?:es|ed|ing)|quoted|(?<!average )(?<!avg )(?<!limit )(?<!stop )(?<!entry )"
+     r"(?<!target )(?<!fill )(?<!exit )prices?", ("last", "price", "mid")),
     (r"equity|account value", ("equity",)),
     (r"cash|buying power", ("cash", "available", "posted", "free")),
     (r"unreali[sz]ed(?: p&l| profit| loss)?", ("unrealised", "unrealised_pnl")),
@@ -60,16 +61,16 @@ def _ends(words: str) -> re.Pattern[str]:
 
 _CUE_ENDS = tuple((_ends(words), fields, strict) for cues, strict in ((_STRICT, True),
                   (_LOOSE, False)) for words, fields in cues)
-_QUOTES = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb")
+_QUOTES = re.compile(r"`[^`]*`|\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb")
 _LIST = re.compile(r"(?m)^\s*[0-9]{1,2}[.)]\s")
 _SETTING = re.compile(r"\b(?:EMA|SMA|RSI|ATR|VWAP|MACD|ADX|S&P|Russell|Nasdaq|top|rule|step|version"
-                      r"|option|line|point|chapter|Q)\s*\(?#?$", re.I)
+                      r"|option|line|point|chapter|Q)\s*\(?#?$", re.IGNORECASE)
 _PERIOD = re.compile(r"^[ -](?:day|minute|min|hour|week|month|year|session|bar|period|step)s?\b",
-                     re.I)
-_ABOUT = re.compile(r"(?:\b(?:about|roughly|around|approximately|nearly|some|circa)\s|~\s?)$", re.I)
+                     re.IGNORECASE)
+_ABOUT = re.compile(r"(?:\b(?:about|roughly|around|approximately|nearly|some|circa)\s|~\s?)$", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:loss(?:es)?|lost|down|fell|fall|drop(?:ped)?|lower|decline[ds]?|below"
-                   r"|negative|minus|off|short|under)\b", re.I)
-_GAIN = re.compile(r"\b(?:gain(?:ed|s)?|up|rose|profit|higher|increase[ds]?)\b", re.I)
+                   r"|negative|minus|off|short|under)\b", re.IGNORECASE)
+_GAIN = re.compile(r"\b(?:gain(?:ed|s)?|up|rose|profit|higher|increase[ds]?)\b", re.IGNORECASE)
 _SHARE_FIELD = re.compile(r"pct|percent|fraction|ratio|return|change|weight|share_of|confidence"
                           r"|rate|margin|drift")
 _EXACT_FIELD = re.compile(r"quantity|qty|shares|count|lots|units")
@@ -83,6 +84,8 @@ def judge(sentence: str, ledger: Ledger, *, before: str = "") -> list[Judged]:
     Worked: with AAPL last 190.05 in the ledger, `AAPL last is 190.05` is grounded and
     `AAPL last is 195.05` is contradicted.
     """
+    if ledger.says(sentence):
+        return [Judged(figure=figure, verdict=Verdict.GROUNDED) for figure in figures_in(sentence)]
     entities = _entities(sentence, ledger) or _entities(before, ledger)[-1:]
     return [_judge_one(figure, sentence, ledger, entities) for figure in figures_in(sentence)]
 
@@ -222,10 +225,10 @@ def _equal(figure: Figure, value: Decimal, sentence: str, fact: Fact) -> bool:
 
 
 _DIFFERENCE = re.compile(r"\b(?:below|above|away|spread|difference|gap|between|apart|distance|from"
-                         r"|per share|move[ds]?)\b", re.I)
-_PRODUCT = re.compile(r"\b(?:notional|costs?|worth|value|total|risking|risk|altogether)\b", re.I)
-_RATIO = re.compile(r"\b(?:times|ratio|reward|multiple)\b|R\b", re.I)
-_SUM = re.compile(r"\b(?:together|total|sum|combined|overall)\b", re.I)
+                         r"|per share|move[ds]?)\b", re.IGNORECASE)
+_PRODUCT = re.compile(r"\b(?:notional|costs?|worth|value|total|risking|risk|altogether)\b", re.IGNORECASE)
+_RATIO = re.compile(r"\b(?:times|ratio|reward|multiple)\b|R\b", re.IGNORECASE)
+_SUM = re.compile(r"\b(?:together|total|sum|combined|overall)\b", re.IGNORECASE)
 
 
 def _derived(figure: Figure, sentence: str, facts: Sequence[Fact]) -> bool:

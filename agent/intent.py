@@ -81,19 +81,19 @@ def _is_order(text: str) -> bool:
 
 
 def _orders(sentence: str) -> bool:
-    polite = re.match(r"\s*(?:can|could|would|will) (?:you|we) (?:please )?", sentence, re.I)
+    polite = re.match(r"\s*(?:can|could|would|will) (?:you|we) (?:please )?", sentence, re.IGNORECASE)
     if polite and not _QUESTION.search(sentence):
         return _ORDER.search(sentence) is not None
-    if sentence.rstrip().endswith("?") and not re.search(rf"^\s*{_ACT}\b", sentence, re.I):
+    if sentence.rstrip().endswith("?") and not re.search(rf"^\s*{_ACT}\b", sentence, re.IGNORECASE):
         return False
     if _asks(sentence):
-        tail = re.search(rf"\b(?:and|then)\s+(?:then\s+)?{_ACT}\b", sentence, re.I)
+        tail = re.search(rf"\b(?:and|then)\s+(?:then\s+)?{_ACT}\b", sentence, re.IGNORECASE)
         return tail is not None and re.match(r"\s*(?:show|tell me|summari[sz]e|list|explain)",
-                                             sentence, re.I) is not None
+                                             sentence, re.IGNORECASE) is not None
     if _PLANNING.search(sentence):
         return re.search(rf"(?:\b(?:and|then)|[,;])\s+(?:then\s+)?{_ACT}\b(?!\s*(?:,|$))",
-                         sentence, re.I) is not None and _planned_then_ordered(sentence)
-    if re.search(r"\bplan\b", sentence, re.I) and not _VERB.search(sentence):
+                         sentence, re.IGNORECASE) is not None and _planned_then_ordered(sentence)
+    if re.search(r"\bplan\b", sentence, re.IGNORECASE) and not _VERB.search(sentence):
         return False
     return bool(_ORDER.search(sentence) or _NOUN.search(sentence) or _TERSE.search(sentence))
 
@@ -101,7 +101,7 @@ def _orders(sentence: str) -> bool:
 def _planned_then_ordered(sentence: str) -> bool:
     tail = re.split(r"\b(?:and|then)\b|[,;]", sentence)[1:]
     verbs = r"\s*(?:then\s+)?(?:please\s+)?(?:buy|sell|order|place|propose|take it|do it)\b"
-    return any(re.match(verbs, part, re.I) for part in tail)
+    return any(re.match(verbs, part, re.IGNORECASE) for part in tail)
 
 
 def sides_of(text: str) -> frozenset[str]:

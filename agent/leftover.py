@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agent.events import Envelope, Event, Fault, TextDone, ToolFinished
+from agent.log import append_many, events_of_run
+from agent.transcript import Entry, append_entries
+from services.kit.context import Context
 
 
 def closing_events(envelopes: Iterable[Envelope]) -> list[Event]:
@@ -34,3 +37,15 @@ def closing_events(envelopes: Iterable[Envelope]) -> list[Event]:
     closed += [ToolFinished(call_id=at, name=name, ok=False, digest="interrupted", ref="",
                             error=fault) for at, name in calls.items()]
     return closed
+
+
+def close_open(ctx: Context, conversation_id: str, run_id: str) -> None:
+    """Close what a run left open: events in its stream, and its partial texts in the transcript."""
+    closing = closing_events(events_of_run(ctx, conversation_id, run_id))
+    if not closing:
+        return
+    append_many(ctx, conversation_id, closing, run=run_id)
+    partial = [Entry(role="assistant", id=event.message_id, text=event.text, run_id=run_id)
+               for event in closing if isinstance(event, TextDone) and event.text]
+    if partial:
+        append_entries(ctx, conversation_id, partial)

@@ -44,7 +44,8 @@ class Basis:
 class Grounds:
     """Everything a proposed order may be made of in this turn.
 
-    `held` maps symbols to quantities; `clean_symbols` come from clean results of this turn.
+    `held` maps symbols to quantities; `clean_symbols` come from clean results of this turn,
+    `refs` are the citation ids of the conversation's clean results.
     """
 
     text: str
@@ -52,6 +53,7 @@ class Grounds:
     clean_symbols: frozenset[str] = frozenset()
     basis: tuple[Basis, ...] = ()
     orders: frozenset[str] = frozenset()
+    refs: frozenset[str] = frozenset()
     watched: frozenset[str] = frozenset()
 
     def names(self, symbol: str) -> bool:
@@ -88,10 +90,10 @@ def check_call(arguments: Mapping[str, Any], grounds: Grounds) -> None:
         raise _refused("order_id", str(order_id)[:60])
     basis = [one for one in grounds.live_basis if one.symbol == symbol]
     ref = arguments.get("basis_ref")
-    if ref and not any(one.ref == str(ref) for one in grounds.basis if one.symbol == symbol):
+    if ref and str(ref) not in grounds.refs:
         raise _refused("basis_ref", str(ref)[:60])
     if ref:
-        basis = [one for one in grounds.basis if one.ref == str(ref)] + basis
+        basis += [one for one in grounds.basis if one.ref == str(ref) and one.symbol == symbol]
     _check_side(arguments, grounds, basis)
     _check_numbers(arguments, grounds, basis, symbol)
 
@@ -224,7 +226,5 @@ def _numbers(document: Any, path: str = "") -> Iterable[tuple[str, Decimal]]:
     elif isinstance(document, (list, tuple)):
         for at, item in enumerate(document):
             yield from _numbers(item, f"{path}[{at}]")
-    elif isinstance(document, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", document):
-        yield path, Decimal(document)
-    elif isinstance(document, (int, Decimal)) and not isinstance(document, bool):
+    elif (isinstance(document, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", document)) or (isinstance(document, (int, Decimal)) and not isinstance(document, bool)):
         yield path, Decimal(document)

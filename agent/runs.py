@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Select, select, update
 
 from agent.events import RunError, RunFinished, RunStarted
-from agent.leftover import closing_events
-from agent.log import append, append_many, events_of_run
+from agent.leftover import close_open
+from agent.log import append, append_many
 from agent.tables import runs
 from services.kit.context import Context
 from services.kit.errors import refuse
@@ -104,6 +104,7 @@ def end(ctx: Context, run_id: str, event: RunFinished | RunError) -> bool:
         status="finished" if finished else "failed", stop_reason=reason, ended_at=ctx.now))
     if hit:
         stream = ctx.db.scalar(select(runs.c.conversation_id).where(runs.c.id == run_id))
+        close_open(ctx, stream, run_id)
         append(ctx, stream, event, run=run_id)
     return bool(hit)
 
@@ -127,9 +128,6 @@ def _interrupt(ctx: Context, dead: Select[Any]) -> list[str]:
             claim_row = update(runs).where(runs.c.id == row.id).values(status="running")
             ctx.db.change(claim_row)
             append(ctx, row.conversation_id, RunStarted(), run=row.id)
-        leftover = closing_events(events_of_run(ctx, row.conversation_id, row.id))
-        if leftover:
-            append_many(ctx, row.conversation_id, leftover, run=row.id)
         fault = refuse("RUN_INTERRUPTED")
         end(ctx, row.id, RunError(code=fault.code, message=fault.message, retryable=True))
         ended.append(row.id)

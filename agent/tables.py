@@ -103,3 +103,6 @@ requests = tenant_table(
     Index("ix_coach_requests_day", "tenant_id", "user_id", "at"),
     append_only=True,
 )
+
+ALL = (streams, events, conversations, entries, runs, requests)
+"""Every table of the coach."""

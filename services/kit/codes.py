@@ -177,6 +177,7 @@ TOOL_UNKNOWN | input | no tool {name}; there are {names} | Use one of the named 
 TOOL_NOT_OFFERED | input | {name} is not offered for this request | Ask for it in your own words first.
 ARGS_INVALID | input | {name}: {reason} | Correct the arguments and call again.
 PROVENANCE_REFUSED | input | {field}={value} comes from nowhere you said | Say the {field} yourself, or size it first.
+TOOL_TIMEOUT | data | {name} took too long | Answer without it, or try once more.
 CALL_LIMIT | state | {what} | The run has used its calls; answer with what is known.
 MODEL_BAD_REQUEST | data | the model endpoint refused the request: {reason} | Check model name and endpoint.
 MODEL_UNAUTHORIZED | state | the model endpoint refused the key | Check the key of the model endpoint.
