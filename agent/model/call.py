@@ -103,12 +103,16 @@ class OpenCall:
         return self._balance.closed and not self._balance.beyond
 
     def repeats(self, piece: Fragment) -> bool:
-        """True when the call is whole and the fragment says nothing new about it."""
-        return (
-            self.whole
-            and piece.name in ("", self.name)
-            and piece.arguments.strip() in ("", self.arguments)
-        )
+        """True when the call is whole and the fragment says nothing new about it.
+
+        A named fragment with the same arguments is a repetition only under the same id:
+        without one it is a second call that happens to be equal.
+        """
+        if not self.whole or piece.name not in ("", self.name):
+            return False
+        text = piece.arguments.strip()
+        is_same_call = not piece.name or (piece.call_id != "" and piece.call_id == self.call_id)
+        return not text or (is_same_call and text == self.arguments)
 
     def add_name(self, name: str) -> None:
         """Take the first name; append a different piece only while no arguments were seen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _PATH = "/chat/completions"
 _NO_KEY = "none"
+_DRAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,6 @@ class OpenAIModel:
                 async for piece in await stack.enter_async_context(pieces):
                     for event in reader.feed(piece):
                         yield event
-                    if reader.stopped:
-                        break
         except StepFailure as failure:
             if failure.retryable:
                 self._breaker.append_failure()
@@ -250,6 +249,9 @@ class OpenAIModel:
         piece = opened.first
         while piece:
             yield piece
+            if reader.stopped:
+                await self._drain(opened, reader)
+                return
             finished = reader.assembler.finish_seen
             limit_s = self._timeouts.after_finish_s if finished else self._timeouts.gap_s
             try:
@@ -263,6 +265,18 @@ class OpenAIModel:
                 raise StepFailure(
                     refuse("MODEL_STREAM_FAULT", reason=reason, fault="Q17")
                 ) from error
+
+    async def _drain(self, opened: _Opened, reader: StepReader) -> None:
+        """Read the end of the body after a proper end, so that the connection can be used again."""
+        import httpx2
+        import openai
+
+        if not reader.assembler.finish_seen:
+            return
+        with suppress(openai.APIError, httpx2.HTTPError, TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                async for _ in opened.rest:
+                    pass
 
     def _get_client(self) -> AsyncOpenAI:
         if self._client is None:

@@ -162,6 +162,11 @@ class ModelServer:
         self._writers: list[asyncio.StreamWriter] = []
 
     @property
+    def connections(self) -> int:
+        """How many connections were opened so far."""
+        return len(self._writers)
+
+    @property
     def base_url(self) -> str:
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"

@@ -215,6 +215,18 @@ QUIRKS = [
         TWO,
     ),
     Quirk(
+        "Q11",
+        "a whole call repeated under its id is one call",
+        [calls(call(index=0, id="x", name="quote", args=AAPL))] * 2,
+        [("quote", AAPL)],
+    ),
+    Quirk(
+        "Q10",
+        "equal calls without ids are two calls",
+        [calls(call(index=0, name="quote", args=AAPL))] * 2,
+        [("quote", AAPL)] * 2,
+    ),
+    Quirk(
         "Q13",
         "no arguments for a tool without any",
         [calls(call(index=0, id="a", name="clock", args=""))],

@@ -364,6 +364,22 @@ async def test_the_same_request_gives_the_same_call_ids_and_another_seed_others(
     assert first == again != other
 
 
+async def test_steps_share_one_connection() -> None:
+    async with ModelServer() as server:
+        model = model_of(server)
+        for _ in range(3):
+            await collect(model)
+        await model.close()
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
+async def test_an_endless_body_after_its_end_is_not_read() -> None:
+    began = time.perf_counter()
+    asked = await ask([Answer([*text_frames("Hi"), *end_frames(), Pause(30)])])
+    assert asked.shown == "Hi"
+    assert time.perf_counter() - began < 1.0
+
+
 def test_the_server_also_runs_in_a_thread() -> None:
     with running_server([text_answer("Hello.")]) as server:
         model = model_of(server)
