@@ -9,7 +9,6 @@ from typing import Literal
 
 from services.kit.clock import instant_text
 from services.kit.codes import CATALOGUE
-from services.kit.errors import refuse
 from services.kit.money import decimal_text, rounded, tick_round
 from services.trade.draft import MarketFacts, PlanDraft
 from services.trade.param import ZERO
@@ -47,11 +46,11 @@ def build_finding(
     code: str, *, level: Literal["error", "warning"] = "error", **facts: object
 ) -> Finding:
     """Return the finding of `code` with the catalogue's sentence filled from `facts`."""
-    if code not in CATALOGUE:
-        return Finding(code, level, _NOTICES[code].format(**facts), "Weigh it before you trade.")
     shown = {name: _shown(value) for name, value in facts.items()}
-    worded = refuse(code, field=None, hint=None, **shown)
-    return Finding(code, level, worded.message, worded.hint)
+    entry = CATALOGUE.get(code)
+    if entry is None:
+        return Finding(code, level, _NOTICES[code].format(**shown), "Weigh it before you trade.")
+    return Finding(code, level, entry.message.format(**shown), entry.hint.format(**shown))
 
 
 def _shown(value: object) -> object:
