@@ -1,6 +1,6 @@
 """Performance figures: worked numbers, when they are null, and the average-cost account."""
 
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
 
 import pytest
 from hypothesis import given
