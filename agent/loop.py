@@ -7,12 +7,13 @@ import asyncio
 import structlog
 
 from agent import runs
-from agent.answering import Answering, Parts
+from agent.answering import Answering
 from agent.budget import CHAT, Limits
 from agent.egress import Egress
 from agent.events import RunError, RunFinished
 from agent.model.port import Model
 from agent.reality import Look
+from agent.run_state import Parts
 from agent.toolbox import Toolbox
 from services.kit.context import Context, Principal
 from services.kit.errors import Refusal
@@ -61,7 +62,7 @@ class Coach:
         try:
             end = await self._bounded(answering)
         except asyncio.CancelledError:
-            end = RunFinished(stop_reason="cancelled", unverified=tuple(answering.unverified))
+            end = RunFinished(stop_reason="cancelled", unverified=tuple(answering.state.unverified))
         finally:
             await asyncio.shield(self._end(principal, run_id, end))
 
@@ -73,10 +74,10 @@ class Coach:
             stop = "deadline"
             await answering.say_stop(stop)
         except Refusal as refusal:
-            _log.warning("run.refused", run_id=answering.run.id, code=refusal.code)
+            _log.warning("run.refused", run_id=answering.state.run.id, code=refusal.code)
             return RunError(code=refusal.code, message=refusal.message,
                             retryable=refusal.retryable)
-        return RunFinished(stop_reason=stop, unverified=tuple(answering.unverified))
+        return RunFinished(stop_reason=stop, unverified=tuple(answering.state.unverified))
 
     async def _end(self, principal: Principal, run_id: str, end: End) -> None:
         await self._runtime.write_async(principal, lambda ctx: runs.end(ctx, run_id, end),

@@ -1,0 +1,81 @@
+"""Owns the state of one run while it lives: its parts, its transcript, its way to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from agent import log
+from agent.budget import Budget, Limits
+from agent.egress import Egress
+from agent.events import Event
+from agent.facts import Ledger, facts_of
+from agent.model.port import Model
+from agent.projection import WHOLE_TURNS
+from agent.provenance import BASIS_TOOLS
+from agent.reality import Look, Reality
+from agent.runs import Run
+from agent.toolbox import Toolbox, Turn
+from agent.transcript import Entry
+from services.kit.context import Context, Principal
+from services.kit.work import Runtime
+
+T = TypeVar("T")
+_LASTING = BASIS_TOOLS | {"propose_order", "cancel_order", "journal_add", "audit_trail", "help"}
+"""Tools whose older results still count as facts; market and book figures go stale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What every run is made from; built once where the product is wired."""
+
+    runtime: Runtime
+    model: Model
+    fallback: Model
+    toolbox: Toolbox
+    look: Look
+    egress: Egress
+    limits: Limits
+
+
+class RunState:
+    """What one run knows; the person acts through it as the coach, never more."""
+
+    def __init__(self, parts: Parts, principal: Principal, run: Run) -> None:
+        self.parts = parts
+        self.agent = principal.as_agent()
+        self.run = run
+        self.budget = Budget(parts.limits, parts.runtime.clock.monotonic() + parts.limits.wall_s)
+        self.entries: list[Entry] = []
+        self.turn = Turn("")
+        self.reality = Reality()
+        self.changed: set[str] = set()
+        self.unverified: list[str] = []
+
+    def ledger(self) -> Ledger:
+        """Return the facts of this run, of lasting older results, and of the person's words."""
+        starts = [at for at, entry in enumerate(self.entries) if entry.role == "user"]
+        recent = self.entries[starts[-WHOLE_TURNS] if len(starts) >= WHOLE_TURNS else 0:]
+        older = [entry.result for entry in recent if entry.result is not None
+                 and entry.run_id != self.run.id and entry.result.name in _LASTING]
+        words = [entry.text for entry in recent if entry.role == "user"]
+        return facts_of([*older, *self.turn.results], words)
+
+    async def look(self) -> Reality:
+        """Return what is really so now, with what this run itself changed."""
+        reality = await self.read(self.parts.look)
+        return replace(reality, changed=frozenset(self.changed))
+
+    async def emit(self, batch: list[Event]) -> None:
+        """Store events of this run; readers are woken after the commit."""
+        await self.write(lambda ctx: log.append_many(ctx, self.run.conversation_id, batch,
+                                                     run=self.run.id))
+
+    async def write(self, act: Callable[[Context], T]) -> T:
+        """Run one writing unit of work as the coach, traced by the run."""
+        return await self.parts.runtime.write_async(self.agent, act, trace=self.run.id)
+
+    async def read(self, act: Callable[[Context], T]) -> T:
+        """Run one reading unit of work as the coach."""
+        return await self.parts.runtime.read_async(self.agent, act, trace=self.run.id)
