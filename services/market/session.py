@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from services.kit.clock import require_utc
-from services.kit.errors import refuse
+from services.kit.errors import fail, refuse
 from services.market.sessions.table import SessionTable, load_table
 
 _EDGE = timedelta(days=45)
@@ -59,6 +59,14 @@ def session_on(calendar: str, day: date) -> Session | None:
     if not table.first <= day <= table.last:
         raise refuse("CALENDAR_UNKNOWN", kind=f"{calendar} date", value=day.isoformat())
     return _session(calendar, day)
+
+
+def get_session(calendar: str, day: date) -> Session:
+    """Return the session of a date that is known to have one; anything else is a bug."""
+    found = session_on(calendar, day)
+    if found is None:
+        fail("this date has a session", calendar=calendar, day=day)
+    return found
 
 
 @lru_cache(maxsize=16384)
@@ -126,8 +134,10 @@ def market_state(calendar: str, at: datetime) -> MarketState:
     if today is not None:
         starts, ends = _extended(table, today)
         spans: tuple[tuple[Literal["pre", "open", "post"], datetime, datetime], ...] = (
-            ("pre", starts, today.open), ("open", today.open, today.close),
-            ("post", today.close, ends))
+            ("pre", starts, today.open),
+            ("open", today.open, today.close),
+            ("post", today.close, ends),
+        )
         for state, low, high in spans:
             if low <= at < high:
                 return MarketState(state, today, last, coming.open, high)

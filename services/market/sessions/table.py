@@ -77,8 +77,11 @@ def build_table(calendar: str, lines: list[str]) -> SessionTable:
         last=date.fromisoformat(words["range"][0][1]),
         regular=tuple((date.fromisoformat(day), _hours(text)) for day, text in words["regular"]),
         closed=frozenset(_days(words.get("closed", []))),
-        special={day: _hours(text) for year, *items in words.get("special", [])
-                 for day, text in (_dated(year, item) for item in items)},
+        special={
+            day: _hours(text)
+            for year, *items in words.get("special", [])
+            for day, text in (_dated(year, item) for item in items)
+        },
         extra=frozenset(_days(words.get("extra", []))),
         extended=_extended(words.get("extended")),
     )

@@ -1,0 +1,1 @@
+"""Holds the bundled daily history; see `PROVENANCE.md` beside it."""
