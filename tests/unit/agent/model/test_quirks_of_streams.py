@@ -227,6 +227,16 @@ QUIRKS = [
         [("quote", AAPL)] * 2,
     ),
     Quirk(
+        "Q02",
+        "a different id under one index is a new call, arguments or not",
+        [
+            calls(call(index=0, id="a", name="clock", args="")),
+            calls(call(index=0, id="b", name="quote", args='{"symbol"')),
+            calls(call(index=0, id="b", args=': "AAPL"}')),
+        ],
+        [("clock", "{}"), ("quote", AAPL)],
+    ),
+    Quirk(
         "Q13",
         "no arguments for a tool without any",
         [calls(call(index=0, id="a", name="clock", args=""))],

@@ -330,6 +330,18 @@ async def test_an_endpoint_that_keeps_failing_is_left_alone_and_tried_again() ->
         await model.close()
 
 
+async def test_streams_that_break_off_count_as_failures_of_the_endpoint() -> None:
+    async with ModelServer([Answer([BEGUN, Cut()])] * 9) as server:
+        model = model_of(server)
+        codes = []
+        for _ in range(2):
+            with pytest.raises(Refusal) as caught:
+                await collect(model)
+            codes.append(caught.value.code)
+        await model.close()
+    assert (codes, len(server.requests)) == (["MODEL_STREAM_FAULT", "MODEL_UNAVAILABLE"], 5)
+
+
 async def test_no_server_is_unavailable() -> None:
     model = OpenAIModel(
         Endpoint("http://127.0.0.1:9/v1", "m"), SystemClock(), retry=RetryPolicy(sleep=Sleeper())
