@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
 
 import pytest
 from hypothesis import given
@@ -60,16 +60,16 @@ def test_a_sound_short_has_no_finding():
         (LONG, {"targets": (), "fractions": None}, ("NO_TARGET",)),
         (LONG, {"targets": (D("100.20"),), "fractions": None}, ("TARGET_WRONG_SIDE",)),
         (SHORT, {"targets": (D("50.10"),), "fractions": None}, ("TARGET_WRONG_SIDE",)),
-        (LONG, {"targets": (D("102"), D("102")), "fractions": None}, ("TARGETS_NOT_MONOTONE",)),
-        (SHORT, {"targets": (D("47"), D("48")), "fractions": None}, ("TARGETS_NOT_MONOTONE",)),
+        (LONG, {"targets": (D(102), D(102)), "fractions": None}, ("TARGETS_NOT_MONOTONE",)),
+        (SHORT, {"targets": (D(47), D(48)), "fractions": None}, ("TARGETS_NOT_MONOTONE",)),
         (LONG, {"entry_hi": D("100.205")}, ("PRICE_OFF_TICK",)),
-        (LONG, {"stop": D("0")}, ("PRICE_NON_POSITIVE",)),
+        (LONG, {"stop": D(0)}, ("PRICE_NON_POSITIVE",)),
         (LONG, {"stop": D("-1.005")}, ("PRICE_NON_POSITIVE", "PRICE_OFF_TICK")),
         (LONG, {"fractions": (D("0.5"), D("0.3"), D("0.3"))}, ("FRACTIONS_SUM",)),
-        (LONG, {"fractions": (D("0.5"), D("0.5"), D("0"))}, ("FRACTIONS_SUM",)),
+        (LONG, {"fractions": (D("0.5"), D("0.5"), D(0))}, ("FRACTIONS_SUM",)),
         (
             LONG,
-            {"stop": D("101"), "targets": (D("100"), D("99")), "fractions": None},
+            {"stop": D(101), "targets": (D(100), D(99)), "fractions": None},
             ("STOP_WRONG_SIDE", "TARGETS_NOT_MONOTONE", "TARGET_WRONG_SIDE"),
         ),
         (LONG, {"entry_lo": D("99.64")}, ("ENTRY_ZONE_WIDE",)),
@@ -88,7 +88,7 @@ def test_both_ends_of_the_stop_distance_are_allowed(stop):
 
 
 def test_distance_rules_wait_for_a_sound_structure():
-    check = validate(replace(LONG, entry_lo=D("90"), targets=(D("95"),), fractions=None))
+    check = validate(replace(LONG, entry_lo=D(90), targets=(D(95),), fractions=None))
     assert "ENTRY_ZONE_WIDE" not in check.errors
     assert check.figures is None
     assert check.summary.endswith("not a sound plan yet.")
@@ -100,13 +100,13 @@ def test_an_accepted_stop_is_only_a_warning():
 
 
 def test_a_low_rr_warns_and_is_an_error_when_strict():
-    low = replace(LONG, targets=(D("100.50"), D("101"), D("101.50")))
+    low = replace(LONG, targets=(D("100.50"), D(101), D("101.50")))
     assert validate(low).warnings == ("RR_BELOW_MIN",)
     assert validate(low, limits=RrLimits(strict=True)).errors == ("RR_BELOW_MIN",)
 
 
 def test_a_first_target_too_near_warns_whatever_the_blend():
-    near = replace(LONG, targets=(D("101.20"), D("104"), D("110")))
+    near = replace(LONG, targets=(D("101.20"), D(104), D(110)))
     check = validate(near)
     assert check.figures.blended > D("1.5")
     assert check.warnings == ("RR_BELOW_MIN",)
@@ -150,7 +150,7 @@ def test_market_rules(draft, facts, errors, warnings):
 
 
 def test_market_rules_run_on_an_unsound_plan_too():
-    check = validate(replace(LONG, stop=D("101")), market=MarketFacts(halted=True))
+    check = validate(replace(LONG, stop=D(101)), market=MarketFacts(halted=True))
     assert check.errors == ("HALTED", "STOP_WRONG_SIDE")
 
 

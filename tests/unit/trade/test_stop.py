@@ -1,7 +1,7 @@
 """The initial stop: candidates, methods, clamping, the tick and its refusals."""
 
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
 
 import pytest
 from hypothesis import given
