@@ -403,3 +403,9 @@ def test_events_without_blank_lines_between_them_are_read_line_by_line() -> None
 def test_what_is_no_stream_is_one_faulted_step(body: bytes) -> None:
     step = read(body, [])[1]
     assert (step.complete, step.faults) == (False, ("Q17",))
+
+
+def test_a_broken_event_after_the_finish_does_not_undo_the_step() -> None:
+    body = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: {"us'
+    step = read(body, [])[1]
+    assert (step.complete, step.text, step.finish) == (True, "a", "stop")
