@@ -1,4 +1,4 @@
-"""Owns the loops that run beside the requests: woken by the bus, bounded by a period, never silent."""
+"""Owns the loops beside the requests: woken by the bus, bounded by a period, never silent."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from services.market.replay import ReplayFeed
 
-from agent.relay import deliver_due
+from agent.loop import recover
+from agent.relay import deliver
 from app.wiring import Product
 from services.identity.user import NOBODY, tenant_ids
 from services.kit.context import Context, Principal, system_principal
 from services.ledger import portfolio, split, valuation
 from services.market import replay
-from services.market.replay import ReplayFeed
 from services.orders import execute, proposal, reconcile
 
 _log = structlog.get_logger()
@@ -42,7 +43,7 @@ LOOPS = (
     ),
     Loop(
         name="relay",
-        round=lambda product: each_tenant(product, deliver_due),
+        round=lambda product: each_tenant(product, deliver),
         every_s=1.0,
         topic="outbox",
     ),
@@ -81,7 +82,13 @@ def boot(product: Product) -> None:
     """Take up what the last process left: the replay clock, and orders that were in flight."""
     if isinstance(product.feed, ReplayFeed):
         each_tenant(product, resume_clock)
+    each_tenant(product, end_dead_runs)
     reconcile.boot(product.runtime)
+
+
+def end_dead_runs(ctx: Context) -> int:
+    """End the coach's runs that a dead process left behind."""
+    return len(recover(ctx))
 
 
 def resume_clock(ctx: Context) -> int:
@@ -107,7 +114,7 @@ async def _run(product: Product, loop: Loop) -> None:
             try:
                 done = await product.runtime.in_thread(lambda: loop.round(product))
                 product.metrics.loops.labels(loop.name, "ok").inc()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
                 _log.exception("loop.failed", loop=loop.name)
                 product.metrics.loops.labels(loop.name, "failed").inc()
                 await asyncio.sleep(_REST_S)
@@ -121,12 +128,12 @@ async def _run(product: Product, loop: Loop) -> None:
 
 
 def each_tenant(product: Product, act: Callable[[Context], int]) -> int:
-    """Run `act` in one writing transaction per tenant; a failing tenant does not stop the others."""
+    """Run `act` in a writing transaction per tenant; a failing one does not stop the others."""
     total = 0
     for principal in tenant_principals(product):
         try:
             total += product.runtime.write(principal, act)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
             _log.exception("loop.tenant_failed", tenant=principal.tenant_id)
     return total
 

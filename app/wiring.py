@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO, TypedDict, Unpack
 
+from services.market.replay import ReplayFeed
+
 from agent.loop import Coach
 from agent.model.port import Model
+from agent.model.rules import RuleModel
+from agent.toolbox import Toolbox
+from app.look import look
 from app.telemetry import AccessLog, Metrics, configure_logs
 from services import schema
 from services.identity.user import LOCAL_TENANT, LOCAL_USER, User, open_tenant, open_user
@@ -25,7 +30,6 @@ from services.kit.settings import Settings
 from services.kit.work import Runtime
 from services.market.feed import Feed
 from services.market.off import OffFeed
-from services.market.replay import ReplayFeed
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
 
@@ -65,7 +69,7 @@ class Product:
 
 
 def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
-    """Return the product of `settings`; nothing is started, no file is touched but the database's."""
+    """Return the product of `settings`; nothing is started yet."""
     configure_logs(settings, parts.get("log_stream"))
     failpoint.arm(settings.cornerman_failpoint)
     clock = parts.get("clock") or SystemClock()
@@ -82,7 +86,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         settings,
         ports={Bus: bus, Feed: feed, Broker: broker, **parts.get("ports", {})},
     )
-    model = parts.get("model") or build_model(settings, runtime)
+    model = parts.get("model") or build_model(settings, clock)
     return Product(
         settings=settings,
         clock=clock,
@@ -90,7 +94,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         bus=bus,
         feed=feed,
         model=model,
-        coach=Coach(runtime, model, bus),
+        coach=Coach(runtime, model=model, fallback=RuleModel(), toolbox=Toolbox(), look=look),
         runtime=runtime,
         metrics=Metrics(),
         access_log=AccessLog(settings, parts.get("log_stream")),
@@ -108,16 +112,28 @@ def build_feed(settings: Settings) -> Feed:
     )
 
 
-def build_model(settings: Settings, runtime: Runtime) -> Model:
+def build_model(settings: Settings, clock: Clock) -> Model:
     """Return the configured model endpoint, or the built-in rules."""
-    from agent.model.rules import RuleModel
+    if settings.openai_model:
+        base_url, name, key = (
+            settings.openai_base_url,
+            settings.openai_model,
+            settings.openai_api_key,
+        )
+    elif settings.chatdata_model:
+        base_url, name, key = (
+            settings.chatdata_base_url,
+            settings.chatdata_model,
+            settings.chatdata_api_key,
+        )
+    else:
+        return RuleModel()
+    from agent.model.openai import Endpoint, OpenAIModel
+    from agent.model.profile import PRESETS
 
-    rules = RuleModel()
-    if not (settings.openai_model or settings.chatdata_model):
-        return rules
-    from agent.model.openai import OpenAIModel
-
-    return OpenAIModel(settings)
+    endpoint = Endpoint(base_url=base_url, model=name, api_key=key.get_secret_value())
+    chosen = settings.model_profile
+    return OpenAIModel(endpoint, clock, profile=PRESETS.get(chosen))
 
 
 def product_version() -> str:

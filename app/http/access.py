@@ -94,8 +94,10 @@ PARAMS = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call one route. Flags: `money` needs an Idempotency-Key, `top` refuses framed pages,
-    `own` needs a same-origin fetch, `anyhost` skips the host check, `local` is open in local mode.
+    """Who may call one route.
+
+    Flags: `money` needs an Idempotency-Key, `top` refuses framed pages, `own` needs a same-origin
+    fetch, `anyhost` skips the host check, `local` is open in local mode.
     """
 
     method: str

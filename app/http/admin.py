@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -84,8 +86,8 @@ async def change_settings(request: Request, body: SettingsBody) -> Response:
 @router.get("/audit/events")
 async def list_events(
     request: Request,
-    ref: str | None = Query(None, pattern=r"^[A-Za-z0-9_.:-]{1,80}$"),
-    limit: int = Query(100, ge=1, le=500),
+    ref: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """Return the newest audit events about `ref`, oldest first."""
     return await read(request, lambda ctx: {"items": audit.trail(ctx, ref, limit)})

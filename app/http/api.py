@@ -58,13 +58,12 @@ async def post_message(request: Request, id: Word, body: MessageBody) -> Respons
 
     answer = await write(request, act, status=ACCEPTED)
     for run_id in begun:
-        request.app.state.runs.start(principal_of(request), run_id)
+        product_of(request).coach.start(principal_of(request), run_id)
     return answer
 
 
 @router.post("/runs/{id}/cancel", status_code=ACCEPTED)
 async def cancel_run(request: Request, id: Word) -> Response:  # noqa: A002
     """Ask a run to stop; it ends with `run.finished` and what it has."""
-    answer = await write(request, lambda ctx: runs.request_cancel(ctx, id), status=ACCEPTED)
-    product_of(request).coach.cancel(id)
-    return answer
+    await product_of(request).coach.cancel(principal_of(request), id)
+    return await read(request, lambda ctx: runs.get_run(ctx, id), status=ACCEPTED)

@@ -1,4 +1,4 @@
-"""Owns the strict reading of JSON bodies: what a lenient parser would let through is refused here."""
+"""Owns the strict reading of JSON bodies: what a lenient parser would let through is refused."""
 
 from __future__ import annotations
 

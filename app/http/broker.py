@@ -1,6 +1,8 @@
-"""Owns the routes of the account: orders, the person's direct cancel, positions, balances, fills."""
+"""Owns the routes of the account: orders, direct cancel, positions, balances, fills."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -13,7 +15,7 @@ from services.ledger import book, portfolio, valuation
 from services.orders import execute, store
 
 router = APIRouter(prefix="/api/v1/broker")
-PortfolioId = Query(None, pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
+PortfolioId = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
 
 
 class CancelBody(Body):
@@ -27,7 +29,7 @@ async def list_orders(
     request: Request,
     *,
     open: bool = False,  # noqa: A002
-    limit: int = Query(100, ge=1, le=500),
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """List orders, newest first; `open` leaves out those that have ended."""
     return await read(
@@ -60,7 +62,7 @@ async def cancel_order(request: Request, id: Word, body: CancelBody | None = Non
 
 
 @router.get("/positions")
-async def list_positions(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+async def list_positions(request: Request, portfolio_id: PortfolioId = None) -> Response:
     """List what is held, valued at the feed's prices."""
 
     def act(ctx: Context) -> dict[str, object]:
@@ -76,7 +78,7 @@ async def list_positions(request: Request, portfolio_id: str | None = PortfolioI
 
 
 @router.get("/balances")
-async def show_balances(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+async def show_balances(request: Request, portfolio_id: PortfolioId = None) -> Response:
     """Return cash posted, reserved and available, and the equity."""
 
     def act(ctx: Context) -> dict[str, object]:
@@ -96,6 +98,8 @@ async def show_balances(request: Request, portfolio_id: str | None = PortfolioId
 
 
 @router.get("/fills")
-async def list_fills(request: Request, limit: int = Query(100, ge=1, le=500)) -> Response:
+async def list_fills(
+    request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 100
+) -> Response:
     """List fills, newest first."""
     return await read(request, lambda ctx: {"items": store.list_fills(ctx, limit=limit)})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.http.shape import challenge_body, proposal_body
-from app.http.unit import principal_of, product_of, read, render, write
+from app.http.unit import call_of, principal_of, product_of, read, render, write
 from app.http.wire import Body, Line, Number, Word
-from services.kit.context import Context
-from services.orders import confirm, proposal, store
+from services.orders import confirm, proposal
 
 router = APIRouter(prefix="/api/v1/proposals")
 
@@ -43,7 +42,7 @@ class EditBody(Body):
 
 @router.get("")
 async def list_proposals(
-    request: Request, status: str | None = Query(None, pattern=r"^[a-z]{1,20}$")
+    request: Request, status: Annotated[str | None, Query(pattern=r"^[a-z]{1,20}$")] = None
 ) -> Response:
     """List the tenant's proposals, newest first."""
     return await read(
@@ -66,7 +65,7 @@ async def show_proposal(request: Request, id: Word) -> Response:  # noqa: A002
 async def challenge(request: Request, id: Word) -> Response:  # noqa: A002
     """Issue a confirmation token for a person on this surface, with the card to show beside it."""
     issued = await product_of(request).runtime.write_async(
-        principal_of(request), lambda ctx: challenge_body(ctx, confirm.issue(ctx, id))
+        principal_of(request), lambda ctx: challenge_body(confirm.issue(ctx, id))
     )
     return render(issued, token_expected=True)
 
@@ -74,25 +73,21 @@ async def challenge(request: Request, id: Word) -> Response:  # noqa: A002
 @router.post("/{id}/confirm")
 async def confirm_proposal(request: Request, id: Word, body: ConfirmBody) -> Response:  # noqa: A002
     """Redeem the token: the proposal is confirmed and its order queued, once."""
-
-    def act(ctx: Context) -> dict[str, object]:
-        confirm.redeem(
-            ctx,
-            id,
-            token=body.token,
-            version=body.version,
-            order_hash=body.order_hash,
-            typed=body.typed,
+    attempt = confirm.Attempt(
+        proposal_id=id,
+        token=body.token,
+        version=body.version,
+        order_hash=body.order_hash,
+        typed=body.typed,
+    )
+    runtime, principal, call = product_of(request).runtime, principal_of(request), call_of(request)
+    done = await runtime.in_thread(
+        lambda: confirm.confirm(
+            runtime, principal, attempt, key=call.idempotency_key, trace=call.request_id
         )
-        order = store.find_order_of(ctx, id)
-        return {
-            "proposal_id": id,
-            "status": proposal.get_proposal(ctx, id).status,
-            "order_id": order.id if order else None,
-            "order_state": order.state if order else None,
-        }
-
-    return await write(request, act)
+    )
+    headers = {"Idempotency-Replayed": "true"} if done.replayed else None
+    return render(done.body, status=done.status, headers=headers)
 
 
 @router.post("/{id}/decline")

@@ -28,7 +28,6 @@ from app.http import (
 from app.http.access import TABLE
 from app.http.errors import on_http, on_refusal, on_validation
 from app.http.gate import Gate
-from app.http.runs import Runs
 from app.http.shape import Problem
 from app.http.stream import Streams
 from app.wiring import Product
@@ -51,7 +50,7 @@ _ROUTERS = (
 
 
 def build_api(product: Product) -> FastAPI:
-    """Return the FastAPI application of `product`, without its guard; the server puts that before it."""
+    """Return the FastAPI application of `product`, without the guard that the server adds."""
     api_app = FastAPI(
         title="Cornerman",
         version=product.version,
@@ -79,12 +78,10 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
     """Start the loops and the registry of runs; end streams, runs and loops at shutdown."""
     product: Product = api_app.state.product
     api_app.state.streams = Streams(product)
-    api_app.state.runs = Runs(product)
     async with start_loops(product):
-        await api_app.state.runs.recover()
         yield
         api_app.state.streams.closing.set()
-        await api_app.state.runs.close()
+        await product.coach.close()
 
 
 def _secure(api_app: FastAPI) -> None:

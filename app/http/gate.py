@@ -1,4 +1,4 @@
-"""Owns authentication at the HTTP door: session cookies and API keys, looked up at most every 2 s."""
+"""Owns authentication at the HTTP door: session cookies and API keys, kept for 2 s."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the one ASGI layer before the routes: every request is judged here, and logged, and counted."""
+"""Owns the one ASGI layer before the routes: it judges, logs and counts every request."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Guard:
             await self._app(scope, inner, answer)
         except Refusal as refusal:
             await problem(refusal, call.request_id)(scope, receive, answer)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the door; see architecture 4
             _log.exception("http.failed", request_id=call.request_id, route=_route(call))
             if not answer.started:
                 await problem(INTERNAL, call.request_id)(scope, receive, answer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -31,10 +33,10 @@ class NoteBody(Body):
 @router.get("")
 async def list_entries(
     request: Request,
-    query: str | None = Query(None, max_length=200),
+    query: Annotated[str | None, Query(max_length=200)] = None,
     *,
-    days: int | None = Query(None, ge=1, le=3650),
-    limit: int = Query(50, ge=1, le=200),
+    days: Annotated[int | None, Query(ge=1, le=3650)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """List entries, newest first, by words and age in days."""
     return await read(

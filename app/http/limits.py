@@ -38,7 +38,7 @@ class Limits:
         self._hits: OrderedDict[tuple[str, str, int], deque[float]] = OrderedDict()
 
     def take(self, group: str, caller: str) -> None:
-        """Count one hit of `caller`. Raises `RATE_LIMITED` with `retry_after_s`, counting nothing."""
+        """Count one hit of `caller`; a refused one counts nothing. Raises `RATE_LIMITED`."""
         rules = self._rules[group]
         if not rules:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -22,7 +22,7 @@ _CALENDAR = "XNYS"
 
 
 class ReplayBody(Body):
-    """What the replay clock shall do; `seconds` are market time, `speed` market seconds a second."""
+    """What the replay clock shall do; `seconds` and `speed` are in market time."""
 
     action: Literal["pause", "resume", "step", "speed"]
     seconds: int = Field(60, ge=1, le=86_400)
@@ -52,7 +52,7 @@ async def show_status(request: Request) -> Response:
 @router.get("/market/replay")
 async def show_replay(request: Request) -> Response:
     """Return the replay clock: its market time, speed, and whether it is paused."""
-    return await read(request, lambda ctx: _clock(ctx))
+    return await read(request, _clock)
 
 
 @router.post("/market/replay")
@@ -116,8 +116,8 @@ async def show_history(
     request: Request,
     symbol: Symbol,
     *,
-    timeframe: str = Query("1d", pattern=r"^[0-9]{1,3}(m|d|w|mo)$"),
-    count: int = Query(200, ge=1, le=2000),
+    timeframe: Annotated[str, Query(pattern=r"^[0-9]{1,3}(m|d|w|mo)$")] = "1d",
+    count: Annotated[int, Query(ge=1, le=2000)] = 200,
     include_partial: bool = False,
 ) -> Response:
     """Return the last bars of a symbol, oldest first."""

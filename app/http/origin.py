@@ -1,4 +1,4 @@
-"""Owns where a request may come from: host names, origins, fetch metadata, and the headers we answer with."""
+"""Owns where a request may come from, and the security headers that we answer with."""
 
 from __future__ import annotations
 
@@ -34,11 +34,8 @@ class Origins:
         """Refuse a request whose Host is not ours (DNS rebinding). Raises `HOST_REFUSED`."""
         name = host.lower()
         bare = name.rsplit(":", 1)[0] if not name.endswith("]") else name
-        if self._hosts:
-            known = name in self._hosts or bare in self._hosts
-        else:
-            known = bare in _LOOPBACK
-        if not known:
+        known = self._hosts or frozenset(_LOOPBACK)
+        if name not in known and bare not in known:
             raise refuse("HOST_REFUSED", host=_shown(host))
 
     def require_origin(self, headers: Mapping[bytes, str], *, cookie: bool) -> None:

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-
 from app.http.unit import CREATED, read, write
 from app.http.wire import Body, Name, Number, Word
 from services.kit.context import Context
@@ -17,7 +16,7 @@ from services.ledger import performance, portfolio, valuation
 
 router = APIRouter(prefix="/api/v1")
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-PortfolioId = Query(None, pattern=r"^[A-Za-z0-9_.:-]{1,80}$")
+PortfolioId = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
 
 
 class OpenBody(Body):
@@ -73,7 +72,7 @@ async def rename_portfolio(request: Request, id: Word, body: RenameBody) -> Resp
 
 @router.post("/portfolio/init", status_code=CREATED)
 async def init_portfolio(request: Request, body: InitBody | None = None) -> Response:
-    """Open the default portfolio with starting cash; a repeat with the same terms changes nothing."""
+    """Open the default portfolio with starting cash; once."""
     wanted = body or InitBody()
     return await write(
         request,
@@ -88,13 +87,13 @@ async def init_portfolio(request: Request, body: InitBody | None = None) -> Resp
 
 
 @router.get("/portfolio")
-async def show_default(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+async def show_default(request: Request, portfolio_id: PortfolioId = None) -> Response:
     """Return a portfolio (the default one) with cash, holdings and equity."""
     return await write(request, lambda ctx: _valued(ctx, portfolio_id))
 
 
 @router.get("/portfolio/history")
-async def show_history(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+async def show_history(request: Request, portfolio_id: PortfolioId = None) -> Response:
     """Return the valuation series and the ledger's entries with their profit and loss."""
     return await write(
         request,
@@ -105,7 +104,7 @@ async def show_history(request: Request, portfolio_id: str | None = PortfolioId)
 
 
 @router.get("/portfolio/performance")
-async def show_performance(request: Request, portfolio_id: str | None = PortfolioId) -> Response:
+async def show_performance(request: Request, portfolio_id: PortfolioId = None) -> Response:
     """Return total return, drawdown, win rate and their kin, null where undefined."""
     return await write(
         request,

@@ -1,4 +1,4 @@
-"""Owns the running server: a socket, uvicorn in this process, the printed login link, a calm end."""
+"""Owns the running server: its socket, uvicorn, the printed login link, a calm end."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Running:
     """A server that answers: its address, and the login link of local mode (else empty)."""
 
     address: str
+    port: int
     login_link: str
 
 
@@ -64,7 +65,7 @@ async def running(
             task.result()
         address = _address(product, listening)
         link = await product.runtime.in_thread(lambda: login_link(product, user, address))
-        yield Running(address, link), task
+        yield Running(address, listening.getsockname()[1], link), task
     finally:
         server.should_exit = True
         await task

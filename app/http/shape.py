@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.kit.context import Context
-from services.orders import proposal, store
+from services.orders import store
+from services.orders.card import card
 from services.orders.confirm import Challenge
 from services.orders.proposal import Proposal
 from services.orders.store import OrderView
@@ -26,7 +27,7 @@ def proposal_body(ctx: Context, one: Proposal) -> dict[str, Any]:
         "expires_at": one.expires_at,
         "order": one.order,
         "order_hash": one.order_hash,
-        "card": proposal.card(ctx, one),
+        "card": card(ctx, one),
         "conversation_id": one.conversation_id,
         "supersedes": one.supersedes,
         "order_id": order.id if order else None,
@@ -34,14 +35,14 @@ def proposal_body(ctx: Context, one: Proposal) -> dict[str, Any]:
     }
 
 
-def challenge_body(ctx: Context, issued: Challenge) -> dict[str, Any]:
+def challenge_body(issued: Challenge) -> dict[str, Any]:
     """Return a challenge with the server's time, so that the page counts down by our clock."""
     return {
         "token": issued.token,
         "version": issued.version,
         "order_hash": issued.order_hash,
         "expires_at": issued.expires_at,
-        "server_time": ctx.now,
+        "server_time": issued.server_time,
         "card": issued.card,
     }
 

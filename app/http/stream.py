@@ -1,4 +1,4 @@
-"""Owns the event streams: a conversation's and the desk's, resumable, bounded, without a held session."""
+"""Owns the event streams: a conversation's and the desk's, resumable and bounded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -65,7 +66,7 @@ class Streams:
 async def follow_conversation(
     request: Request,
     id: Word,  # noqa: A002
-    after: str | None = Query(None, pattern=_CURSOR),
+    after: Annotated[str | None, Query(pattern=_CURSOR)] = None,
 ) -> Response:
     """Stream a conversation's events from the place after `Last-Event-ID` or `after`."""
     await fetch(request, lambda ctx: get_conversation(ctx, id))
@@ -74,7 +75,7 @@ async def follow_conversation(
 
 @router.get("/stream", response_class=EventSourceResponse)
 async def follow_desk(
-    request: Request, after: str | None = Query(None, pattern=_CURSOR)
+    request: Request, after: Annotated[str | None, Query(pattern=_CURSOR)] = None
 ) -> Response:
     """Stream what every screen of this tenant shows: proposals, orders, risk, alerts."""
     return _stream(request, desk_stream(principal_of(request).tenant_id), after, None)
@@ -125,7 +126,7 @@ class _Counted(EventSourceResponse):
 
 
 async def _frames(streams: Streams, source: AsyncIterator[Envelope]) -> AsyncIterator[bytes]:
-    """Yield the SSE frames of `source` until its life ends, the server closes, or the reader goes."""
+    """Yield SSE frames until the stream's life ends, the server closes, or the reader goes."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + LIFE_S
     closing = asyncio.ensure_future(streams.closing.wait())

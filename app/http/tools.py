@@ -1,4 +1,4 @@
-"""Owns the routes of the tools: the same typed functions that the coach uses, called by a person."""
+"""Owns the routes of the tools: the coach's own typed functions, called by a person."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from app.http.unit import ACCEPTED, OK, call_of, principal_of, render, write
@@ -26,7 +27,7 @@ _SCOPE = {
 class ToolBody(Body):
     """The tool's arguments; their schema is in the list of tools."""
 
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field(default_factory=dict)
 
 
 class PlanBody(Body):
@@ -36,7 +37,7 @@ class PlanBody(Body):
     side: Line
     entry: Number
     stop: Number
-    targets: list[Number] = []
+    targets: list[Number] = Field(default_factory=list, max_length=10)
 
 
 class SizeBody(Body):

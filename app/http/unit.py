@@ -45,10 +45,10 @@ def principal_of(request: Request) -> Principal:
 
 
 async def read(
-    request: Request, act: Callable[[Context], object], *, headers: dict[str, str] | None = None
+    request: Request, act: Callable[[Context], object], *, status: int = OK
 ) -> Response:
     """Run `act` in a reading transaction and render what it returns."""
-    return render(await fetch(request, act), headers=headers)
+    return render(await fetch(request, act), status=status)
 
 
 async def fetch(request: Request, act: Callable[[Context], T]) -> T:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -34,6 +33,19 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+_FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+    (Decimal, decimal_text),
+    (datetime, instant_text),
+    (date, date.isoformat),
+    (Enum, lambda value: value.value),
+    ((BaseModel, Mapping), dict),
+    (str, str),
+    ((set, frozenset), sorted),
+    (tuple, list),
+)
+"""How each kind that JSON has no form for is written; the first that fits counts."""
+
+
 def dump(value: object) -> bytes:
     """Return the JSON bytes of dataclasses, models, mappings and plain values."""
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
@@ -45,26 +57,7 @@ def document(value: object) -> Any:
 
 
 def _plain(value: object) -> Any:
-    match value:
-        case Decimal():
-            return decimal_text(value)
-        case datetime():
-            return instant_text(value)
-        case date():
-            return value.isoformat()
-        case Enum():
-            return value.value
-        case BaseModel():
-            return dict(value)
-        case str():
-            return str(value)
-        case Mapping():
-            return dict(value)
-        case set() | frozenset():
-            return sorted(value)
-        case tuple():
-            return list(value)
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        case _:
-            raise TypeError(f"{type(value).__name__} has no wire form")
+    for kind, form in _FORMS:
+        if isinstance(value, kind):
+            return form(value)
+    raise TypeError(f"{type(value).__name__} has no wire form")

@@ -49,7 +49,7 @@ def open_user(
 ) -> User:
     """Create the user `name` in the tenant of `ctx`, or return the one that exists.
 
-    A given `password_hash` replaces the stored one, so that a changed `ADMIN_PASSWORD` takes effect.
+    A given `password_hash` replaces the stored one, so a new `ADMIN_PASSWORD` counts.
     """
     check(scopes <= SCOPES, "a user holds known scopes only", scopes=sorted(scopes))
     found = ctx.db.row(select(users).where(users.c.name == name))

@@ -1,0 +1,41 @@
+"""Owns how the coach learns what is so: orders, cards and holdings as the rows say now."""
+
+from __future__ import annotations
+
+from agent.reality import Card, Deal, Reality
+from services.kit.context import Context
+from services.ledger import holding, portfolio
+from services.orders import proposal, store
+
+_DEALS_MAX, _CARDS_MAX = 50, 20
+
+
+def look(ctx: Context) -> Reality:
+    """Return the acting person's orders and cards, oldest first, and what is held."""
+    deals = tuple(
+        Deal(
+            order_id=one.id,
+            symbol=one.symbol,
+            side=one.side,
+            quantity=one.quantity,
+            filled_quantity=one.filled_quantity,
+            state=one.state.value,
+        )
+        for one in reversed(store.list_orders(ctx, limit=_DEALS_MAX))
+    )
+    cards = tuple(
+        Card(
+            proposal_id=one.id,
+            symbol=one.order.symbol,
+            side=one.order.side.value,
+            quantity=one.order.quantity,
+            status=one.status.value,
+        )
+        for one in reversed(proposal.list_proposals(ctx, limit=_CARDS_MAX))
+    )
+    held = tuple(
+        (line.symbol, line.quantity)
+        for mine in portfolio.list_portfolios(ctx)
+        for line in holding.positions(ctx, mine.id)
+    )
+    return Reality(deals=deals, cards=cards, held=held)
