@@ -51,6 +51,8 @@ class OrderPolicy:
     live_max_position_pct: D = D("0.25")
     duplicate_like_s: int = 60
     claim_lease_s: int = 3
+    presume_scans: int = 3
+    presume_window_s: int = 120
     max_quantity: D = D(1_000_000)
 
 

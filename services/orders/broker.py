@@ -1,0 +1,139 @@
+"""Owns the broker port: what is asked of any broker, and the four answers to a submit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from services.kit.context import Context, Principal, system_principal
+from services.kit.work import Runtime
+from services.orders.order import Order
+
+
+class BrokerUnreachable(Exception):
+    """A question could not be answered. It never means "no order" or "flat"."""
+
+
+class BrokerStatus(StrEnum):
+    """How a broker names the standing of an order."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The broker has the order."""
+
+    broker_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The broker has refused the order for good."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """It is proved that nothing reached the broker."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Nobody knows; the default of every adapter. It is resolved by looking, never by sending."""
+
+    reason: str
+
+
+Outcome = Accepted | Rejected | NotSent | Ambiguous
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerFill:
+    """One execution. `commission` is in the order's currency."""
+
+    exec_id: str
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    at: datetime
+    provenance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerView:
+    """What the broker says about one order: its standing and all its fills so far."""
+
+    client_order_id: str
+    broker_order_id: str
+    status: BrokerStatus
+    fills: tuple[BrokerFill, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerTraits:
+    """What an adapter promises. Only a broker that dedupes client ids may be sent one twice."""
+
+    name: str
+    dedupes_client_id: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a broker is asked from: the runtime, and the tenant whose account it is."""
+
+    runtime: Runtime
+    tenant_id: str
+
+    @property
+    def principal(self) -> Principal:
+        """Return the product itself, acting for this tenant."""
+        return system_principal(self.tenant_id)
+
+
+class Broker(Protocol):
+    """A broker. Calls are blocking, bounded in time, and made outside of any transaction."""
+
+    @property
+    def traits(self) -> BrokerTraits:
+        """Return what the adapter promises."""
+        ...
+
+    def submit(self, desk: Desk, order: Order) -> Outcome:
+        """Send `order` exactly once, its client id as the broker's tag. Never raises."""
+        ...
+
+    def cancel(self, desk: Desk, account_id: str, client_order_id: str) -> Outcome:
+        """Ask to cancel; repeating it is safe. `Rejected` means that the order has ended."""
+        ...
+
+    def look(self, desk: Desk, account_id: str,
+             client_order_ids: Sequence[str]) -> list[BrokerView]:
+        """Return what the broker knows of these orders, after a complete scan of its pages.
+
+        An order that is absent from the answer is absent from the scan. Raises
+        `BrokerUnreachable` when the scan could not be completed.
+        """
+        ...
+
+
+def broker_of(ports: Runtime | Context) -> Broker:
+    """Return the wired broker, by default the paper broker."""
+    wired = ports.ports.get(Broker)
+    if wired is None:
+        from services.orders.paper import PaperBroker
+
+        return PaperBroker()
+    return wired  # type: ignore[return-value]

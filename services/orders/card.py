@@ -1,0 +1,168 @@
+"""Owns the confirm card: the canonical text a person reads, made from stored facts only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from services.kit.canonical import canonical, tagged_hash
+from services.kit.clock import instant_text
+from services.kit.context import Context
+from services.kit.money import decimal_text, rounded
+from services.ledger import portfolio
+from services.orders.order import Order, OrderType, Side
+from services.orders.proposal import Proposal, summary
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One labelled line; `note` says where the value comes from or what it assumes."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What the person must type to confirm, and a hint that says it."""
+
+    prompt: str
+    expected_hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The card as every surface draws it; `text` is the same in plain lines."""
+
+    title: str
+    lines: tuple[Line, ...]
+    warnings: tuple[str, ...]
+    mode: str
+    provenance: str
+    account: str
+    typed: Typed | None
+    expires_at: str
+
+    @property
+    def text(self) -> str:
+        """Return the card as plain lines, for terminals and for its hash."""
+        body = [f"{line.label}: {line.value}" + (f" ({line.note})" if line.note else "")
+                for line in self.lines]
+        return "\n".join([self.title, *body, *(f"! {said}" for said in self.warnings)])
+
+    @property
+    def hash(self) -> str:
+        """Return the tagged hash of exactly what is shown (`card/v1`)."""
+        return tagged_hash("card/v1", self)
+
+    def document(self) -> dict[str, Any]:
+        """Return the card for the wire."""
+        return {
+            "title": self.title, "text": self.text, "warnings": list(self.warnings),
+            "lines": [{"label": line.label, "value": line.value}
+                      | ({"note": line.note} if line.note else {}) for line in self.lines],
+            "mode": self.mode, "provenance": self.provenance, "account": self.account,
+            "typed": None if self.typed is None else {
+                "prompt": self.typed.prompt, "expected_hint": self.typed.expected_hint},
+            "expires_at": self.expires_at, "hash": self.hash}
+
+
+def card(ctx: Context, proposal: Proposal) -> Card:
+    """Return the card of a proposal; the same proposal gives the same bytes."""
+    order, book = proposal.order, portfolio.get_portfolio(ctx, proposal.portfolio_id)
+    account = f"{book.name} ({order.mode}, {order.account_id})"
+    shared = (Line("Account", account), Line("Mode", _mode(order.mode)))
+    ends = Line("Expires", instant_text(proposal.expires_at))
+    lines: tuple[Line, ...]
+    if proposal.kind == "cancel":
+        lines = (Line("Cancel order", str(proposal.target_order_id)),
+                 Line("Order", summary(proposal).removeprefix("cancel ")), *shared, ends)
+        return _card(proposal, f"Cancel: {_headline(order)}", lines, account)
+    lines = (Line("Order", _headline(order)), Line("Time in force", _tif(order)), *shared,
+             *_market_lines(proposal), *_cost_lines(proposal), ends)
+    return _card(proposal, _headline(order), lines, account)
+
+
+def typed_phrase(order: Order) -> str:
+    """Return what a person types when typing is asked for: symbol and quantity."""
+    return f"{order.symbol} {decimal_text(order.quantity)}"
+
+
+def _card(proposal: Proposal, title: str, lines: tuple[Line, ...], account: str) -> Card:
+    order = proposal.order
+    warned = any(guard["severity"] == "typed" for guard in proposal.guards)
+    asks = proposal.kind == "order" and (warned or order.mode == "live")
+    typed = Typed("Type symbol and quantity to confirm", typed_phrase(order)) if asks else None
+    return Card(title=title, lines=lines, warnings=_warnings(proposal), mode=order.mode,
+                provenance=order.provenance, account=account, typed=typed,
+                expires_at=instant_text(proposal.expires_at))
+
+
+def _headline(order: Order) -> str:
+    price = {OrderType.MARKET: "at market",
+             OrderType.LIMIT: f"limit {_price(order.limit_price)}",
+             OrderType.STOP: f"stop {_price(order.stop_price)}"}[order.type]
+    verb = "Buy" if order.side is Side.BUY else "Sell"
+    return f"{verb} {decimal_text(order.quantity)} {order.symbol} {price}"
+
+
+def _tif(order: Order) -> str:
+    return {"day": "day (ends at the session's close)", "gtc": "good till cancelled"}[order.tif]
+
+
+def _mode(mode: str) -> str:
+    return "paper (no real money)" if mode == "paper" else "LIVE (real money)"
+
+
+def _price(price: Decimal | None) -> str:
+    return "-" if price is None else decimal_text(price)
+
+
+def _market_lines(proposal: Proposal) -> tuple[Line, ...]:
+    quote, order = proposal.quote, proposal.order
+    seen = f"{quote['provenance']}, {quote['source']}, as of {quote['ts']}"
+    band = (f"at most {_price(order.worst_price)}" if order.side is Side.BUY
+            else f"about {_price(order.worst_price)}")
+    if order.type is OrderType.LIMIT:
+        word = "at most" if order.side is Side.BUY else "at least"
+        band = f"{word} {_price(order.limit_price)}"
+    return (Line("Quote", f"bid {quote['bid']}, ask {quote['ask']}", seen),
+            Line("Price band", f"{band} {order.currency} each"))
+
+
+def _cost_lines(proposal: Proposal) -> tuple[Line, ...]:
+    risk, order = proposal.risk, proposal.order
+    money = order.currency
+    lines = [Line("Notional", f"{_money(risk['notional'])} {money}"),
+             Line("Commission", f"{_money(risk['commission'])} {money}", "estimate")]
+    if order.side is Side.BUY:
+        lines.append(Line("Estimated cost", f"{_money(risk['cost'])} {money}"))
+    if "money" in risk:
+        times = f", {risk['r']} R" if "r" in risk else ""
+        lines.append(Line("Risk to the stop", f"{_money(risk['money'])} {money}{times}",
+                          f"stop {_price(order.protective_stop)}; it is not placed by this order"))
+    return tuple(lines)
+
+
+def _money(text: str) -> str:
+    return f"{rounded(Decimal(text), 2):,f}"
+
+
+def _warnings(proposal: Proposal) -> tuple[str, ...]:
+    order = proposal.order
+    said = [str(guard["reason"]) for guard in proposal.guards
+            if guard["severity"] in ("warn", "typed")]
+    if proposal.kind == "order" and order.protective_stop is None and order.side is Side.BUY:
+        said.append("no stop is known, so the risk is not measured")
+    if order.provenance != "LIVE":
+        said.append(f"prices are {order.provenance}, not live")
+    if proposal.taint:
+        said.append("some values came from outside text: " + ", ".join(proposal.taint))
+    return tuple(said)
+
+
+def card_bytes(shown: Card) -> bytes:
+    """Return the canonical bytes of a card, for tests and the audit trail."""
+    return canonical(shown)

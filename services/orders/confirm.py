@@ -1,0 +1,376 @@
+"""Owns the confirm gate: issuing one-time tokens to people, and redeeming one for one order.
+
+A refusal must not undo what it leaves behind: the audit event, the count of wrong tokens, the
+burned token, the invalidated proposal. So `redeem` never raises for a refused attempt; it returns
+a `Decision`, the transaction commits, and the door then calls `Decision.require()`. `confirm` does
+both in the right order and is what doors should call.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Row
+
+from services import audit
+from services.kit.canonical import document
+from services.kit.context import Actor, Context, Principal, Surface
+from services.kit.errors import Kind, Refusal, check, refuse
+from services.kit.failpoint import reach
+from services.kit.idempotency import Replayable, once
+from services.kit.ids import sha256_hex
+from services.kit.outbox import wake
+from services.kit.work import Runtime
+from services.ledger import portfolio
+from services.ledger.book import release, reserve
+from services.orders import desk
+from services.orders.attempt import burn, invalidated, missed, plain_facts, refused, tampered
+from services.orders.cancel import request_cancel
+from services.orders.card import Card, card, typed_phrase
+from services.orders.guard import GuardResult, Stage, evaluate, first_block, needs_typing
+from services.orders.guard_facts import (
+    guard_context,
+    latch_day_loss,
+    market_facts,
+    require_clean,
+)
+from services.orders.order import Order, Side, State, Status, order_from_json, stored_hash
+from services.orders.proposal import (
+    close,
+    get_proposal,
+    guards_json,
+    proposal_of,
+    proposal_row,
+    require_pending,
+)
+from services.orders.store import announce_order, find_order_of, get_order, order_row
+from services.orders.tables import confirm_tokens, order_intents, order_transitions
+
+T = TypeVar("T")
+_TOKEN = re.compile(r"ct_[A-Za-z0-9_-]{43}", re.ASCII)
+_SEAL = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed(Generic[T]):
+    """Proof that a person confirmed exactly `value`; only `redeem` can make one."""
+
+    value: T
+    proposal_id: str
+    order_id: str
+    confirmed_by: str
+    confirmed_at: datetime
+    seal: object
+
+    def __post_init__(self) -> None:
+        check(self.seal is _SEAL, "only redeem confirms an order", order=self.order_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """What a person's surface gets: the one-time token and the card it speaks for."""
+
+    token: str
+    version: int
+    order_hash: str
+    card: Card
+    expires_at: datetime
+    server_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What a surface sends to confirm: the token and what the person saw."""
+
+    proposal_id: str
+    token: str
+    version: int
+    order_hash: str
+    typed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How an attempt ended: confirmed, or a refusal whose traces are already written."""
+
+    confirmed: Confirmed[Order] | None
+    refusal: Refusal | None = None
+
+    def require(self) -> Confirmed[Order]:
+        """Return the confirmation, or raise the refusal; call it after the commit."""
+        if self.refusal is not None:
+            raise self.refusal
+        check(self.confirmed is not None, "a decision confirms or refuses")
+        return self.confirmed  # type: ignore[return-value]
+
+
+def issue(ctx: Context, proposal_id: str) -> Challenge:
+    """Return a fresh one-time token for a pending proposal, and the card to show with it.
+
+    An older token of the same session and surface dies. Raises `CONFIRM_SERVICE_PRINCIPAL`,
+    `CONFIRM_FRAMED`, `SCOPE_MISSING`, `TOKEN_BINDING`, `PROPOSAL_UNKNOWN`, `PROPOSAL_EXPIRED` and
+    `PROPOSAL_NOT_PENDING`.
+    """
+    refusal = _principal_refusal(ctx.principal)
+    if refusal is not None:
+        raise refusal
+    row = require_pending(ctx, proposal_id)
+    if row.user_id != ctx.principal.user_id:
+        raise refuse("TOKEN_BINDING")
+    shown = card(ctx, proposal_of(row))
+    who, token = ctx.principal, "ct_" + ctx.ids.secret()
+    ctx.db.change(update(confirm_tokens).where(
+        confirm_tokens.c.proposal_id == proposal_id, confirm_tokens.c.session_id == who.session_id,
+        confirm_tokens.c.surface == who.surface.value, confirm_tokens.c.used_at.is_(None),
+        confirm_tokens.c.revoked_at.is_(None)).values(revoked_at=ctx.now))
+    token_id = ctx.ids.new("tok")
+    ctx.db.insert(confirm_tokens, {
+        "id": token_id, "token_sha256": sha256_hex(token), "proposal_id": proposal_id,
+        "version": row.version, "order_hash": row.order_hash, "user_id": who.user_id,
+        "session_id": who.session_id, "surface": who.surface.value, "mode": row.mode,
+        "issued_at": ctx.now, "expires_at": row.expires_at, "used_at": None, "revoked_at": None,
+        "outcome": ""})
+    audit.record(ctx, "token_issued", proposal_id, token=token_id, version=row.version,
+                 order_hash=row.order_hash, card_hash=shown.hash, expires_at=row.expires_at)
+    return Challenge(token=token, version=row.version, order_hash=row.order_hash, card=shown,
+                     expires_at=row.expires_at, server_time=desk.seen_now(ctx))
+
+
+def confirm(runtime: Runtime, principal: Principal, attempt: Attempt, *, key: str = "",
+            trace: str = "") -> Replayable:
+    """Redeem in one transaction, commit, then answer or raise; what every door calls.
+
+    `key` is the Idempotency-Key: a repeat gets the first answer, also a refusal. The body is
+    `{proposal_id, status, order_id, order_state}`.
+    """
+    def act(ctx: Context) -> Replayable:
+        def decide() -> tuple[int, dict[str, Any]]:
+            decision = redeem(ctx, attempt.proposal_id, token=attempt.token,
+                              version=attempt.version, order_hash=attempt.order_hash,
+                              typed=attempt.typed)
+            if decision.refusal is not None:
+                return 409, {"refusal": _refusal_document(decision.refusal)}
+            return 200, confirmation(ctx, attempt.proposal_id)
+
+        if not key:
+            return Replayable(*decide(), replayed=False)
+        return once(ctx, "proposals.confirm", key, attempt, decide)
+
+    answer = runtime.write(principal, act, trace=trace)
+    reach("confirm.after_commit")
+    said = answer.body.get("refusal")
+    if said is not None:
+        raise refuse(said["code"], field=said["field"], hint=said["hint"], **said["facts"])
+    return answer
+
+
+def confirmed_order(ctx: Context, row: Row[Any]) -> Confirmed[Order]:
+    """Return the proof of an order that `redeem` queued, read anew from the rows it left.
+
+    The order's bytes, its hash, the proposal's hash and one burned token must all agree; anything
+    else is a broken invariant and nothing is sent.
+    """
+    found = ctx.db.row(select(confirm_tokens).where(confirm_tokens.c.id == row.token_id))
+    proposal = proposal_row(ctx, row.proposal_id)
+    hashes = {row.order_hash, stored_hash(row.order_json), proposal.order_hash,
+              found.order_hash if found else ""}
+    check(len(hashes) == 1, "an order is what was confirmed", order=row.id)
+    check(found is not None and found.proposal_id == row.proposal_id
+          and found.used_at is not None and found.outcome == "confirmed"
+          and proposal.status == Status.CONFIRMED, "an order has one burned token", order=row.id)
+    return Confirmed(value=order_from_json(row.order_json), proposal_id=row.proposal_id,
+                     order_id=row.id, confirmed_by=row.confirmed_by,
+                     confirmed_at=row.confirmed_at, seal=_SEAL)
+
+
+def confirmation(ctx: Context, proposal_id: str) -> dict[str, Any]:
+    """Return what a confirmed proposal led to: its status, order and the order's state."""
+    proposal = get_proposal(ctx, proposal_id)
+    order = (get_order(ctx, proposal.target_order_id) if proposal.target_order_id
+             else find_order_of(ctx, proposal_id))
+    return {"proposal_id": proposal_id, "status": proposal.status.value,
+            "order_id": order.id if order else None,
+            "order_state": order.state.value if order else None}
+
+
+def redeem(ctx: Context, proposal_id: str, *, token: str, version: int, order_hash: str,
+           typed: str | None = None) -> Decision:
+    """Turn a valid token into one queued order, in the caller's transaction.
+
+    Checks in order: person, token known, not used, not expired, version, hash (recomputed, stored
+    and shown), user, session and surface, policy, every guard on fresh data, the typed phrase.
+    A failed identity changes nothing; a failed market, risk or data check invalidates the proposal
+    and burns the token; five unknown tokens lock it. Raises `PROPOSAL_UNKNOWN` only.
+    """
+    attempt = Attempt(proposal_id=proposal_id, token=token, version=version,
+                      order_hash=order_hash, typed=typed)
+    ctx.db.lock(f"proposal:{proposal_id}")
+    row = proposal_row(ctx, proposal_id)
+    refusal = _principal_refusal(ctx.principal)
+    if refusal is not None:
+        return Decision(None, refused(ctx, row, refusal))
+    found = _find_token(ctx, row, token)
+    if found is None:
+        return Decision(None, missed(ctx, row))
+    refusal = _standing_refusal(ctx, row, found) or _binding_refusal(ctx, row, found, attempt)
+    if refusal is not None:
+        return Decision(None, refused(ctx, row, refusal))
+    return _decide(ctx, row, found, typed)
+
+
+def _decide(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> Decision:
+    if stored_hash(row.order_json) != row.order_hash:
+        return Decision(None, tampered(ctx, row, found))
+    if ctx.policy.hash != row.policy_hash:
+        return Decision(None, invalidated(ctx, row, found, refuse("POLICY_CHANGED")))
+    if row.kind == "cancel":
+        return _confirm_cancel(ctx, row, found)
+    return _confirm_order(ctx, row, found, typed)
+
+
+def _principal_refusal(who: Principal) -> Refusal | None:
+    if who.actor is not Actor.PERSON:
+        return refuse("CONFIRM_SERVICE_PRINCIPAL")
+    if who.surface is Surface.FRAME:
+        return refuse("CONFIRM_FRAMED")
+    if "confirm" not in who.scopes:
+        return refuse("SCOPE_MISSING", scope="confirm")
+    return None
+
+
+def _find_token(ctx: Context, row: Row[Any], token: str) -> Row[Any] | None:
+    if not _TOKEN.fullmatch(token):
+        return None
+    digest = sha256_hex(token)
+    found = ctx.db.row(select(confirm_tokens).where(
+        confirm_tokens.c.token_sha256 == digest, confirm_tokens.c.proposal_id == row.id))
+    if found is None or not hmac.compare_digest(found.token_sha256, digest):
+        return None
+    return found
+
+
+def _standing_refusal(ctx: Context, row: Row[Any], found: Row[Any]) -> Refusal | None:
+    if found.used_at is not None:
+        return refuse("TOKEN_USED", outcome=found.outcome)
+    if row.status != Status.PENDING:
+        return refuse("PROPOSAL_NOT_PENDING", id=row.id, status=row.status,
+                      reason=row.status_reason or "it was decided",
+                      decided_by=row.decided_by, decided_at=str(document(row.decided_at)))
+    if found.revoked_at is not None:
+        return refuse("TOKEN_EXPIRED", ts=str(document(found.revoked_at)))
+    now = desk.seen_now(ctx)
+    if now >= found.expires_at or now >= row.expires_at:
+        close(ctx, row, Status.EXPIRED, "its time is over")
+        return refuse("PROPOSAL_EXPIRED", id=row.id, ts=str(document(row.expires_at)))
+    return None
+
+
+def _binding_refusal(ctx: Context, row: Row[Any], found: Row[Any],
+                     attempt: Attempt) -> Refusal | None:
+    if attempt.version != row.version or found.version != row.version:
+        return refuse("PROPOSAL_VERSION", id=row.id, current=row.version, given=attempt.version)
+    if found.order_hash != row.order_hash or not hmac.compare_digest(
+            attempt.order_hash.encode(), row.order_hash.encode()):
+        return refuse("ORDER_HASH_MISMATCH")
+    who = ctx.principal
+    if (found.user_id, found.session_id, found.surface, found.mode) != (
+            who.user_id, who.session_id, who.surface.value, row.mode):
+        return refuse("TOKEN_BINDING")
+    return None
+
+
+def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> Decision:
+    order = order_from_json(row.order_json)
+    try:
+        market = require_clean(market_facts(ctx, order.symbol))
+        seen = guard_context(ctx, order, Stage.CONFIRM, market=market, expires_at=row.expires_at,
+                             reference_mid=row.reference_price)
+    except Refusal as refusal:
+        if refusal.kind is Kind.INTERNAL:
+            raise
+        return Decision(None, invalidated(ctx, row, found, refusal))
+    results = evaluate(seen)
+    blocked = first_block(results)
+    if blocked is not None:
+        latch_day_loss(ctx, order.portfolio_id, market.session_date)
+        return Decision(None, invalidated(ctx, row, found, blocked.refusal(), results))
+    expected = typed_phrase(order)
+    if (order.mode == "live" or needs_typing(results)) and _plain(typed) != _plain(expected):
+        return Decision(None, refused(ctx, row, refuse("CONFIRM_TYPED_MISMATCH", field="typed",
+                                         typed=(typed or "nothing")[:40], expected=expected)))
+    order_id = ctx.ids.new("ord")
+    try:
+        if order.side is Side.BUY:
+            reserve(ctx, order.portfolio_id, order_id, cash=seen.cost)
+        else:
+            reserve(ctx, order.portfolio_id, order_id, listing=order.instrument_id,
+                    quantity=order.quantity)
+    except Refusal as refusal:
+        if refusal.kind is Kind.INTERNAL:
+            raise
+        return Decision(None, invalidated(ctx, row, found, refusal, results))
+    return _commit_order(ctx, row, found, order_id, results)
+
+
+def _plain(typed: str | None) -> list[str]:
+    return (typed or "").casefold().split()
+
+
+def _commit_order(ctx: Context, row: Row[Any], found: Row[Any], order_id: str,
+                  results: list[GuardResult]) -> Decision:
+    if not close(ctx, row, Status.CONFIRMED, "confirmed"):
+        release(ctx, order_id)
+        return Decision(None, refused(ctx, row, refuse(
+            "PROPOSAL_NOT_PENDING", id=row.id, status="decided", reason="somebody was faster")))
+    burn(ctx, found, "confirmed")
+    order = order_from_json(row.order_json)
+    ctx.db.insert(order_intents, {
+        "id": order_id, "proposal_id": row.id, "version": row.version, "token_id": found.id,
+        "portfolio_id": row.portfolio_id, "account_id": row.account_id,
+        "client_order_id": row.client_order_id, "broker_order_id": None,
+        "broker": portfolio.account_of(ctx, row.portfolio_id).broker,
+        "listing": order.instrument_id, "symbol": order.symbol, "side": order.side.value,
+        "quantity": order.quantity, "worst_price": order.worst_price,
+        "order_json": row.order_json, "order_hash": row.order_hash,
+        "guards_json": guards_json(results), "state": State.QUEUED.value, "state_reason": "",
+        "cancel_wanted": "", "filled_quantity": order.quantity * 0, "avg_price": None, "epoch": 0,
+        "claimed_at": None, "valid_until": row.expires_at, "scans": 0, "first_scan_at": None,
+        "next_scan_at": None, "watch_until": None, "release_at": None,
+        "conversation_id": row.conversation_id, "run_id": row.run_id,
+        "confirmed_by": ctx.principal.user_id, "confirmed_at": ctx.now, "updated_at": ctx.now})
+    ctx.db.insert(order_transitions, {
+        "order_id": order_id, "number": 1, "from_state": "", "event": "confirm",
+        "to_state": State.QUEUED.value, "reason": "", "epoch": 0, "at": ctx.now})
+    audit.record(ctx, "order.confirmed", order_id, proposal=row.id, order_hash=row.order_hash,
+                 client_order_id=row.client_order_id, token=found.id, version=row.version,
+                 order=document(order), guards=results, policy_hash=row.policy_hash)
+    announce_order(ctx, order_row(ctx, order_id), f"{order_id}:1")
+    wake(ctx, "orders", ctx.principal.tenant_id)
+    reach("confirm.before_commit")
+    return _confirmed(ctx, row, order_id, order)
+
+
+def _confirm_cancel(ctx: Context, row: Row[Any], found: Row[Any]) -> Decision:
+    try:
+        request_cancel(ctx, row.target_order_id, reason=f"confirmed cancel {row.id}")
+    except Refusal as refusal:
+        return Decision(None, invalidated(ctx, row, found, refusal))
+    close(ctx, row, Status.CONFIRMED, "confirmed")
+    burn(ctx, found, "confirmed")
+    reach("confirm.before_commit")
+    return _confirmed(ctx, row, row.target_order_id, order_from_json(row.order_json))
+
+
+def _confirmed(ctx: Context, row: Row[Any], order_id: str, order: Order) -> Decision:
+    return Decision(Confirmed(value=order, proposal_id=row.id, order_id=order_id, seal=_SEAL,
+                              confirmed_by=ctx.principal.user_id, confirmed_at=ctx.now))
+
+
+def _refusal_document(refusal: Refusal) -> dict[str, Any]:
+    return {"code": refusal.code, "field": refusal.field, "hint": refusal.hint,
+            "facts": plain_facts(refusal.facts)}

@@ -1,0 +1,259 @@
+"""Owns execution: claiming confirmed orders, sending each at most once, carrying cancels, polling.
+
+Claim and attempt are one transaction, so whatever was sent has an attempt on record first. A
+process that dies after it leaves an order that is looked up, never sent again unless the broker
+dedupes client ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.engine import Row
+
+from services.kit.context import Context
+from services.kit.errors import Kind, Refusal
+from services.kit.failpoint import reach
+from services.kit.work import Runtime
+from services.ledger.book import release
+from services.orders import desk as desks
+from services.orders.broker import (
+    Accepted,
+    Broker,
+    BrokerUnreachable,
+    BrokerView,
+    Desk,
+    NotSent,
+    Outcome,
+    Rejected,
+    broker_of,
+)
+from services.orders.cancel import request_cancel
+from services.orders.confirm import Confirmed, confirmed_order
+from services.orders.guard import Stage, evaluate, first_block
+from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
+from services.orders.order import Event, Order, State, order_from_json
+from services.orders.proposal import expire_due, guards_json, has_due
+from services.orders.reconcile import WATCHED, make_ready, resolve
+from services.orders.settle import has_news, settle, settle_outcome
+from services.orders.store import OrderView, change_order, locked_row, order_row
+from services.orders.tables import order_intents, submit_attempts
+
+_log = structlog.get_logger("orders")
+_POLLED = (State.WORKING, State.PARTIALLY_FILLED, State.CANCEL_PENDING)
+_LATE = (State.CANCELLED, State.EXPIRED, State.REJECTED)
+_LATE_WATCH = timedelta(seconds=120)
+"""How long an ended order is still asked about, for fills that come late."""
+
+
+def work_once(runtime: Runtime) -> int:
+    """Do what is due for every tenant: place, cancel, poll, look up; return the steps done.
+
+    One bad order never stops the others: what is refused or unreachable is logged and left for
+    the next round.
+    """
+    broker = broker_of(runtime)
+    return sum(_work_desk(Desk(runtime, tenant), broker) for tenant in desks.tenants(runtime))
+
+
+def cancel(ctx: Context, order_id: str, *, reason: str = "cancelled by the owner") -> OrderView:
+    """Ask to cancel at once, as the person's own button does; idempotent, no card needed.
+
+    Raises `ORDER_UNKNOWN` and `ORDER_FINAL`.
+    """
+    return request_cancel(ctx, order_id, reason=reason)
+
+
+def _work_desk(desk: Desk, broker: Broker) -> int:
+    unready, due = desk.runtime.read(
+        desk.principal, lambda ctx: (desks.unready_reason(ctx), has_due(ctx)))
+    steps = 0
+    if due:
+        steps += desk.runtime.write(desk.principal, expire_due)
+    if unready:
+        return steps + _guarded(desk, "", lambda: make_ready(desk, broker))
+    rows = desk.runtime.read(desk.principal, _active)
+    for row in rows:
+        state = State(row.state)
+        if state is State.QUEUED:
+            steps += _guarded(desk, row.id, _step(place, desk, broker, row.id))
+        elif state is State.CANCEL_PENDING or (row.cancel_wanted and state in _POLLED):
+            steps += _guarded(desk, row.id, _step(_carry_cancel, desk, broker, row.id))
+        elif state in WATCHED:
+            steps += _guarded(desk, row.id, _step(resolve, desk, broker, row.id))
+    return steps + _poll(desk, broker, rows)
+
+
+def _step(act: Callable[[Desk, Broker, str], int], desk: Desk, broker: Broker,
+          order_id: str) -> Callable[[], int]:
+    return lambda: act(desk, broker, order_id)
+
+
+def _guarded(desk: Desk, order_id: str, act: Callable[[], int]) -> int:
+    try:
+        return act()
+    except (Refusal, BrokerUnreachable) as error:
+        _log.warning("order.step_failed", tenant=desk.tenant_id, order_id=order_id,
+                     error=str(error)[:300])
+        return 0
+
+
+def _active(ctx: Context) -> list[Row[Any]]:
+    live = [state.value for state in (State.QUEUED, *_POLLED, *WATCHED)]
+    late = [state.value for state in _LATE]
+    return ctx.db.rows(select(order_intents).where(or_(
+        order_intents.c.state.in_(live),
+        order_intents.c.state.in_(late) & order_intents.c.broker_order_id.is_not(None)
+        & (order_intents.c.updated_at > ctx.now - _LATE_WATCH),
+    )).order_by(order_intents.c.confirmed_at, order_intents.c.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    confirmed: Confirmed[Order]
+    epoch: int
+
+
+def place(desk: Desk, broker: Broker, order_id: str) -> int:
+    """Claim a queued order and send it once; return 1 when something changed."""
+    clock = desk.runtime.clock
+    started = clock.monotonic()
+    changed, claim = desk.runtime.write(desk.principal, lambda ctx: _claim(ctx, order_id))
+    if claim is None:
+        return int(changed)
+    reach("execute.after_attempt")
+    late = clock.monotonic() - started > desk.runtime.policy.orders.claim_lease_s
+    outcome: Outcome = (NotSent("the claim's deadline passed before sending") if late
+                        else _send(desk, broker, claim.confirmed))
+    reach("execute.after_submit")
+    views = _first_look(desk, broker, claim.confirmed.value) if isinstance(
+        outcome, Accepted) else []
+
+    def record(ctx: Context) -> None:
+        settle_outcome(ctx, order_id, claim.epoch, outcome)
+
+    if views:
+        settle(desk, order_id, views[0], first=record)
+    else:
+        desk.runtime.write(desk.principal, record)
+    reach("execute.after_outcome")
+    return 1
+
+
+def _send(desk: Desk, broker: Broker, confirmed: Confirmed[Order]) -> Outcome:
+    """Hand a confirmed order to the broker; a bare order does not type-check here."""
+    return broker.submit(desk, confirmed.value)
+
+
+def _first_look(desk: Desk, broker: Broker, order: Order) -> list[BrokerView]:
+    try:
+        return broker.look(desk, order.account_id, [order.client_order_id])
+    except BrokerUnreachable:
+        return []
+
+
+def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
+    row = locked_row(ctx, order_id)
+    if row.state != State.QUEUED:
+        return False, None
+    now = desks.seen_now(ctx)
+    if now >= row.valid_until:
+        release(ctx, order_id)
+        change_order(ctx, row, Event.EXPIRE, reason="its confirmation ran out before sending")
+        return True, None
+    confirmed = confirmed_order(ctx, row)
+    verdicts, refusal = _claim_guards(ctx, row)
+    if refusal is not None and refusal.kind is Kind.DATA:
+        return False, None
+    if refusal is not None:
+        release(ctx, order_id)
+        change_order(ctx, row, Event.DENY, reason=f"{refusal.code}: {refusal.message}"[:300])
+        return True, None
+    row = change_order(ctx, row, Event.CLAIM, epoch=row.epoch + 1, claimed_at=now)
+    number = len(ctx.db.rows(select(submit_attempts.c.number).where(
+        submit_attempts.c.order_id == order_id).order_by(submit_attempts.c.number))) + 1
+    ctx.db.insert(submit_attempts, {
+        "order_id": order_id, "number": number, "epoch": row.epoch, "body_hash": row.order_hash,
+        "guards_json": verdicts, "started_at": ctx.now, "outcome": "", "reply": "",
+        "ended_at": None})
+    row = change_order(ctx, row, Event.SEND)
+    reach("execute.before_attempt_commit")
+    return True, _Claim(confirmed, row.epoch)
+
+
+def _claim_guards(ctx: Context, row: Row[Any]) -> tuple[str, Refusal | None]:
+    order = order_from_json(row.order_json)
+    try:
+        market = require_clean(market_facts(ctx, order.symbol))
+        seen = guard_context(ctx, order, Stage.CLAIM, market=market, expires_at=row.valid_until)
+    except Refusal as refusal:
+        if refusal.kind is Kind.INTERNAL:
+            raise
+        return "[]", refusal
+    results = evaluate(seen)
+    blocked = first_block(results)
+    latch_day_loss(ctx, order.portfolio_id, market.session_date)
+    return guards_json(results), None if blocked is None else blocked.refusal()
+
+
+def _carry_cancel(desk: Desk, broker: Broker, order_id: str) -> int:
+    def begin(ctx: Context) -> Row[Any]:
+        row = order_row(ctx, order_id)
+        if row.cancel_wanted and row.state != State.CANCEL_PENDING:
+            request_cancel(ctx, order_id, reason=row.cancel_wanted)
+        return order_row(ctx, order_id)
+
+    row = desk.runtime.write(desk.principal, begin)
+    outcome = broker.cancel(desk, row.account_id, row.client_order_id)
+    reach("execute.after_cancel")
+    if isinstance(outcome, NotSent):
+        return 0
+    if isinstance(outcome, (Accepted, Rejected)):
+        views = broker.look(desk, row.account_id, [row.client_order_id])
+        for view in views:
+            settle(desk, order_id, view)
+        if views:
+            return 1
+    desk.runtime.write(desk.principal, lambda ctx: _lose_cancel(ctx, order_id))
+    return 1
+
+
+def _lose_cancel(ctx: Context, order_id: str) -> None:
+    row = locked_row(ctx, order_id)
+    if row.state == State.CANCEL_PENDING:
+        change_order(ctx, row, Event.LOSE_CANCEL, reason="the answer to the cancel is unclear",
+                     next_scan_at=ctx.now)
+
+
+def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]]) -> int:
+    steps = 0
+    asked: dict[str, dict[str, Row[Any]]] = {}
+    for row in rows:
+        if State(row.state) in (*_POLLED, *_LATE):
+            asked.setdefault(row.account_id, {})[row.client_order_id] = row
+    for account_id, orders in asked.items():
+        try:
+            views = broker.look(desk, account_id, list(orders))
+        except BrokerUnreachable as error:
+            _log.warning("broker.unreachable", tenant=desk.tenant_id, error=str(error)[:300])
+            continue
+        for view in views:
+            order_id = orders[view.client_order_id].id
+            steps += _guarded(desk, order_id, _news(desk, order_id, view))
+    return steps
+
+
+def _news(desk: Desk, order_id: str, view: BrokerView) -> Callable[[], int]:
+    def act() -> int:
+        fresh = desk.runtime.read(
+            desk.principal, lambda ctx: has_news(ctx, order_row(ctx, order_id), view))
+        if fresh:
+            settle(desk, order_id, view)
+        return int(fresh)
+
+    return act

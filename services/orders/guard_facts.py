@@ -1,0 +1,199 @@
+"""Owns gathering what the guards look at: book, market, switch and recent orders, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select
+
+from services import audit
+from services.kit.context import Context
+from services.kit.errors import refuse
+from services.ledger import book, holding, portfolio, valuation
+from services.market import quality
+from services.market.feed import Feed
+from services.market.instrument import Instrument, tick_size
+from services.market.quote import Quote
+from services.market.session import market_state, session_on, sessions_between
+from services.orders import desk, fill, switch
+from services.orders.guard import GuardContext, Stage
+from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
+from services.orders.tables import day_loss_latches, fills, order_intents
+
+ZERO = Decimal(0)
+_NINE_DAYS = timedelta(days=9)
+"""Calendar days that are sure to hold the last five sessions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketFacts:
+    """The instrument and its quote now, and what data quality says about it."""
+
+    instrument: Instrument
+    quote: Quote
+    as_of: datetime
+    state: str
+    next_open: str
+    session_date: str
+    tick: Decimal
+    dq_snapshot_id: str
+    findings: tuple[str, ...]
+
+
+def market_facts(ctx: Context, symbol: str) -> MarketFacts:
+    """Return the market's side of a decision; stores a data-quality snapshot.
+
+    Raises `SYMBOL_UNKNOWN`, `FEATURE_OFF` and what the feed refuses.
+    """
+    feed = ctx.port(Feed)
+    instrument = feed.instrument(ctx, symbol)
+    quote = feed.quote(ctx, instrument.symbol)
+    as_of = feed.as_of(ctx)
+    state = market_state(instrument.calendar, as_of)
+    snapshot = quality.snapshot(ctx, (instrument.symbol,))
+    findings = () if snapshot.green else tuple(finding.code for finding in snapshot.findings)
+    day = state.session.date if state.session else as_of.date()
+    return MarketFacts(
+        instrument=instrument, quote=quote, as_of=as_of, state=str(state.state),
+        next_open=str(state.next_open or ""), session_date=day.isoformat(),
+        tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO, dq_snapshot_id=snapshot.id,
+        findings=findings)
+
+
+def require_clean(market: MarketFacts) -> MarketFacts:
+    """Return the facts when data quality is green. Raises `DQ_BLOCK` naming the findings."""
+    if market.findings:
+        raise refuse("DQ_BLOCK", checks=", ".join(market.findings), guard="quote_fresh")
+    return market
+
+
+def commission_of(ctx: Context, quantity: Decimal) -> Decimal:
+    """Return the estimated commission of the whole order under the policy."""
+    paper = ctx.policy.paper
+    return fill.commission(quantity, per_unit=paper.commission_share, minimum=paper.commission_min)
+
+
+def guard_context(ctx: Context, order: Order, stage: Stage, *, market: MarketFacts,
+                  expires_at: datetime, reference_mid: Decimal | None = None) -> GuardContext:
+    """Return the frozen context that every guard of one decision looks at."""
+    account = portfolio.account_of(ctx, order.portfolio_id)
+    value = valuation.value(ctx, order.portfolio_id)
+    held = _held(ctx, order)
+    stand = switch.state(ctx, scopes=switch.scopes_of(order.portfolio_id, order.instrument_id))
+    quote = market.quote
+    return GuardContext(
+        stage=stage, order=order, now=desk.peek_now(ctx), expires_at=expires_at,
+        switch_state=stand.state.value, switch_reason=stand.reason, frozen_reason="",
+        unready_reason=desk.unready_reason(ctx), account_mode=account.mode,
+        allow_short=bool(account.allow_short), live_process=ctx.settings.live_trading,
+        sandbox=False, day_trade_rule=account.day_trade_rule,
+        quote_provenance=str(quote.provenance), bid=quote.bid, ask=quote.ask,
+        quote_age_s=_seconds(market.as_of - quote.ts), dq_findings=market.findings,
+        market_state=market.state, next_open=market.next_open,
+        calendar=market.instrument.calendar, tick=market.tick,
+        lot_step=market.instrument.lot_step, min_quantity=market.instrument.min_quantity,
+        held=held, available_quantity=held - _promised(ctx, order),
+        cash_available=book.cash(ctx, order.portfolio_id).available.amount,
+        unsettled_cash=_unsettled(ctx, order, market), commission=commission_of(ctx, order.quantity)
+        if order.quantity > 0 else ZERO,
+        equity=_amount(value.equity), open_equity=_amount(value.session_open_equity),
+        gross_value=sum((abs(_amount(held.market_value)) for held in value.holdings), ZERO),
+        day_pnl=_amount(value.day_pnl),
+        day_loss_latched=_latched(ctx, order.portfolio_id, market.session_date),
+        day_trades=_day_trades(ctx, order, market), in_doubt=_in_doubt(ctx, order),
+        alike_recently=_alike(ctx, order), reference_mid=reference_mid,
+        policy=ctx.policy.orders, risk=ctx.policy.risk)
+
+
+def latch_day_loss(ctx: Context, portfolio_id: str, session_date: str) -> None:
+    """Remember for the rest of the session that the day's loss reached its limit."""
+    value = valuation.value(ctx, portfolio_id)
+    loss, limit = -_amount(value.day_pnl), ctx.policy.risk.day_loss * _amount(
+        value.session_open_equity)
+    if limit <= 0 or loss < limit or _latched(ctx, portfolio_id, session_date):
+        return
+    ctx.db.insert(day_loss_latches, {"portfolio_id": portfolio_id, "session_date": session_date,
+                                     "loss": loss, "at": ctx.now})
+    audit.record(ctx, "risk.day_loss", portfolio_id, loss=loss, limit=limit, session=session_date)
+
+
+def _amount(value: Any) -> Decimal:
+    if value is None:
+        return ZERO
+    return value if isinstance(value, Decimal) else Decimal(value.amount)
+
+
+def _seconds(age: timedelta) -> Decimal:
+    return Decimal(age // timedelta(milliseconds=1)) / 1000
+
+
+def _held(ctx: Context, order: Order) -> Decimal:
+    return next((item.quantity for item in holding.positions(ctx, order.portfolio_id)
+                 if item.listing == order.instrument_id), ZERO)
+
+
+def _promised(ctx: Context, order: Order) -> Decimal:
+    rows = ctx.db.rows(_orders_alike(order).where(
+        order_intents.c.side == Side.SELL.value,
+        order_intents.c.client_order_id != order.client_order_id,
+        order_intents.c.state.in_([*_values(OPEN), State.PRESUMED_NOT_ACCEPTED.value])))
+    return sum((row.quantity - row.filled_quantity for row in rows), ZERO)
+
+
+def _in_doubt(ctx: Context, order: Order) -> int:
+    return len(ctx.db.rows(_orders_alike(order).where(
+        order_intents.c.client_order_id != order.client_order_id,
+        order_intents.c.state.in_([*_values(IN_DOUBT), State.DISPUTED.value]))))
+
+
+def _alike(ctx: Context, order: Order) -> int:
+    since = ctx.now - timedelta(seconds=ctx.policy.orders.duplicate_like_s)
+    return len(ctx.db.rows(_orders_alike(order).where(
+        order_intents.c.side == order.side.value, order_intents.c.quantity == order.quantity,
+        order_intents.c.client_order_id != order.client_order_id,
+        order_intents.c.confirmed_at > since)))
+
+
+def _orders_alike(order: Order) -> Any:
+    return (select(order_intents.c.quantity, order_intents.c.filled_quantity)
+            .where(order_intents.c.portfolio_id == order.portfolio_id,
+                   order_intents.c.listing == order.instrument_id)
+            .order_by(order_intents.c.id))
+
+
+def _values(states: tuple[State, ...]) -> list[str]:
+    return [state.value for state in states]
+
+
+def _latched(ctx: Context, portfolio_id: str, session_date: str) -> bool:
+    return ctx.db.row(select(day_loss_latches.c.at).where(
+        day_loss_latches.c.portfolio_id == portfolio_id,
+        day_loss_latches.c.session_date == session_date)) is not None
+
+
+def _unsettled(ctx: Context, order: Order, market: MarketFacts) -> Decimal:
+    session = session_on(market.instrument.calendar, market.as_of.date())
+    if session is None:
+        return ZERO
+    rows = ctx.db.rows(select(fills.c.quantity, fills.c.price, fills.c.commission).where(
+        fills.c.portfolio_id == order.portfolio_id, fills.c.side == Side.SELL.value,
+        fills.c.at >= session.open).order_by(fills.c.id))
+    return sum((row.quantity * row.price - row.commission for row in rows), ZERO)
+
+
+def _day_trades(ctx: Context, order: Order, market: MarketFacts) -> int:
+    rows = ctx.db.rows(
+        select(fills.c.symbol, fills.c.at, fills.c.side)
+        .where(fills.c.portfolio_id == order.portfolio_id,
+               fills.c.at >= market.as_of - _NINE_DAYS)
+        .order_by(fills.c.symbol, fills.c.at))
+    days: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        days.setdefault((row.symbol, row.at.date().isoformat()), set()).add(row.side)
+    last_five = sessions_between(market.instrument.calendar, (market.as_of - _NINE_DAYS).date(),
+                                 market.as_of.date())[-5:]
+    counted = {session.date.isoformat() for session in last_five}
+    return sum(1 for (_, day), sides in days.items() if len(sides) == 2 and day in counted)

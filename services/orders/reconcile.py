@@ -1,0 +1,191 @@
+"""Owns orders in doubt: they are looked up at the broker by client id, and never sent blindly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Row
+
+from services import audit
+from services.kit.clock import EPOCH
+from services.kit.context import Context
+from services.kit.errors import Refusal
+from services.kit.work import Runtime
+from services.ledger.book import release
+from services.market.feed import Feed
+from services.market.session import market_state, next_session
+from services.orders import desk as desks
+from services.orders.broker import Broker, BrokerUnreachable, Desk, broker_of
+from services.orders.order import Event, State
+from services.orders.settle import next_scan, settle
+from services.orders.store import change_order, locked_row, order_row
+from services.orders.tables import order_intents, submit_attempts
+
+SUBMIT_MAX = timedelta(seconds=15)
+"""The longest a submit may take (connect 2 s, read 10 s) and a margin; then it is in doubt."""
+IN_FLIGHT = (State.CLAIMED, State.SUBMITTING, State.UNKNOWN, State.CANCEL_UNKNOWN)
+WATCHED = (*IN_FLIGHT, State.PRESUMED_NOT_ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class BootReport:
+    """What a start found: orders looked up, and the desks that are still not ready, with why."""
+
+    looked_up: int
+    unready: dict[str, str]
+
+
+def resolve_in_doubt(runtime: Runtime, *, boot: bool = False) -> int:
+    """Look up every order in doubt of every tenant; return how many were looked at.
+
+    `boot` does not wait for leases and back-off: no other process works at that time. Raises
+    `BrokerUnreachable` when a look could not be completed.
+    """
+    broker, looked = broker_of(runtime), 0
+    for tenant in desks.tenants(runtime):
+        desk = Desk(runtime, tenant)
+        for order_id in in_flight_ids(desk):
+            looked += resolve(desk, broker, order_id, boot=boot)
+    return looked
+
+
+def at_boot(runtime: Runtime) -> BootReport:
+    """Reconcile every desk before it may execute; one that can not be stays unready.
+
+    Until a desk is ready, the guard `execution_ready` refuses its orders; reading goes on.
+    """
+    broker, looked, unready = broker_of(runtime), 0, {}
+    for tenant in desks.tenants(runtime):
+        desk = Desk(runtime, tenant)
+        try:
+            looked += make_ready(desk, broker)
+        except (BrokerUnreachable, Refusal) as error:
+            unready[tenant] = str(error)
+    return BootReport(looked, unready)
+
+
+def make_ready(desk: Desk, broker: Broker) -> int:
+    """Look up everything in flight of one desk, then let it execute; return how many."""
+    ids = in_flight_ids(desk)
+    if ids:
+        _mark(desk, "orders in flight are being looked up after a start")
+    looked = sum(resolve(desk, broker, order_id, boot=True) for order_id in ids)
+    reason: str = desk.runtime.read(desk.principal, desks.unready_reason)
+    if ids or reason:
+        _mark(desk, "")
+    return looked
+
+
+def _mark(desk: Desk, reason: str) -> None:
+    def act(ctx: Context) -> None:
+        if desks.unready_reason(ctx) != reason:
+            desks.set_unready(ctx, reason)
+            audit.record(ctx, "execution.unready" if reason else "execution.ready",
+                         desk.tenant_id, reason=reason)
+
+    desk.runtime.write(desk.principal, act)
+
+
+def in_flight_ids(desk: Desk) -> list[str]:
+    """Return the ids of orders whose standing at the broker must be found out."""
+    return desk.runtime.read(desk.principal, lambda ctx: [row.id for row in ctx.db.rows(
+        select(order_intents.c.id).where(
+            order_intents.c.state.in_([state.value for state in WATCHED]))
+        .order_by(order_intents.c.id))])
+
+
+def resolve(desk: Desk, broker: Broker, order_id: str, *, boot: bool = False) -> int:
+    """Move one order in doubt as far as a single look allows; return 1 when it was looked at.
+
+    Raises `BrokerUnreachable`; an unanswered question counts as no look.
+    """
+    row = desk.runtime.write(desk.principal,
+                             lambda ctx: _lose_if_left(ctx, order_id, boot=boot))
+    if row is None:
+        return 0
+    views = broker.look(desk, row.account_id, [row.client_order_id])
+    if views:
+        settle(desk, order_id, views[0])
+    else:
+        dedupes = broker.traits.dedupes_client_id
+        desk.runtime.write(desk.principal,
+                           lambda ctx: _absent(ctx, order_id, dedupes=dedupes))
+    return 1
+
+
+def _lose_if_left(ctx: Context, order_id: str, *, boot: bool) -> Row[Any] | None:
+    """Return the row to look up, or None when it is not due or was resolved without a look."""
+    row = locked_row(ctx, order_id)
+    state, now = State(row.state), desks.seen_now(ctx)
+    lease = timedelta(seconds=ctx.policy.orders.claim_lease_s)
+    claimed_at: datetime = row.claimed_at or EPOCH
+    if state is State.CLAIMED and (boot or now >= claimed_at + lease):
+        _unsent(ctx, row, now)
+        return None
+    if state is State.SUBMITTING:
+        if not boot and now < claimed_at + lease + SUBMIT_MAX:
+            return None
+        return change_order(ctx, row, Event.LOSE, reason="no answer was recorded",
+                            next_scan_at=now)
+    if state is State.PRESUMED_NOT_ACCEPTED:
+        return _watch(ctx, row)
+    if state not in (State.UNKNOWN, State.CANCEL_UNKNOWN):
+        return None
+    due = boot or row.next_scan_at is None or row.next_scan_at <= now
+    return row if due else None
+
+
+def _unsent(ctx: Context, row: Row[Any], now: datetime) -> None:
+    sent = ctx.db.row(select(submit_attempts.c.number).where(
+        submit_attempts.c.order_id == row.id, submit_attempts.c.epoch == row.epoch))
+    if sent is not None:
+        row = change_order(ctx, row, Event.SEND, reason="an attempt is on record")
+        change_order(ctx, row, Event.LOSE, reason="no answer was recorded", next_scan_at=now)
+    elif now < row.valid_until:
+        change_order(ctx, row, Event.REQUEUE, reason="claimed and provably not sent")
+    else:
+        release(ctx, row.id)
+        change_order(ctx, row, Event.EXPIRE, reason="its confirmation ran out before sending")
+
+
+def _watch(ctx: Context, row: Row[Any]) -> Row[Any] | None:
+    as_of = ctx.port(Feed).as_of(ctx)
+    if row.release_at is not None and as_of >= row.release_at:
+        release(ctx, row.id)
+        ctx.db.change(update(order_intents).where(order_intents.c.id == row.id)
+                      .values(release_at=None))
+    if row.watch_until is None or as_of >= row.watch_until or row.next_scan_at > ctx.now:
+        return None
+    ctx.db.change(update(order_intents).where(order_intents.c.id == row.id)
+                  .values(**next_scan(ctx, row.scans)))
+    return row
+
+
+def _absent(ctx: Context, order_id: str, *, dedupes: bool) -> None:
+    row = locked_row(ctx, order_id)
+    state, now = State(row.state), desks.seen_now(ctx)
+    if state is State.CANCEL_UNKNOWN or state is State.UNKNOWN:
+        ctx.db.change(update(order_intents).where(order_intents.c.id == order_id).values(
+            first_scan_at=row.first_scan_at or now, **next_scan(ctx, row.scans + 1)))
+    if state is not State.UNKNOWN:
+        return
+    if dedupes and now < row.valid_until:
+        change_order(ctx, row, Event.REQUEUE, reason="absent at a broker that dedupes client ids")
+        return
+    policy = ctx.policy.orders
+    waited = now - (row.first_scan_at or now) >= timedelta(seconds=policy.presume_window_s)
+    if row.scans + 1 >= policy.presume_scans and waited:
+        _presume(ctx, order_row(ctx, order_id))
+
+
+def _presume(ctx: Context, row: Row[Any]) -> None:
+    feed = ctx.port(Feed)
+    as_of, calendar = feed.as_of(ctx), feed.instrument(ctx, row.symbol).calendar
+    session = market_state(calendar, as_of).session
+    ends = session.close if session else as_of
+    change_order(ctx, row, Event.PRESUME, reason="not found in complete scans",
+                 release_at=ends, watch_until=next_session(calendar, ends).close,
+                 next_scan_at=ctx.now)

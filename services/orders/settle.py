@@ -1,0 +1,256 @@
+"""Owns what a broker's answer changes in our books: one transaction per answer, each fill once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import Row
+
+from services import audit, journal
+from services.kit.context import Context
+from services.kit.errors import Kind, Refusal
+from services.kit.failpoint import reach
+from services.kit.money import rounded, tick_round
+from services.kit.outbox import put
+from services.ledger.book import release
+from services.ledger.fill_posting import FillFacts, post_fill
+from services.ledger.tables import reservations
+from services.orders import desk as desks
+from services.orders.broker import (
+    Accepted,
+    Ambiguous,
+    BrokerFill,
+    BrokerStatus,
+    BrokerView,
+    Desk,
+    NotSent,
+    Outcome,
+    Rejected,
+)
+from services.orders.order import ENDED, Event, Order, State, order_from_json
+from services.orders.store import change_order, locked_row
+from services.orders.switch import freeze
+from services.orders.tables import disputed_fills, fills, order_intents, submit_attempts
+
+_UNSEEN = (State.SUBMITTING, State.UNKNOWN, State.PRESUMED_NOT_ACCEPTED)
+_NOT_SENT_MAX = 2
+"""Attempts of one order when it is proved that nothing left: the first and one more."""
+_ENDS = {BrokerStatus.CANCELLED: Event.CANCEL, BrokerStatus.EXPIRED: Event.EXPIRE,
+         BrokerStatus.REJECTED: Event.REJECT}
+
+
+def settle_outcome(ctx: Context, order_id: str, epoch: int, outcome: Outcome) -> None:
+    """Record the answer to a submit and move the order accordingly; late answers only record.
+
+    Accepted waits for the first look that shows the order; everything unclear becomes `UNKNOWN`.
+    """
+    row = locked_row(ctx, order_id)
+    kind, said = type(outcome).__name__, _said(outcome)
+    ctx.db.change(update(submit_attempts).where(
+        submit_attempts.c.order_id == order_id, submit_attempts.c.epoch == epoch)
+        .values(outcome=kind, reply=said[:500], ended_at=ctx.now))
+    audit.record(ctx, "order.answer", order_id, outcome=kind, reply=said[:500], epoch=epoch,
+                 client_order_id=row.client_order_id)
+    state = State(row.state)
+    if row.epoch != epoch or state not in (State.SUBMITTING, State.UNKNOWN):
+        return
+    match outcome:
+        case Accepted(broker_order_id):
+            ctx.db.change(update(order_intents).where(order_intents.c.id == order_id)
+                          .values(broker_order_id=broker_order_id))
+        case Rejected(reason):
+            release(ctx, order_id)
+            change_order(ctx, row, Event.REJECT, reason=reason[:300])
+        case NotSent(reason):
+            _requeue_or_expire(ctx, row, reason)
+        case Ambiguous(reason):
+            if state is State.SUBMITTING:
+                change_order(ctx, row, Event.LOSE, reason=reason[:300], next_scan_at=ctx.now)
+
+
+def _said(outcome: Outcome) -> str:
+    return outcome.broker_order_id if isinstance(outcome, Accepted) else outcome.reason
+
+
+def _requeue_or_expire(ctx: Context, row: Row[Any], reason: str) -> None:
+    sent = len(ctx.db.rows(select(submit_attempts.c.number).where(
+        submit_attempts.c.order_id == row.id).order_by(submit_attempts.c.number)))
+    if sent < _NOT_SENT_MAX and desks.seen_now(ctx) < row.valid_until:
+        change_order(ctx, row, Event.REQUEUE, reason=reason[:300])
+        return
+    release(ctx, row.id)
+    change_order(ctx, row, Event.EXPIRE, reason=f"never sent: {reason[:280]}")
+
+
+def settle(desk: Desk, order_id: str, view: BrokerView, *,
+           first: Callable[[Context], None] | None = None) -> None:
+    """Apply what the broker says about one order, fills first, in one transaction.
+
+    `first` runs at the start of that transaction, such as recording the answer to the submit.
+
+    When the book refuses a fill, the fills are applied one by one and the refused one becomes a
+    dispute: recorded, not posted, and everything is frozen for the owner to look.
+    """
+    def act(ctx: Context) -> None:
+        if first is not None:
+            first(ctx)
+        apply_view(ctx, order_id, view)
+
+    try:
+        desk.runtime.write(desk.principal, act)
+    except Refusal as refusal:
+        if refusal.code.startswith("DATABASE") or refusal.kind is Kind.INTERNAL or not view.fills:
+            raise
+        if first is not None:
+            desk.runtime.write(desk.principal, first)
+        _settle_one_by_one(desk, order_id, view)
+
+
+def _settle_one_by_one(desk: Desk, order_id: str, view: BrokerView) -> None:
+    for made in view.fills:
+        single = replace(view, status=BrokerStatus.OPEN, fills=(made,))
+        try:
+            desk.runtime.write(desk.principal, partial(_apply, order_id, single))
+        except Refusal as refusal:
+            why = f"the book refused it: {refusal.code}"
+            desk.runtime.write(desk.principal, partial(_dispute, order_id, made, why))
+    desk.runtime.write(desk.principal, partial(_apply, order_id, view))
+
+
+def _apply(order_id: str, view: BrokerView, ctx: Context) -> None:
+    apply_view(ctx, order_id, view)
+
+
+def _dispute(order_id: str, made: BrokerFill, why: str, ctx: Context) -> None:
+    dispute(ctx, locked_row(ctx, order_id), made, why)
+
+
+def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
+    """Apply a broker's view in the caller's transaction; the same view twice changes nothing."""
+    row = locked_row(ctx, order_id)
+    if row.broker_order_id is None:
+        ctx.db.change(update(order_intents).where(order_intents.c.id == order_id)
+                      .values(broker_order_id=view.broker_order_id))
+    was = State(row.state)
+    if was in _UNSEEN and (view.fills or view.status is not BrokerStatus.REJECTED):
+        row = change_order(ctx, row, Event.ACKNOWLEDGE, reason="seen at the broker")
+    known = _known_executions(ctx, order_id)
+    for made in view.fills:
+        if made.exec_id not in known:
+            row = _take_fill(ctx, row, made)
+    row = _take_status(ctx, row, view)
+    if was is State.PRESUMED_NOT_ACCEPTED:
+        freeze(ctx, f"order {order_id} was thought lost and is alive", subject=order_id)
+    reach("settle.before_commit")
+
+
+def _known_executions(ctx: Context, order_id: str) -> frozenset[str]:
+    return frozenset(row.exec_id for table in (fills, disputed_fills) for row in ctx.db.rows(
+        select(table.c.exec_id).where(table.c.order_id == order_id).order_by(table.c.exec_id)))
+
+
+def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
+    """Return True when a view holds something that our books do not; needs no write."""
+    if State(row.state) in (*_UNSEEN, State.CANCEL_UNKNOWN):
+        return True
+    ended = State(row.state) in ENDED
+    if (view.status is not BrokerStatus.OPEN) != ended:
+        return True
+    known = _known_executions(ctx, row.id)
+    return any(made.exec_id not in known for made in view.fills)
+
+
+def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
+    order = order_from_json(row.order_json)
+    total = row.filled_quantity + made.quantity
+    if row.state == State.DISPUTED or made.quantity <= 0 or made.price <= 0 \
+            or total > order.quantity:
+        return dispute(ctx, row, made, "more was filled than was ordered")
+    ctx.db.insert(fills, {"id": ctx.ids.new("fill"), **_fill_values(ctx, row, order, made)})
+    posted = post_fill(ctx, FillFacts(
+        order_id=row.id, portfolio_id=row.portfolio_id, exec_id=made.exec_id,
+        listing=order.instrument_id, symbol=order.symbol, side=order.side.value,
+        quantity=made.quantity, price=made.price, commission=made.commission,
+        currency=order.currency, at=made.at, provenance=made.provenance))
+    reach("settle.after_post")
+    remaining = order.quantity - total
+    _shrink_reservation(ctx, row, order, remaining)
+    row = change_order(ctx, row, Event.PART_FILL if remaining else Event.FILL,
+                       reason="" if remaining else "filled", filled_quantity=total,
+                       avg_price=_average(ctx, row.id))
+    journal.record_execution(
+        ctx, order_id=row.id, exec_id=made.exec_id, symbol=order.symbol, side=order.side.value,
+        quantity=made.quantity, price=made.price, commission=made.commission,
+        currency=order.currency, at=made.at, portfolio_id=row.portfolio_id,
+        provenance=made.provenance)
+    put(ctx, "position.changed", row.portfolio_id, {
+        "portfolio_id": row.portfolio_id, "symbol": order.symbol, "order_id": row.id,
+        "exec_id": made.exec_id, "batch_seq": posted.seq}, dedupe=f"fill:{made.exec_id}")
+    return row
+
+
+def _fill_values(ctx: Context, row: Row[Any], order: Order, made: BrokerFill) -> dict[str, Any]:
+    return {
+        "order_id": row.id, "portfolio_id": row.portfolio_id, "broker": row.broker,
+        "account_id": row.account_id, "exec_id": made.exec_id, "listing": order.instrument_id,
+        "symbol": order.symbol, "side": order.side.value, "quantity": made.quantity,
+        "price": made.price, "commission": made.commission, "currency": order.currency,
+        "provenance": made.provenance, "at": made.at, "received_at": ctx.now}
+
+
+def _average(ctx: Context, order_id: str) -> Decimal:
+    rows = ctx.db.rows(select(fills.c.quantity, fills.c.price)
+                       .where(fills.c.order_id == order_id).order_by(fills.c.id))
+    units = sum((row.quantity for row in rows), Decimal(0))
+    return rounded(sum((row.quantity * row.price for row in rows), Decimal(0)) / units, 8)
+
+
+def _shrink_reservation(ctx: Context, row: Row[Any], order: Order, remaining: Decimal) -> None:
+    held = ctx.db.row(select(reservations.c.cash, reservations.c.quantity)
+                      .where(reservations.c.order_id == row.id))
+    if held is None:
+        return
+    worst = tick_round(remaining * order.worst_price, Decimal("0.01"), "ceil")
+    release(ctx, row.id, keep_cash=min(held.cash, worst), keep_quantity=min(
+        held.quantity, remaining))
+
+
+def dispute(ctx: Context, row: Row[Any], made: BrokerFill, reason: str) -> Row[Any]:
+    """Record a fill that can not be true, post nothing, and freeze everything."""
+    order = order_from_json(row.order_json)
+    ctx.db.insert(disputed_fills, {"id": ctx.ids.new("dsp"), "reason": reason,
+                                   **_fill_values(ctx, row, order, made)})
+    audit.record(ctx, "order.disputed_fill", row.id, exec_id=made.exec_id, reason=reason,
+                 quantity=made.quantity, price=made.price)
+    if State(row.state) not in (State.FILLED, State.DISPUTED):
+        row = change_order(ctx, row, Event.DISPUTE, reason=reason)
+    freeze(ctx, f"order {row.id}: {reason}", subject=row.id)
+    return row
+
+
+def _take_status(ctx: Context, row: Row[Any], view: BrokerView) -> Row[Any]:
+    state = State(row.state)
+    if view.status is BrokerStatus.OPEN:
+        if state is State.CANCEL_UNKNOWN:
+            row = change_order(ctx, row, Event.KEEP, reason="the cancel did not arrive")
+        return row
+    if state in ENDED and state is not State.PRESUMED_NOT_ACCEPTED:
+        return row
+    if view.status is BrokerStatus.FILLED:
+        row = change_order(ctx, row, Event.DISPUTE, reason="filled, but executions are missing")
+        freeze(ctx, f"order {row.id}: executions are missing", subject=row.id)
+        return row
+    release(ctx, row.id)
+    return change_order(ctx, row, _ENDS[view.status], reason=view.reason or view.status.value)
+
+
+def next_scan(ctx: Context, scans: int) -> dict[str, Any]:
+    """Return the columns of the next look at an order in doubt: 2 s, doubling, at most 30 s."""
+    wait = timedelta(seconds=min(30, 2 ** min(scans, 5)))
+    return {"scans": scans, "next_scan_at": ctx.now + wait}
