@@ -34,6 +34,7 @@ from prompts.loader import Prompt, prompt
 from services.kit.context import Context, Principal
 from services.kit.errors import Refusal, refuse
 from services.kit.failpoint import reach
+from services.kit.ids import sha256_hex
 
 _DIGEST_MAX = 120
 
@@ -68,15 +69,26 @@ class Answering:
 
     async def _prepare(self) -> None:
         def load(ctx: Context) -> tuple[list[Entry], Reality, bool]:
-            return (read_entries(ctx, self.state.run.conversation_id), self.state.parts.look(ctx),
-                    day_is_spent(ctx, self.state.agent.user_id))
+            return (
+                read_entries(ctx, self.state.run.conversation_id),
+                self.state.parts.look(ctx),
+                day_is_spent(ctx, self.state.agent.user_id),
+            )
 
         self.state.entries, self.state.reality, spent = await self.state.read(load)
-        words = next((entry.text for entry in reversed(self.state.entries)
-                      if entry.id == self.state.run.message_id), "")
+        words = next(
+            (
+                entry.text
+                for entry in reversed(self.state.entries)
+                if entry.id == self.state.run.message_id
+            ),
+            "",
+        )
         history = [entry for entry in self.state.entries if entry.run_id != self.state.run.id]
         self.state.turn = Turn(words, history)
-        self._system = await self.state.read(lambda ctx: pinned(ctx, self.state.reality, self.state.turn.intent))
+        self._system = await self.state.read(
+            lambda ctx: pinned(ctx, self.state.reality, self.state.turn.intent)
+        )
         if spent and self._model is not self.state.parts.fallback:
             self._fall_back("your model tokens of the day are used up")
 
@@ -92,7 +104,10 @@ class Answering:
             try:
                 return await self._one_step(message_id, speech)
             except Refusal as refusal:
-                if not refusal.code.startswith("MODEL_") or self._model is self.state.parts.fallback:
+                if (
+                    not refusal.code.startswith("MODEL_")
+                    or self._model is self.state.parts.fallback
+                ):
                     raise
                 await self._reset(message_id, speech)
                 self._fall_back(refusal.message)
@@ -109,11 +124,31 @@ class Answering:
             model, request = self._model, self._request(flat=True)
             step = await self._stream(model, request, message_id, speech)
             step = replace(step, calls=(), withheld=())
-        asked = Asked(run_id=self.state.run.id, step=self.state.budget.steps, model=model.name,
-                      request=request, answer=step, prompt_hash=self._prompt(flat=narrated).hash,
-                      duration_ms=int((clock.monotonic() - began) * 1000))
+        step = self._with_own_ids(step)
+        asked = Asked(
+            run_id=self.state.run.id,
+            step=self.state.budget.steps,
+            model=model.name,
+            request=request,
+            answer=step,
+            prompt_hash=self._prompt(flat=narrated).hash,
+            duration_ms=int((clock.monotonic() - began) * 1000),
+        )
         await self._conclude(message_id, speech, asked)
         return step
+
+    def _with_own_ids(self, step: AssistantStep) -> AssistantStep:
+        """Return the step with call ids that are new in this conversation."""
+        used = {call.id for entry in self.state.entries for call in entry.calls}
+        calls = []
+        for place, call in enumerate(step.calls):
+            fresh = call
+            if call.id in used:
+                place_text = f"{self.state.run.id}:{self.state.budget.steps}:{place}"
+                fresh = replace(call, id=sha256_hex(place_text)[:9])
+            used.add(fresh.id)
+            calls.append(fresh)
+        return replace(step, calls=tuple(calls))
 
     async def _say_own(self, message_id: str, speech: Speech) -> None:
         """Say why the built-in rules answer, before their first words."""
@@ -127,15 +162,23 @@ class Answering:
 
     def _request(self, *, flat: bool) -> ModelRequest:
         system = f"{self._prompt(flat=flat).text}\n\n{self._system}"
-        messages = project(self.state.entries, system=system, egress=self.state.parts.egress,
-                           limits=self.state.parts.limits, flat=flat)
+        messages = project(
+            self.state.entries,
+            system=system,
+            egress=self.state.parts.egress,
+            limits=self.state.parts.limits,
+            flat=flat,
+        )
         return ModelRequest(
-            messages=messages, tools=() if flat else self.state.parts.toolbox.specs(self.state.turn.intent),
+            messages=messages,
+            tools=() if flat else self.state.parts.toolbox.specs(self.state.turn.intent),
             tool_choice="none" if self.state.budget.last_step else "auto",
-            max_tokens=self.state.budget.tokens_left)
+            max_tokens=self.state.budget.tokens_left,
+        )
 
-    async def _stream(self, model: Model, request: ModelRequest, message_id: str,
-                      speech: Speech | None) -> AssistantStep:
+    async def _stream(
+        self, model: Model, request: ModelRequest, message_id: str, speech: Speech | None
+    ) -> AssistantStep:
         """Read one answer to its end. Raises `MODEL_STREAM_FAULT` for an incomplete one."""
         step: AssistantStep | None = None
         stream = model.stream(request, deadline=self.state.budget.deadline)
@@ -172,15 +215,33 @@ class Answering:
         calls = (*step.calls, *(one.call for one in step.withheld))
         batch: list[Event] = [TextPart(message_id=message_id, text=rest)] if rest else []
         if speech.released:
-            batch.append(TextDone(message_id=message_id, text=speech.released,
-                                  marks=tuple(speech.marks)))
-        batch.append(UsageReported(prompt_tokens=usage.prompt_tokens, estimated=usage.estimated,
-                                   completion_tokens=usage.completion_tokens))
-        batch += [ToolStarted(call_id=call.id, name=call.name[:60], args_digest=self._digest(call),
-                              label=call.name[:60].replace("_", " ")) for call in calls]
-        entry = Entry(role="assistant", id=message_id, text=speech.released, calls=calls,
-                      run_id=self.state.run.id,
-                      marks=tuple({"kind": mark.kind, "text": mark.text} for mark in speech.marks))
+            batch.append(
+                TextDone(message_id=message_id, text=speech.released, marks=tuple(speech.marks))
+            )
+        batch.append(
+            UsageReported(
+                prompt_tokens=usage.prompt_tokens,
+                estimated=usage.estimated,
+                completion_tokens=usage.completion_tokens,
+            )
+        )
+        batch += [
+            ToolStarted(
+                call_id=call.id,
+                name=call.name[:60],
+                args_digest=self._digest(call),
+                label=call.name[:60].replace("_", " "),
+            )
+            for call in calls
+        ]
+        entry = Entry(
+            role="assistant",
+            id=message_id,
+            text=speech.released,
+            calls=calls,
+            run_id=self.state.run.id,
+            marks=tuple({"kind": mark.kind, "text": mark.text} for mark in speech.marks),
+        )
 
         def store(ctx: Context) -> None:
             log.append_many(ctx, self.state.run.conversation_id, batch, run=self.state.run.id)
@@ -201,16 +262,28 @@ class Answering:
         """Say in plain words why there is no full answer, with what the tools gave."""
         if stop not in STOPPED:
             return
-        given = [result.digest for result in self.state.turn.results if result.ok and not result.tainted]
+        given = [
+            result.digest for result in self.state.turn.results if result.ok and not result.tainted
+        ]
         text = "\n\n".join([STOPPED[stop], *given[-3:]])
         shown = self.state.parts.egress.to_person(text)
-        entry = Entry(role="assistant", id=self.state.parts.runtime.ids.new("m"), text=shown,
-                      run_id=self.state.run.id)
+        entry = Entry(
+            role="assistant",
+            id=self.state.parts.runtime.ids.new("m"),
+            text=shown,
+            run_id=self.state.run.id,
+        )
 
         def store(ctx: Context) -> None:
-            log.append_many(ctx, self.state.run.conversation_id, [
-                TextPart(message_id=entry.id, text=shown),
-                TextDone(message_id=entry.id, text=shown)], run=self.state.run.id)
+            log.append_many(
+                ctx,
+                self.state.run.conversation_id,
+                [
+                    TextPart(message_id=entry.id, text=shown),
+                    TextDone(message_id=entry.id, text=shown),
+                ],
+                run=self.state.run.id,
+            )
             append_entries(ctx, self.state.run.conversation_id, [entry])
 
         await self.state.write(store)

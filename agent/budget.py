@@ -54,8 +54,10 @@ class Budget:
             return "deadline"
         if self.steps >= self.limits.steps:
             return "step_limit"
-        if (self.prompt_tokens >= self.limits.prompt_tokens
-                or self.completion_tokens >= self.limits.completion_tokens):
+        if (
+            self.prompt_tokens >= self.limits.prompt_tokens
+            or self.completion_tokens >= self.limits.completion_tokens
+        ):
             return "token_budget"
         self.steps += 1
         return None
@@ -93,7 +95,9 @@ def tokens_today(ctx: Context, user_id: str) -> int:
     """Return the model tokens that a person spent in the last 24 hours."""
     total = ctx.db.scalar(
         select(func.sum(requests.c.prompt_tokens + requests.c.completion_tokens)).where(
-            requests.c.user_id == user_id, requests.c.at > ctx.now - timedelta(days=1)))
+            requests.c.user_id == user_id, requests.c.at > ctx.now - timedelta(days=1)
+        )
+    )
     return int(total or 0)
 
 

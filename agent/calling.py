@@ -17,7 +17,8 @@ from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from tools.registry import ToolResult
 
-STOPPED = {    "step_limit": "I stopped here: this request has used all its steps.",
+STOPPED = {
+    "step_limit": "I stopped here: this request has used all its steps.",
     "call_limit": "I stopped here: this request has used all its tool calls.",
     "token_budget": "I stopped here: this request has used all its model tokens.",
     "deadline": "I stopped here: the time for this request is over.",
@@ -36,14 +37,22 @@ class Calls:
         """Run the calls of a step: reads side by side, then lasting effects one by one."""
         calls = [*step.calls, *(one.call for one in step.withheld)]
         refused: dict[str, ToolResult] = {
-            one.call.id: failed(one.call.name, refuse("ARGS_INVALID", name=one.call.name[:60],
-                                                      reason=one.reason))
-            for one in step.withheld}
+            one.call.id: failed(
+                one.call.name, refuse("ARGS_INVALID", name=one.call.name[:60], reason=one.reason)
+            )
+            for one in step.withheld
+        }
         stop: StopReason | None = None
         if last:
-            stop = "call_limit" if self.state.budget.calls >= self.state.budget.limits.calls else "step_limit"
+            stop = (
+                "call_limit"
+                if self.state.budget.calls >= self.state.budget.limits.calls
+                else "step_limit"
+            )
         for place, call in enumerate(step.calls):
-            bound = stop or self.state.budget.admit(call.name, canonical_arguments(call.arguments), place)
+            bound = stop or self.state.budget.admit(
+                call.name, canonical_arguments(call.arguments), place
+            )
             lasting = self.state.parts.toolbox.leaves_something(call.name)
             if bound == "repeated_calls":
                 stop = bound
@@ -51,14 +60,21 @@ class Calls:
                 what = STOPPED.get(bound or "", "the model's answer was cut off")
                 refused[call.id] = failed(call.name, refuse("CALL_LIMIT", what=what))
         results = await self._run_all(calls, refused)
-        await self.state.write(lambda ctx: append_entries(
-            ctx, self.state.run.conversation_id, [Entry(role="tool", run_id=self.state.run.id, result=one)
-                                            for one in results]))
-        self.state.entries += [Entry(role="tool", run_id=self.state.run.id, result=one) for one in results]
+        await self.state.write(
+            lambda ctx: append_entries(
+                ctx,
+                self.state.run.conversation_id,
+                [Entry(role="tool", run_id=self.state.run.id, result=one) for one in results],
+            )
+        )
+        self.state.entries += [
+            Entry(role="tool", run_id=self.state.run.id, result=one) for one in results
+        ]
         return stop
 
-    async def _run_all(self, calls: Sequence[ToolCall],
-                       refused: dict[str, ToolResult]) -> list[Result]:
+    async def _run_all(
+        self, calls: Sequence[ToolCall], refused: dict[str, ToolResult]
+    ) -> list[Result]:
         done: dict[str, Result] = {}
 
         async def one(call: ToolCall) -> None:
@@ -100,12 +116,19 @@ class Calls:
             self.state.changed.add(call.name)
         return kept_result
 
-    async def _perform(self, call: ToolCall, *, writes: bool,
-                       lasting: bool) -> tuple[ToolResult, Result]:
+    async def _perform(
+        self, call: ToolCall, *, writes: bool, lasting: bool
+    ) -> tuple[ToolResult, Result]:
         def act(ctx: Context) -> tuple[ToolResult, Result]:
             reality = self.state.parts.look(ctx) if lasting else self.state.reality
-            ctx = replace(ctx, origin={"conversation_id": self.state.run.conversation_id,
-                                       "run_id": self.state.run.id, "call_id": call.id})
+            ctx = replace(
+                ctx,
+                origin={
+                    "conversation_id": self.state.run.conversation_id,
+                    "run_id": self.state.run.id,
+                    "call_id": call.id,
+                },
+            )
             result = self.state.parts.toolbox.perform(ctx, call, self.state.turn, reality)
             if not result.ok:
                 raise Rejected(result)
@@ -125,19 +148,31 @@ class Calls:
     def _finished(self, result: Result, seconds: float) -> ToolFinished:
         error = None
         if not result.ok:
-            error = Fault(code=str(result.payload.get("code", "")),
-                          message=self.state.parts.egress.to_person(str(result.payload["message"])),
-                          hint=str(result.payload.get("hint", "")))
+            error = Fault(
+                code=str(result.payload.get("code", "")),
+                message=self.state.parts.egress.to_person(str(result.payload["message"])),
+                hint=str(result.payload.get("hint", "")),
+            )
         return ToolFinished(
-            call_id=result.call_id, name=result.name, ok=result.ok, ref=result.ref, error=error,
-            digest=self.state.parts.egress.to_person(result.digest), duration_ms=int(seconds * 1000),
-            source=tuple(_source(item) for item in result.source))
+            call_id=result.call_id,
+            name=result.name,
+            ok=result.ok,
+            ref=result.ref,
+            error=error,
+            digest=self.state.parts.egress.to_person(result.digest),
+            duration_ms=int(seconds * 1000),
+            source=tuple(_source(item) for item in result.source),
+        )
 
 
 def _source(item: Any) -> Source:
-    return Source(provider=str(item.get("provider", "")), dataset=str(item.get("dataset", "")),
-                  as_of=str(item.get("as_of", "")), provenance=str(item.get("provenance") or ""),
-                  symbol=item.get("symbol"))
+    return Source(
+        provider=str(item.get("provider", "")),
+        dataset=str(item.get("dataset", "")),
+        as_of=str(item.get("as_of", "")),
+        provenance=str(item.get("provenance") or ""),
+        symbol=item.get("symbol"),
+    )
 
 
 async def _unbroken(work: Coroutine[Any, Any, None]) -> None:

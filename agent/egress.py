@@ -11,10 +11,14 @@ from services.kit.settings import Settings
 
 _HIDDEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]")
-_SPECIAL = ((re.compile(r"<\s*\|"), "\u2039\u00a6"), (re.compile(r"\|\s*>"), "\u00a6\u203a"),
-            (re.compile(r"(?i)<(/?)(tool_?\w*|system|assistant|user|s)>"), "\u2039\\1\\2\u203a"),
-            (re.compile(r"(?i)\[(/?)(system|inst|assistant)\]"), "(\\1\\2)"))
+    "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+_SPECIAL = (
+    (re.compile(r"<\s*\|"), "\u2039\u00a6"),
+    (re.compile(r"\|\s*>"), "\u00a6\u203a"),
+    (re.compile(r"(?i)<(/?)(tool_?\w*|system|assistant|user|s)>"), "\u2039\\1\\2\u203a"),
+    (re.compile(r"(?i)\[(/?)(system|inst|assistant)\]"), "(\\1\\2)"),
+)
 _IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\s?(?:\([^)\n]*\)|\[[^\]\n]*\])")
 _LINK = re.compile(r"\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]*)[^)\n]*\)")
 _BARE = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>)\]\"']+")
@@ -25,7 +29,7 @@ _TAG = re.compile(r"<(?=[a-zA-Z!/?])")
 def neutralise(text: str) -> str:
     """Return NFC text without hidden characters, model control tokens in a harmless form.
 
-    Worked: `<|im_end|>` becomes `‹¦im_end¦›`; line breaks and tabs stay.
+    Worked: `<|im_end|>` comes out in other brackets; line breaks and tabs stay.
     """
     shown = _HIDDEN.sub("", unicodedata.normalize("NFC", text.replace("\r\n", "\n")))
     for pattern, harmless in _SPECIAL:
@@ -39,7 +43,8 @@ class Egress:
     def __init__(self, settings: Settings) -> None:
         values = (getattr(settings, name) for name in type(settings).model_fields)
         self._redactor = Redactor(
-            value.get_secret_value() for value in values if hasattr(value, "get_secret_value"))
+            value.get_secret_value() for value in values if hasattr(value, "get_secret_value")
+        )
         base = urlsplit(settings.public_base_url).hostname
         self._hosts = frozenset(host for host in (base,) if host)
 

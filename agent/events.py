@@ -11,8 +11,17 @@ from services.kit.canonical import document
 from services.kit.clock import instant_text
 
 VERSION = 1
-StopReason = Literal["final", "step_limit", "call_limit", "token_budget", "deadline",
-                     "repeated_calls", "cancelled", "model_error", "blocked"]
+StopReason = Literal[
+    "final",
+    "step_limit",
+    "call_limit",
+    "token_budget",
+    "deadline",
+    "repeated_calls",
+    "cancelled",
+    "model_error",
+    "blocked",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,13 +229,46 @@ class Resync:
     type: ClassVar[str] = "resync"
 
 
-Event = (RunStarted | StepStarted | TextPart | TextReset | TextDone | ToolStarted | ToolFinished
-         | SourceCited | ProposalPending | ProposalChanged | Alert | Narration | RiskChanged
-         | StateSnapshot | UsageReported | RunFinished | RunError | Resync)
+Event = (
+    RunStarted
+    | StepStarted
+    | TextPart
+    | TextReset
+    | TextDone
+    | ToolStarted
+    | ToolFinished
+    | SourceCited
+    | ProposalPending
+    | ProposalChanged
+    | Alert
+    | Narration
+    | RiskChanged
+    | StateSnapshot
+    | UsageReported
+    | RunFinished
+    | RunError
+    | Resync
+)
 EVENTS: tuple[type[Event], ...] = (
-    RunStarted, StepStarted, TextPart, TextReset, TextDone, ToolStarted, ToolFinished, SourceCited,
-    ProposalPending, ProposalChanged, Alert, Narration, RiskChanged, StateSnapshot, UsageReported,
-    RunFinished, RunError, Resync)
+    RunStarted,
+    StepStarted,
+    TextPart,
+    TextReset,
+    TextDone,
+    ToolStarted,
+    ToolFinished,
+    SourceCited,
+    ProposalPending,
+    ProposalChanged,
+    Alert,
+    Narration,
+    RiskChanged,
+    StateSnapshot,
+    UsageReported,
+    RunFinished,
+    RunError,
+    Resync,
+)
 """Every event class; the wire knows no other type."""
 TERMINAL = frozenset({RunFinished.type, RunError.type})
 
@@ -250,8 +292,12 @@ class Envelope:
 
     def wire(self) -> dict[str, Any]:
         """Return the one JSON object that every screen gets."""
-        head: dict[str, Any] = {"v": VERSION, "stream": self.stream, "seq": self.seq,
-                                "ts": instant_text(self.at)}
+        head: dict[str, Any] = {
+            "v": VERSION,
+            "stream": self.stream,
+            "seq": self.seq,
+            "ts": instant_text(self.at),
+        }
         if self.run:
             head["run"] = self.run
         return {**head, "type": self.type, **self.body}

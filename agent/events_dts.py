@@ -23,14 +23,30 @@ def declaration() -> str:
     lines = ["// Generated from agent/events.py by: python -m agent.events_dts", ""]
     for part in _PARTS:
         lines += [f"export interface {part.__name__} {{", *_members(part), "}", ""]
-    lines += ["interface Head {", "  v: 1;", "  stream: string;", "  seq: number;",
-              "  ts: string;", "  run?: string;", "}", ""]
+    lines += [
+        "interface Head {",
+        "  v: 1;",
+        "  stream: string;",
+        "  seq: number;",
+        "  ts: string;",
+        "  run?: string;",
+        "}",
+        "",
+    ]
     for event in EVENTS:
-        lines += [f"export interface {event.__name__} extends Head {{",
-                  f'  type: "{event.type}";', *_members(event), "}", ""]
+        lines += [
+            f"export interface {event.__name__} extends Head {{",
+            f'  type: "{event.type}";',
+            *_members(event),
+            "}",
+            "",
+        ]
     names = " | ".join(event.__name__ for event in EVENTS)
-    lines += [f"export type CoachEvent = {names};",
-              'export type CoachEventType = CoachEvent["type"];', ""]
+    lines += [
+        f"export type CoachEvent = {names};",
+        'export type CoachEventType = CoachEvent["type"];',
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -59,8 +59,10 @@ def facts_of(results: Iterable[Result], user_texts: Iterable[str]) -> Ledger:
             continue
         spoken += _texts(result.payload)
         found += _flatten(result.payload, result.ref)
-        found += [Fact(value=fact.value, field=fact.field, entity=fact.entity, ref=result.ref)
-                  for fact in _digest_facts(result)]
+        found += [
+            Fact(value=fact.value, field=fact.field, entity=fact.entity, ref=result.ref)
+            for fact in _digest_facts(result)
+        ]
     entities = frozenset(fact.entity for fact in found if fact.entity)
     for text in user_texts:
         found += [Fact(value=one.value, field="user", user=True) for one in figures_in(text)]

@@ -1,4 +1,4 @@
-"""Owns the reading of numbers in plain text: value, written precision, unit and the words around."""
+"""Owns the reading of numbers in plain text: value, written precision and unit."""
 
 from __future__ import annotations
 
@@ -16,19 +16,58 @@ _NUMBER = re.compile(
     r"(?:\s?(?P<scale>k|K|M|mn|B|bn|million|billion|thousand)\b)?"
     r"(?P<unit>\s?%|\s?percent\b|\s?per cent\b|\s?bps?\b|\s?basis points\b|\s?R\b|\s?:\s?1\b"
     r"|\s?(?:USD|GBP|EUR|dollars?|pounds?)\b)?(?P<close>\))?(?![A-WYZa-wyz0-9_]|\.[0-9]|:[0-9])",
-    re.ASCII)
+    re.ASCII,
+)
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
 _MOMENT = re.compile(
-    r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+Z?)?|\b[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]+)?"
+    r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+Z?)?"
+    r"|\b[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]+)?"
     r"(?:\s?(?:Z|UTC|ET|am|pm)\b)?(?![0-9])"
     rf"|\b[0-9]{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}(?:,?\s+[0-9]{{4}})?"
     rf"|\b{_MONTH}\s+[0-9]{{1,2}}(?:st|nd|rd|th)?\b(?:,?\s+[0-9]{{4}})?|\b{_MONTH}\s+[0-9]{{4}}\b",
-    re.ASCII)
-_WORDS = {word: at for at, word in enumerate(
-    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"])} | {
-    "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "a hundred": 100, "one hundred": 100,
-    "a dozen": 12, "a thousand": 1000, "one thousand": 1000}
-_WORD = re.compile(r"\b(?:" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE)
+    re.ASCII,
+)
+_WORDS = {
+    word: at
+    for at, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
+    )
+} | {
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "hundred": 100,
+    "a hundred": 100,
+    "one hundred": 100,
+    "a dozen": 12,
+    "a thousand": 1000,
+    "one thousand": 1000,
+}
+_WORD = re.compile(
+    r"\b(?:" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE
+)
 _MAX_DIGITS = 24
 
 
@@ -55,8 +94,9 @@ def figures_in(text: str) -> list[Figure]:
     Worked: `($1,250.50)` is -1250.50 money; `2.3M` is 2300000 with a step of 100000.
     """
     timeless = _MOMENT.sub(lambda found: " " * len(found[0]), text)
-    return [_figure(found) for found in _NUMBER.finditer(timeless)
-            if len(found["num"]) <= _MAX_DIGITS]
+    return [
+        _figure(found) for found in _NUMBER.finditer(timeless) if len(found["num"]) <= _MAX_DIGITS
+    ]
 
 
 def _figure(found: re.Match[str]) -> Figure:
@@ -68,8 +108,14 @@ def _figure(found: re.Match[str]) -> Figure:
     if minus or wrapped:
         value = -value
     places = len(digits.partition(".")[2]) - shift
-    return Figure(text=found[0].strip("()" if not wrapped else ""), value=value, places=places,
-                  unit=_unit(found), start=found.start(), end=found.end())
+    return Figure(
+        text=found[0].strip("()" if not wrapped else ""),
+        value=value,
+        places=places,
+        unit=_unit(found),
+        start=found.start(),
+        end=found.end(),
+    )
 
 
 def _unit(found: re.Match[str]) -> Unit:

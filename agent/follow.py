@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from agent.events import Envelope, Resync, StateSnapshot, body_of
@@ -17,9 +18,15 @@ _FOREIGN_MAX = 64
 Snapshot = Callable[[Context], dict[str, Any]]
 
 
-async def follow(runtime: Runtime, bus: Bus, principal: Principal, stream: str, *,
-                 after: Cursor | None = None,
-                 snapshot: Snapshot | None = None) -> AsyncIterator[Envelope]:
+async def follow(
+    runtime: Runtime,
+    bus: Bus,
+    principal: Principal,
+    stream: str,
+    *,
+    after: Cursor | None = None,
+    snapshot: Snapshot | None = None,
+) -> AsyncIterator[Envelope]:
     """Yield the events behind `after`, then each new one, without gap or repeat, until closed.
 
     Rows are pulled as fast as the reader takes them, so a slow reader holds no queue. `after` None
@@ -29,8 +36,7 @@ async def follow(runtime: Runtime, bus: Bus, principal: Principal, stream: str, 
     async with bus.subscribe("events") as wakes:
         place = after or await runtime.read_async(principal, lambda ctx: head(ctx, stream))
         while True:
-            seen = place
-            page = await runtime.read_async(principal, lambda ctx: replay(ctx, stream, seen))
+            page = await runtime.read_async(principal, partial(replay, stream=stream, after=place))
             for envelope in page:
                 place = Cursor(envelope.epoch, envelope.seq)
                 yield envelope
@@ -48,9 +54,17 @@ async def _woken(wakes: Subscription, stream: str) -> None:
             return
 
 
-async def _snapshot(runtime: Runtime, principal: Principal, at: Envelope,
-                    build: Snapshot | None) -> Envelope:
+async def _snapshot(
+    runtime: Runtime, principal: Principal, at: Envelope, build: Snapshot | None
+) -> Envelope:
     state = {} if build is None else await runtime.read_async(principal, build)
     event = StateSnapshot(state=state)
-    return Envelope(stream=at.stream, epoch=at.epoch, seq=at.seq, at=at.at, run="",
-                    type=event.type, body=body_of(event))
+    return Envelope(
+        stream=at.stream,
+        epoch=at.epoch,
+        seq=at.seq,
+        at=at.at,
+        run="",
+        type=event.type,
+        body=body_of(event),
+    )

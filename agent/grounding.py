@@ -36,8 +36,13 @@ class Judged:
 _STRICT: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"bid", ("bid",)),
     (r"ask|offered?", ("ask",)),
-    (r"last|trad(?:es|ed|ing)|quoted|(?<!average )(?<!avg )(?<!limit )(?<!stop )(?<!entry )"
-     r"(?<!target )(?<!fill )(?<!exit )prices?", ("last", "price", "mid")),
+    (
+        (
+            r"last|trad(?:es|ed|ing)|quoted|(?<!average )(?<!avg )(?<!limit )(?<!stop )(?<!entry )"
+            r"(?<!target )(?<!fill )(?<!exit )prices?"
+        ),
+        ("last", "price", "mid"),
+    ),
     (r"equity|account value", ("equity",)),
     (r"cash|buying power", ("cash", "available", "posted", "free")),
     (r"unreali[sz]ed(?: p&l| profit| loss)?", ("unrealised", "unrealised_pnl")),
@@ -56,24 +61,39 @@ _BETWEEN = r"(?:\s+(?:is|was|are|at|of|now|currently|price|stands|to|a|the|live|
 
 
 def _ends(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{words}){_BETWEEN}[\s:=]*[$\u00a3\u20ac]?$", re.IGNORECASE)
+    return re.compile(rf"\b(?:{words}){_BETWEEN}[\s:=`\"*]*[$\u00a3\u20ac]?$", re.IGNORECASE)
 
 
-_CUE_ENDS = tuple((_ends(words), fields, strict) for cues, strict in ((_STRICT, True),
-                  (_LOOSE, False)) for words, fields in cues)
+_CUE_ENDS = tuple(
+    (_ends(words), fields, strict)
+    for cues, strict in ((_STRICT, True), (_LOOSE, False))
+    for words, fields in cues
+)
 _QUOTES = re.compile(r"`[^`]*`|\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb")
 _LIST = re.compile(r"(?m)^\s*[0-9]{1,2}[.)]\s")
-_SETTING = re.compile(r"\b(?:EMA|SMA|RSI|ATR|VWAP|MACD|ADX|S&P|Russell|Nasdaq|top|rule|step|version"
-                      r"|option|line|point|chapter|Q)\s*\(?#?$", re.IGNORECASE)
-_PERIOD = re.compile(r"^[ -](?:day|minute|min|hour|week|month|year|session|bar|period|step)s?\b",
-                     re.IGNORECASE)
-_ABOUT = re.compile(r"(?:\b(?:about|roughly|around|approximately|nearly|some|circa)\s|~\s?)$", re.IGNORECASE)
-_LOSS = re.compile(r"\b(?:loss(?:es)?|lost|down|fell|fall|drop(?:ped)?|lower|decline[ds]?|below"
-                   r"|negative|minus|off|short|under)\b", re.IGNORECASE)
+_SETTING = re.compile(
+    r"\b(?:EMA|SMA|RSI|ATR|VWAP|MACD|ADX|S&P|Russell|Nasdaq|top|rule|step|version"
+    r"|option|line|point|chapter|Q)\s*\(?#?$",
+    re.IGNORECASE,
+)
+_PERIOD = re.compile(
+    r"^[ -](?:day|minute|min|hour|week|month|year|session|bar|period|step)s?\b", re.IGNORECASE
+)
+_ABOUT = re.compile(
+    r"(?:\b(?:about|roughly|around|approximately|nearly|some|circa)\s|~\s?)$", re.IGNORECASE
+)
+_LOSS = re.compile(
+    r"\b(?:loss(?:es)?|lost|down|fell|fall|drop(?:ped)?|lower|decline[ds]?|below"
+    r"|negative|minus|off|short|under)\b",
+    re.IGNORECASE,
+)
 _GAIN = re.compile(r"\b(?:gain(?:ed|s)?|up|rose|profit|higher|increase[ds]?)\b", re.IGNORECASE)
-_SHARE_FIELD = re.compile(r"pct|percent|fraction|ratio|return|change|weight|share_of|confidence"
-                          r"|rate|margin|drift")
+_SHARE_FIELD = re.compile(
+    r"pct|percent|fraction|ratio|return|change|weight|share_of|confidence"
+    r"|rate|margin|drift"
+)
 _EXACT_FIELD = re.compile(r"quantity|qty|shares|count|lots|units")
+_QUOTED_LETTERS = 2
 _TOLERANCE = Decimal("0.05")
 
 
@@ -103,18 +123,37 @@ def _entities(text: str, ledger: Ledger) -> list[str]:
 def _judge_one(figure: Figure, sentence: str, ledger: Ledger, entities: list[str]) -> Judged:
     if _conventional(figure, sentence):
         return Judged(figure=figure, verdict=Verdict.CONVENTIONAL)
-    if any(found.start() < figure.start and figure.end < found.end()
-           for found in _QUOTES.finditer(sentence)):
+    if _quoted(figure, sentence):
         return Judged(figure=figure, verdict=Verdict.ATTRIBUTED)
     near = _nearest(entities, sentence, figure)
     scope = [fact for fact in ledger.facts if not fact.user and _concerns(fact, near, entities)]
     cued, strict = _cued(figure, sentence, scope, near)
     match = _first(figure, sentence, cued) or (
-        None if cued and strict else _first(figure, sentence, scope))
+        None if cued and strict else _first(figure, sentence, scope)
+    )
     if match is not None:
         return Judged(figure=figure, verdict=Verdict.GROUNDED, fact=match)
     if cued and strict:
         return Judged(figure=figure, verdict=Verdict.CONTRADICTED, fact=cued[0])
+    return _second_look(figure, sentence, ledger, scope, cued) or _without_match(
+        figure, sentence, ledger, near
+    )
+
+
+def _quoted(figure: Figure, sentence: str) -> bool:
+    """Return True inside a quotation that has words of its own, not just the figure."""
+    return any(
+        found.start() < figure.start
+        and figure.end < found.end()
+        and len(re.findall(r"[A-Za-z]", found[0])) >= _QUOTED_LETTERS
+        for found in _QUOTES.finditer(sentence)
+    )
+
+
+def _second_look(
+    figure: Figure, sentence: str, ledger: Ledger, scope: Sequence[Fact], cued: Sequence[Fact]
+) -> Judged | None:
+    """Return the verdict by the person's words, a formula, or a contradicted choice."""
     said = next((fact for fact in ledger.facts if fact.user and fact.value == figure.value), None)
     if said is not None:
         return Judged(figure=figure, verdict=Verdict.USER, fact=said)
@@ -122,7 +161,7 @@ def _judge_one(figure: Figure, sentence: str, ledger: Ledger, entities: list[str
         return Judged(figure=figure, verdict=Verdict.DERIVED)
     if cued:
         return Judged(figure=figure, verdict=Verdict.CONTRADICTED, fact=cued[0])
-    return _without_match(figure, sentence, ledger, near)
+    return None
 
 
 def _without_match(figure: Figure, sentence: str, ledger: Ledger, near: str) -> Judged:
@@ -130,18 +169,23 @@ def _without_match(figure: Figure, sentence: str, ledger: Ledger, near: str) -> 
     others = [fact for fact in ledger.facts if not fact.user and fact.entity not in ("", near)]
     wrong = _first(figure, sentence, others) if near else None
     telling = len(str(abs(figure.value)).replace(".", "").strip("0")) >= 3
-    flipped = [fact for fact in ledger.facts
-               if not fact.user and fact.value and abs(fact.value) == abs(figure.value)]
+    flipped = [
+        fact
+        for fact in ledger.facts
+        if not fact.user and fact.value and abs(fact.value) == abs(figure.value)
+    ]
     if (wrong is not None and telling) or (flipped and telling):
-        return Judged(figure=figure, verdict=Verdict.CONTRADICTED,
-                      fact=wrong or flipped[0])
+        return Judged(figure=figure, verdict=Verdict.CONTRADICTED, fact=wrong or flipped[0])
     return Judged(figure=figure, verdict=Verdict.UNVERIFIED)
 
 
 def _conventional(figure: Figure, sentence: str) -> bool:
-    before, after = sentence[:figure.start], sentence[figure.end:]
-    if figure.unit == "plain" and figure.places == 0 and (
-            _SETTING.search(before) or _PERIOD.search(after)):
+    before, after = sentence[: figure.start], sentence[figure.end :]
+    if (
+        figure.unit == "plain"
+        and figure.places == 0
+        and (_SETTING.search(before) or _PERIOD.search(after))
+    ):
         return True
     return any(found.start() <= figure.start < found.end() for found in _LIST.finditer(sentence))
 
@@ -155,8 +199,10 @@ def _nearest(entities: list[str], sentence: str, figure: Figure) -> str:
             best = best or entity
         elif any(spot < figure.start for spot in spots):
             last = max(spot for spot in spots if spot < figure.start)
-            if not best or last >= max([found.start() for found in re.finditer(
-                    re.escape(best), sentence[:figure.start])] or [-1]):
+            if not best or last >= max(
+                [found.start() for found in re.finditer(re.escape(best), sentence[: figure.start])]
+                or [-1]
+            ):
                 best = entity
     return best or (entities[0] if entities else "")
 
@@ -164,19 +210,21 @@ def _nearest(entities: list[str], sentence: str, figure: Figure) -> str:
 def _concerns(fact: Fact, near: str, entities: list[str]) -> bool:
     if not fact.entity or not entities:
         return True
-    return fact.entity == near or (fact.entity in entities and bool(
-        _EXACT_FIELD.search(fact.field)))
+    return fact.entity == near or (
+        fact.entity in entities and bool(_EXACT_FIELD.search(fact.field))
+    )
 
 
-def _cued(figure: Figure, sentence: str, scope: Sequence[Fact],
-          near: str) -> tuple[list[Fact], bool]:
+def _cued(
+    figure: Figure, sentence: str, scope: Sequence[Fact], near: str
+) -> tuple[list[Fact], bool]:
     """Return the facts of the field that the words before a figure name, and if they bind it.
 
     A bare whole number is bound loosely: `the last 5 trades` is no price.
     """
     if figure.unit not in ("plain", "money"):
         return [], False
-    before = sentence[:figure.start].rstrip("(").rstrip("+-\u2212")
+    before = sentence[: figure.start].rstrip("(").rstrip("+-\u2212")
     for pattern, names, strict in _CUE_ENDS:
         if pattern.search(before):
             named = [fact for fact in scope if fact.field in names and fact.entity == near]
@@ -194,8 +242,12 @@ def _agrees(figure: Figure, sentence: str, fact: Fact) -> bool:
     for value in _readings(figure, fact):
         if _equal(figure, value, sentence, fact):
             return True
-        if value < 0 < figure.value and _LOSS.search(sentence) and not (
-                _GAIN.search(sentence)) and _equal(figure, -value, sentence, fact):
+        if (
+            value < 0 < figure.value
+            and _LOSS.search(sentence)
+            and not (_GAIN.search(sentence))
+            and _equal(figure, -value, sentence, fact)
+        ):
             return True
     return False
 
@@ -219,14 +271,19 @@ def _equal(figure: Figure, value: Decimal, sentence: str, fact: Fact) -> bool:
         step = figure.step
         cut = (value / step).to_integral_value(rounding=ROUND_DOWN) * step
         return cut == figure.value or abs(value - figure.value) * 2 <= step
-    if _EXACT_FIELD.search(fact.field) or not _ABOUT.search(sentence[:figure.start]):
+    if _EXACT_FIELD.search(fact.field) or not _ABOUT.search(sentence[: figure.start]):
         return False
     return abs(value - figure.value) <= abs(value) * _TOLERANCE
 
 
-_DIFFERENCE = re.compile(r"\b(?:below|above|away|spread|difference|gap|between|apart|distance|from"
-                         r"|per share|move[ds]?)\b", re.IGNORECASE)
-_PRODUCT = re.compile(r"\b(?:notional|costs?|worth|value|total|risking|risk|altogether)\b", re.IGNORECASE)
+_DIFFERENCE = re.compile(
+    r"\b(?:below|above|away|spread|difference|gap|between|apart|distance|from"
+    r"|per share|move[ds]?)\b",
+    re.IGNORECASE,
+)
+_PRODUCT = re.compile(
+    r"\b(?:notional|costs?|worth|value|total|risking|risk|altogether)\b", re.IGNORECASE
+)
 _RATIO = re.compile(r"\b(?:times|ratio|reward|multiple)\b|R\b", re.IGNORECASE)
 _SUM = re.compile(r"\b(?:together|total|sum|combined|overall)\b", re.IGNORECASE)
 
@@ -249,8 +306,10 @@ def _derived(figure: Figure, sentence: str, facts: Sequence[Fact]) -> bool:
     if _RATIO.search(sentence) or figure.unit in ("r", "ratio"):
         made |= {a / b for a in values for b in values if a != b}
     if _SUM.search(sentence):
-        made |= {sum((f.value for f in facts if f.field == name), Decimal(0))
-                 for name in sorted({fact.field for fact in facts})}
+        made |= {
+            sum((f.value for f in facts if f.field == name), Decimal(0))
+            for name in sorted({fact.field for fact in facts})
+        }
     formula = Fact(value=Decimal(0), field="derived")
     return any(_equal(figure, value, sentence, formula) for value in sorted(made))
 

@@ -1,4 +1,4 @@
-"""Owns the way a person's words come in: their limits, their cleaning, and tokens pasted by mistake."""
+"""Owns the way a person's words come in: limits, cleaning, and tokens pasted by mistake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ TEXT_MAX = 8_000
 PASTES_MAX = 8
 _HIDDEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\U000e0000-\U000e007f]")
+    "\U000e0000-\U000e007f]"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 REDACTED = "[confirmation token removed]"
 

@@ -1,4 +1,4 @@
-"""Owns what a turn is about, read by code from the person's own words, and the effects it allows."""
+"""Owns what a turn is about, read by code from the person's words, and what it allows."""
 
 from __future__ import annotations
 
@@ -19,35 +19,56 @@ class Intent(StrEnum):
     JOURNAL = "journal"
 
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb|```.*?```|(?m:^>.*$)",
-                     re.DOTALL)
+_QUOTED = re.compile(
+    r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb|```.*?```|(?m:^>.*$)", re.DOTALL
+)
 _BUY = r"buy|purchase|go long|add|long"
 _SELL = r"sell|short|dump|trim|reduce|close|exit|liquidate|unwind|get out|cash out|take profits?"
-_ACT = (rf"(?:{_BUY}|{_SELL}|cancel|replace|order|propose|place|take (?:it|that|this|the trade)"
-        r"|do (?:it|that|the trade)|enter|get me|pull the trigger|withdraw)")
-_LEAD = (r"(?:^|[.!;,:\n]\s*|\b(?:and|then|please|pls|now|so|ok|okay|yes|let'?s|let us|just|also"
-         r"|go ahead and|want to|wanna|like to|need to|you to|me to|to)\s+"
-         r"|\b(?:can|could|would|will) (?:you|we) (?:please )?)")
+_ACT = (
+    rf"(?:{_BUY}|{_SELL}|cancel|replace|order|propose|place|take (?:it|that|this|the trade)"
+    r"|do (?:it|that|the trade)|enter|get me|pull the trigger|withdraw)"
+)
+_LEAD = (
+    r"(?:^|[.!;,:\n]\s*|\b(?:and|then|please|pls|now|so|ok|okay|yes|let'?s|let us|just|also"
+    r"|go ahead and|want to|wanna|like to|need to|you to|me to|to)\s+"
+    r"|\b(?:can|could|would|will) (?:you|we) (?:please )?)"
+)
 _ORDER = re.compile(rf"{_LEAD}{_ACT}\b", re.IGNORECASE)
-_NOUN = re.compile(r"\b(?:place|make|prepare|draft|send|put in|set up)\b.{0,30}"
-                   r"\b(?:order|card|proposal|trade|bracket|stop)\b", re.IGNORECASE)
-_TERSE = re.compile(rf"^\s*(?:\d[\d,.]*\s+\w+\s+|\w+\s+)?(?:{_BUY}|{_SELL}|cancel)\b", re.IGNORECASE)
+_NOUN = re.compile(
+    r"\b(?:place|make|prepare|draft|send|put in|set up)\b.{0,30}"
+    r"\b(?:order|card|proposal|trade|bracket|stop)\b",
+    re.IGNORECASE,
+)
+_TERSE = re.compile(
+    rf"^\s*(?:\d[\d,.]*\s+\w+\s+|\w+\s+)?(?:{_BUY}|{_SELL}|cancel)\b", re.IGNORECASE
+)
 _QUESTION = re.compile(
     r"^\s*(?:what|why|when|how|which|who|where|should|shall|did|does|do i|do you|have|has|had|is"
     r"|are|was|were|am i|explain|tell me|show|would you (?:buy|sell|short)|summari[sz]e|list)\b",
-    re.IGNORECASE)
-_NOT = re.compile(r"\b(?:do not|don'?t|never|without|not|no need to|avoid|instead of|rather than)"
-                  rf"\s+(?:\w+\s+){{0,2}}?(?:{_BUY}|{_SELL}|cancel|order|place)\w*", re.IGNORECASE)
+    re.IGNORECASE,
+)
+_NOT = re.compile(
+    r"\b(?:do not|don'?t|never|without|not|no need to|avoid|instead of|rather than)"
+    rf"\s+(?:\w+\s+){{0,2}}?(?:{_BUY}|{_SELL}|cancel|order|place)\w*",
+    re.IGNORECASE,
+)
 _PLAN = re.compile(r"\b(?:plan|size|sizing|stop|target|entry|risk|setup)\b", re.IGNORECASE)
-_ALERT = re.compile(r"\b(?:alert|notify|warn|ping|tell) me\b|\b(?:set|create|delete|remove|change"
-                    r"|update|move|add|cancel|drop)\b.{0,30}\balerts?\b", re.IGNORECASE)
-_JOURNAL = re.compile(r"\b(?:note|write|add|log|record|remember|jot|put|save)\b.{0,40}"
-                      r"\b(?:journal|diary|note|notes)\b|\b(?:journal|note|remember)\s*(?:that\b|:)"
-                      r"|^\s*(?:journal|note)\s+(?!notes|entries|list)\w", re.IGNORECASE)
+_ALERT = re.compile(
+    r"\b(?:alert|notify|warn|ping|tell) me\b|\b(?:set|create|delete|remove|change"
+    r"|update|move|add|cancel|drop)\b.{0,30}\balerts?\b",
+    re.IGNORECASE,
+)
+_JOURNAL = re.compile(
+    r"\b(?:note|write|add|log|record|remember|jot|put|save)\b.{0,40}"
+    r"\b(?:journal|diary|note|notes)\b|\b(?:journal|note|remember)\s*(?:that\b|:)"
+    r"|^\s*(?:journal|note)\s+(?!notes|entries|list)\w",
+    re.IGNORECASE,
+)
 _VERB = re.compile(r"\b(?:buy|sell|order|place|propose|take|do it|cancel|close)\b", re.IGNORECASE)
 _RECEIPT = re.compile(r"\b(?:as executed|the fill|receipt)\b", re.IGNORECASE)
-_PLANNING = re.compile(r"^\s*(?:please\s+)?(?:plan|size|check|validate|simulate|backtest)\b",
-                       re.IGNORECASE)
+_PLANNING = re.compile(
+    r"^\s*(?:please\s+)?(?:plan|size|check|validate|simulate|backtest)\b", re.IGNORECASE
+)
 
 
 def own_words(text: str) -> str:
@@ -81,18 +102,26 @@ def _is_order(text: str) -> bool:
 
 
 def _orders(sentence: str) -> bool:
-    polite = re.match(r"\s*(?:can|could|would|will) (?:you|we) (?:please )?", sentence, re.IGNORECASE)
+    polite = re.match(
+        r"\s*(?:can|could|would|will) (?:you|we) (?:please )?", sentence, re.IGNORECASE
+    )
     if polite and not _QUESTION.search(sentence):
         return _ORDER.search(sentence) is not None
     if sentence.rstrip().endswith("?") and not re.search(rf"^\s*{_ACT}\b", sentence, re.IGNORECASE):
         return False
     if _asks(sentence):
         tail = re.search(rf"\b(?:and|then)\s+(?:then\s+)?{_ACT}\b", sentence, re.IGNORECASE)
-        return tail is not None and re.match(r"\s*(?:show|tell me|summari[sz]e|list|explain)",
-                                             sentence, re.IGNORECASE) is not None
+        return (
+            tail is not None
+            and re.match(r"\s*(?:show|tell me|summari[sz]e|list|explain)", sentence, re.IGNORECASE)
+            is not None
+        )
     if _PLANNING.search(sentence):
-        return re.search(rf"(?:\b(?:and|then)|[,;])\s+(?:then\s+)?{_ACT}\b(?!\s*(?:,|$))",
-                         sentence, re.IGNORECASE) is not None and _planned_then_ordered(sentence)
+        return re.search(
+            rf"(?:\b(?:and|then)|[,;])\s+(?:then\s+)?{_ACT}\b(?!\s*(?:,|$))",
+            sentence,
+            re.IGNORECASE,
+        ) is not None and _planned_then_ordered(sentence)
     if re.search(r"\bplan\b", sentence, re.IGNORECASE) and not _VERB.search(sentence):
         return False
     return bool(_ORDER.search(sentence) or _NOUN.search(sentence) or _TERSE.search(sentence))

@@ -34,8 +34,10 @@ def closing_events(envelopes: Iterable[Envelope]) -> list[Event]:
                 continue
     fault = Fault(code="RUN_INTERRUPTED", message="the run was cut off", hint="Ask again.")
     closed: list[Event] = [TextDone(message_id=at, text=text) for at, text in texts.items()]
-    closed += [ToolFinished(call_id=at, name=name, ok=False, digest="interrupted", ref="",
-                            error=fault) for at, name in calls.items()]
+    closed += [
+        ToolFinished(call_id=at, name=name, ok=False, digest="interrupted", ref="", error=fault)
+        for at, name in calls.items()
+    ]
     return closed
 
 
@@ -45,7 +47,10 @@ def close_open(ctx: Context, conversation_id: str, run_id: str) -> None:
     if not closing:
         return
     append_many(ctx, conversation_id, closing, run=run_id)
-    partial = [Entry(role="assistant", id=event.message_id, text=event.text, run_id=run_id)
-               for event in closing if isinstance(event, TextDone) and event.text]
+    partial = [
+        Entry(role="assistant", id=event.message_id, text=event.text, run_id=run_id)
+        for event in closing
+        if isinstance(event, TextDone) and event.text
+    ]
     if partial:
         append_entries(ctx, conversation_id, partial)

@@ -1,4 +1,4 @@
-"""Owns the event log: an event is stored first and sent afterwards, so that any screen can resume."""
+"""Owns the event log: an event is stored first and sent afterwards, so any screen can resume."""
 
 from __future__ import annotations
 
@@ -53,15 +53,26 @@ def append(ctx: Context, stream: str, event: Event, *, run: str = "") -> Envelop
     return append_many(ctx, stream, [event], run=run)[0]
 
 
-def append_many(ctx: Context, stream: str, batch: Iterable[Event], *,
-                run: str = "") -> list[Envelope]:
+def append_many(
+    ctx: Context, stream: str, batch: Iterable[Event], *, run: str = ""
+) -> list[Envelope]:
     """Store events in order, numbered without a gap. Raises `EGRESS_TOKEN`."""
     wanted = list(batch)
     check(wanted, "an append needs an event", stream=stream)
     check(not any(isinstance(event, Resync) for event in wanted), "resync is never stored")
     first = _take_numbers(ctx, stream, len(wanted))
-    stored = [Envelope(stream=stream, epoch=first.epoch, seq=first.seq + at, at=ctx.now, run=run,
-                       type=event.type, body=body_of(event)) for at, event in enumerate(wanted)]
+    stored = [
+        Envelope(
+            stream=stream,
+            epoch=first.epoch,
+            seq=first.seq + at,
+            at=ctx.now,
+            run=run,
+            type=event.type,
+            body=body_of(event),
+        )
+        for at, event in enumerate(wanted)
+    ]
     ctx.db.insert(events, *[_row(envelope) for envelope in stored])
     wake(ctx, "events", stream)
     return stored
@@ -71,8 +82,15 @@ def _row(envelope: Envelope) -> dict[str, object]:
     body = canonical(envelope.body).decode()
     if holds_token(body):
         raise refuse("EGRESS_TOKEN")
-    return {"stream": envelope.stream, "epoch": envelope.epoch, "seq": envelope.seq,
-            "type": envelope.type, "run_id": envelope.run, "body": body, "at": envelope.at}
+    return {
+        "stream": envelope.stream,
+        "epoch": envelope.epoch,
+        "seq": envelope.seq,
+        "type": envelope.type,
+        "run_id": envelope.run,
+        "body": body,
+        "at": envelope.at,
+    }
 
 
 def _take_numbers(ctx: Context, stream: str, count: int) -> Cursor:
@@ -80,8 +98,7 @@ def _take_numbers(ctx: Context, stream: str, count: int) -> Cursor:
     if not _advance(ctx, stream, count):
         ctx.db.lock(f"stream:{stream}")
         if not _advance(ctx, stream, count):
-            ctx.db.insert(streams, {"stream": stream, "epoch": _FIRST_EPOCH,
-                                    "next_seq": 1 + count})
+            ctx.db.insert(streams, {"stream": stream, "epoch": _FIRST_EPOCH, "next_seq": 1 + count})
     row = _row_of(ctx, stream)
     if row is None:
         fail("a stream that was numbered exists", stream=stream)
@@ -89,8 +106,11 @@ def _take_numbers(ctx: Context, stream: str, count: int) -> Cursor:
 
 
 def _advance(ctx: Context, stream: str, count: int) -> int:
-    return ctx.db.change(update(streams).where(streams.c.stream == stream)
-                         .values(next_seq=streams.c.next_seq + count))
+    return ctx.db.change(
+        update(streams)
+        .where(streams.c.stream == stream)
+        .values(next_seq=streams.c.next_seq + count)
+    )
 
 
 def _row_of(ctx: Context, stream: str) -> tuple[int, int] | None:
@@ -104,8 +124,9 @@ def head(ctx: Context, stream: str) -> Cursor:
     return Cursor(_FIRST_EPOCH, 0) if row is None else Cursor(row[0], row[1] - 1)
 
 
-def replay(ctx: Context, stream: str, after: Cursor | None = None, *,
-           limit: int = PAGE_MAX) -> list[Envelope]:
+def replay(
+    ctx: Context, stream: str, after: Cursor | None = None, *, limit: int = PAGE_MAX
+) -> list[Envelope]:
     """Return the stored events behind `after` (exclusive), oldest first, at most `limit`.
 
     None means from the beginning. A place that this stream never had gives one `resync` alone,
@@ -114,34 +135,63 @@ def replay(ctx: Context, stream: str, after: Cursor | None = None, *,
     newest = head(ctx, stream)
     place = after or Cursor(newest.epoch, 0)
     if place.epoch != newest.epoch or place.seq > newest.seq or _is_gone(ctx, stream, place):
-        return [Envelope(stream=stream, epoch=newest.epoch, seq=newest.seq, at=ctx.now, run="",
-                         type=Resync.type, body={})]
-    rows = ctx.db.rows(select(events).where(
-        events.c.stream == stream, events.c.epoch == place.epoch, events.c.seq > place.seq)
-        .order_by(events.c.seq).limit(limit))
+        return [
+            Envelope(
+                stream=stream,
+                epoch=newest.epoch,
+                seq=newest.seq,
+                at=ctx.now,
+                run="",
+                type=Resync.type,
+                body={},
+            )
+        ]
+    rows = ctx.db.rows(
+        select(events)
+        .where(events.c.stream == stream, events.c.epoch == place.epoch, events.c.seq > place.seq)
+        .order_by(events.c.seq)
+        .limit(limit)
+    )
     return [_envelope(row) for row in rows]
 
 
 def events_of_run(ctx: Context, stream: str, run_id: str) -> list[Envelope]:
     """Return every stored event of one run, oldest first; a run is bounded by its budget."""
-    rows = ctx.db.rows(select(events).where(events.c.stream == stream, events.c.run_id == run_id)
-                       .order_by(events.c.epoch, events.c.seq))
+    rows = ctx.db.rows(
+        select(events)
+        .where(events.c.stream == stream, events.c.run_id == run_id)
+        .order_by(events.c.epoch, events.c.seq)
+    )
     return [_envelope(row) for row in rows]
 
 
 def _envelope(row: Any) -> Envelope:
-    return Envelope(stream=row.stream, epoch=row.epoch, seq=row.seq, at=row.at, run=row.run_id,
-                    type=row.type, body=json.loads(row.body))
+    return Envelope(
+        stream=row.stream,
+        epoch=row.epoch,
+        seq=row.seq,
+        at=row.at,
+        run=row.run_id,
+        type=row.type,
+        body=json.loads(row.body),
+    )
 
 
 def _is_gone(ctx: Context, stream: str, place: Cursor) -> bool:
     """Return True when the event right behind `place` left the retention."""
-    oldest = ctx.db.scalar(select(events.c.seq).where(
-        events.c.stream == stream, events.c.epoch == place.epoch).order_by(events.c.seq).limit(1))
+    oldest = ctx.db.scalar(
+        select(events.c.seq)
+        .where(events.c.stream == stream, events.c.epoch == place.epoch)
+        .order_by(events.c.seq)
+        .limit(1)
+    )
     return oldest is not None and place.seq + 1 < oldest
 
 
 def begin_epoch(ctx: Context, stream: str) -> None:
     """Start numbering anew after a restored backup, so that old places resync."""
-    ctx.db.change(update(streams).where(streams.c.stream == stream)
-                  .values(epoch=streams.c.epoch + 1, next_seq=1))
+    ctx.db.change(
+        update(streams)
+        .where(streams.c.stream == stream)
+        .values(epoch=streams.c.epoch + 1, next_seq=1)
+    )

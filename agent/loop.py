@@ -1,4 +1,4 @@
-"""Owns the coach: runs as server tasks, each with exactly one end, cancellable, surviving its reader."""
+"""Owns the coach: runs as server tasks, each with one end, cancellable, outliving its reader."""
 
 from __future__ import annotations
 
@@ -27,11 +27,26 @@ End = RunFinished | RunError
 class Coach:
     """Answers queued messages. A run belongs to the server, not to the request that started it."""
 
-    def __init__(self, runtime: Runtime, *, model: Model, fallback: Model, toolbox: Toolbox,
-                 look: Look, limits: Limits = CHAT) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        model: Model,
+        fallback: Model,
+        toolbox: Toolbox,
+        look: Look,
+        limits: Limits = CHAT,
+    ) -> None:
         self._runtime = runtime
-        self._parts = Parts(runtime=runtime, model=model, fallback=fallback, toolbox=toolbox,
-                            look=look, egress=Egress(runtime.settings), limits=limits)
+        self._parts = Parts(
+            runtime=runtime,
+            model=model,
+            fallback=fallback,
+            toolbox=toolbox,
+            look=look,
+            egress=Egress(runtime.settings),
+            limits=limits,
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, principal: Principal, run_id: str) -> asyncio.Task[None]:
@@ -54,7 +69,8 @@ class Coach:
         A defect ends the run with `INTERNAL` and is raised; a cancelled run ends `cancelled`.
         """
         claimed = await self._runtime.write_async(
-            principal, lambda ctx: runs.claim(ctx, run_id), trace=run_id)
+            principal, lambda ctx: runs.claim(ctx, run_id), trace=run_id
+        )
         if claimed is None:
             return
         answering = Answering(self._parts, principal, claimed)
@@ -75,17 +91,17 @@ class Coach:
             await answering.say_stop(stop)
         except Refusal as refusal:
             _log.warning("run.refused", run_id=answering.state.run.id, code=refusal.code)
-            return RunError(code=refusal.code, message=refusal.message,
-                            retryable=refusal.retryable)
+            return RunError(code=refusal.code, message=refusal.message, retryable=refusal.retryable)
         return RunFinished(stop_reason=stop, unverified=tuple(answering.state.unverified))
 
     async def _end(self, principal: Principal, run_id: str, end: End) -> None:
-        await self._runtime.write_async(principal, lambda ctx: runs.end(ctx, run_id, end),
-                                        trace=run_id)
+        await self._runtime.write_async(
+            principal, lambda ctx: runs.end(ctx, run_id, end), trace=run_id
+        )
         _log.info("run.ended", run_id=run_id, reason=getattr(end, "stop_reason", end.type))
 
     async def cancel(self, principal: Principal, run_id: str) -> None:
-        """Stop a run; at once when it runs here, at its next step elsewhere. Raises `RUN_UNKNOWN`."""
+        """Stop a run: at once here, at its next step elsewhere. Raises `RUN_UNKNOWN`."""
         await self._runtime.write_async(principal, lambda ctx: runs.request_cancel(ctx, run_id))
         task = self._tasks.get(run_id)
         if task is not None:

@@ -7,8 +7,17 @@ from dataclasses import dataclass, field
 
 from agent.events import TERMINAL, Envelope
 
-_OUTSIDE = frozenset({"proposal.pending", "proposal.changed", "alert", "narration", "risk",
-                      "state.snapshot", "resync"})
+_OUTSIDE = frozenset(
+    {
+        "proposal.pending",
+        "proposal.changed",
+        "alert",
+        "narration",
+        "risk",
+        "state.snapshot",
+        "resync",
+    }
+)
 """Types that may stand outside a run, and after its end."""
 
 
@@ -36,12 +45,18 @@ class OrderRules:
         run = self._runs.get(envelope.run)
         if run is None:
             run = self._runs[envelope.run] = _Run()
-            self._expect(envelope, envelope.run and envelope.type == "run.started",
-                         "a run begins with run.started")
+            self._expect(
+                envelope,
+                envelope.run and envelope.type == "run.started",
+                "a run begins with run.started",
+            )
         elif envelope.type == "run.started":
             self._expect(envelope, False, "a run starts once")
-        self._expect(envelope, not run.ended or envelope.type == "proposal.changed",
-                     "nothing of a run follows its end")
+        self._expect(
+            envelope,
+            not run.ended or envelope.type == "proposal.changed",
+            "nothing of a run follows its end",
+        )
         self._texts(envelope, run)
         self._tools(envelope, run)
         if envelope.type in TERMINAL:

@@ -1,4 +1,4 @@
-"""Owns the facts that stand in every request: open cards and orders, limits, what this turn may do."""
+"""Owns the facts that stand in every request: open cards and orders, limits, the turn's leave."""
 
 from __future__ import annotations
 
@@ -8,24 +8,34 @@ from services.kit.context import Context
 from services.kit.money import decimal_text
 
 _ROWS_MAX = 10
-_OPEN = frozenset({"QUEUED", "SUBMITTING", "UNKNOWN", "WORKING", "ACCEPTED", "PARTIALLY_FILLED",
-                   "CANCEL_PENDING"})
+_OPEN = frozenset(
+    {"QUEUED", "SUBMITTING", "UNKNOWN", "WORKING", "ACCEPTED", "PARTIALLY_FILLED", "CANCEL_PENDING"}
+)
 
 
 def pinned(ctx: Context, reality: Reality, intent: Intent) -> str:
     """Return the pinned facts as Markdown; every value comes from rows and policy."""
     lines = ["## Now", "- Mode: paper. Orders go to the paper broker, after a confirmed card only."]
-    lines.append("- This message asks for an order: a card may be prepared."
-                 if intent is Intent.ORDER else
-                 "- This message does not ask for an order: no card can be prepared for it.")
+    lines.append(
+        "- This message asks for an order: a card may be prepared."
+        if intent is Intent.ORDER
+        else "- This message does not ask for an order: no card can be prepared for it."
+    )
     sizing = ctx.policy.sizing
-    lines.append(f"- Risk per trade: {decimal_text(sizing.risk_pct * 100)}% by default, at most "
-                 f"{decimal_text(sizing.max_risk_pct * 100)}%.")
+    lines.append(
+        f"- Risk per trade: {decimal_text(sizing.risk_pct * 100)}% by default, at most "
+        f"{decimal_text(sizing.max_risk_pct * 100)}%."
+    )
     cards = [card for card in reality.cards if card.status == "pending"][-_ROWS_MAX:]
-    lines += [f"- Open card {card.proposal_id}: {card.side} "
-              f"{'' if card.quantity is None else decimal_text(card.quantity)} {card.symbol}."
-              for card in cards]
+    lines += [
+        f"- Open card {card.proposal_id}: {card.side} "
+        f"{'' if card.quantity is None else decimal_text(card.quantity)} {card.symbol}."
+        for card in cards
+    ]
     working = [deal for deal in reality.deals if deal.state.upper() in _OPEN][-_ROWS_MAX:]
-    lines += [f"- Order {deal.order_id}: {deal.side} {decimal_text(deal.quantity)} {deal.symbol}, "
-              f"{deal.state.lower()}." for deal in working]
+    lines += [
+        f"- Order {deal.order_id}: {deal.side} {decimal_text(deal.quantity)} {deal.symbol}, "
+        f"{deal.state.lower()}."
+        for deal in working
+    ]
     return "\n".join(lines)

@@ -18,14 +18,23 @@ from services.kit.money import decimal_text, parse_decimal
 BASIS_TOOLS = frozenset({"size", "plan_check", "plan"})
 """Tools whose clean results may be the basis of an order in a later turn."""
 _PRICE_CUE = re.compile(
-    r"(?:@|\bat|\blimit(?: price)?(?: of)?|\bstop(?:[ -]?loss)?(?: price)?(?: at| of)?|\btarget(?:s)?"
-    r"(?: of| at)?|\bentry(?: at)?|\b(?:above|below|under|over|around|near)|\bprice(?: of)?)"
-    r"\s*:?\s*$", re.IGNORECASE)
-_ALL = re.compile(r"\b(?:all|everything|close|exit|whole|entire|full|liquidate|unwind|out of"
-                  r"|my (?:position|holding|shares|stock))\b", re.IGNORECASE)
+    r"(?:@|\bat|\blimit(?: price)?(?: of)?|\bstop(?:[ -]?loss)?(?: price)?(?: at| of)?"
+    r"|\btargets?(?: of| at)?|\bentry(?: at)?"
+    r"|\b(?:above|below|under|over|around|near)|\bprice(?: of)?)"
+    r"\s*:?\s*$",
+    re.IGNORECASE,
+)
+_ALL = re.compile(
+    r"\b(?:all|everything|close|exit|whole|entire|full|liquidate|unwind|out of"
+    r"|my (?:position|holding|shares|stock))\b",
+    re.IGNORECASE,
+)
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
-_REFERS = re.compile(r"\b(?:it|that|this|them|those|the (?:trade|plan|order|setup|card|position)"
-                     r"|same|as (?:planned|sized)|go ahead)\b", re.IGNORECASE)
+_REFERS = re.compile(
+    r"\b(?:it|that|this|them|those|the (?:trade|plan|order|setup|card|position)"
+    r"|same|as (?:planned|sized)|go ahead)\b",
+    re.IGNORECASE,
+)
 _NUMBER_FIELDS = ("limit_price", "stop_price", "entry_limit", "target", "stop", "level")
 
 
@@ -64,8 +73,12 @@ class Grounds:
     def knows(self, symbol: str) -> bool:
         """Return True when the symbol comes from the person, the book, or clean results."""
         return bool(symbol) and (
-            self.names(symbol) or symbol in self.held or symbol in self.clean_symbols
-            or symbol in self.watched or symbol in {one.symbol for one in self.live_basis})
+            self.names(symbol)
+            or symbol in self.held
+            or symbol in self.clean_symbols
+            or symbol in self.watched
+            or symbol in {one.symbol for one in self.live_basis}
+        )
 
     @property
     def live_basis(self) -> tuple[Basis, ...]:
@@ -108,8 +121,9 @@ def _check_side(arguments: Mapping[str, Any], grounds: Grounds, basis: list[Basi
         raise _refused("side", str(side))
 
 
-def _check_numbers(arguments: Mapping[str, Any], grounds: Grounds, basis: list[Basis],
-                   symbol: str) -> None:
+def _check_numbers(
+    arguments: Mapping[str, Any], grounds: Grounds, basis: list[Basis], symbol: str
+) -> None:
     if arguments.get("quantity") is not None:
         allowed = _user_quantities(grounds) | {n for one in basis for n in one.quantities}
         allowed |= _held_parts(grounds, symbol)
@@ -133,13 +147,16 @@ def _refused(field: str, value: str) -> Exception:
 def _user_quantities(grounds: Grounds) -> set[Decimal]:
     """Return the numbers that can be a quantity: no prices, no percentages, no R."""
     said = own_words(grounds.text)
-    plain = {one.value for one in figures_in(said)
-             if one.unit == "plain" and one.value > 0 and not _is_price(said, one)}
+    plain = {
+        one.value
+        for one in figures_in(said)
+        if one.unit == "plain" and one.value > 0 and not _is_price(said, one)
+    }
     return plain | {number for number in word_numbers(said) if number > 0}
 
 
 def _is_price(text: str, figure: Figure) -> bool:
-    return _PRICE_CUE.search(text[:figure.start]) is not None
+    return _PRICE_CUE.search(text[: figure.start]) is not None
 
 
 def _user_prices(text: str) -> set[Decimal]:
@@ -162,23 +179,36 @@ def _held_parts(grounds: Grounds, symbol: str) -> set[Decimal]:
 def basis_of(entries: Iterable[Entry]) -> tuple[Basis, ...]:
     """Return the clean sizing and plan results of a conversation, oldest first."""
     found = [entry.result for entry in entries if entry.result is not None]
-    return tuple(_basis(one) for one in found
-                 if one.ok and one.clean and not one.tainted and one.name in BASIS_TOOLS)
+    return tuple(
+        _basis(one)
+        for one in found
+        if one.ok and one.clean and not one.tainted and one.name in BASIS_TOOLS
+    )
 
 
 def _basis(result: Result) -> Basis:
     numbers = dict(_numbers(result.payload))
     for name, value in _numbers(arguments_of(result.arguments)):
         numbers.setdefault(f"args.{name}", value)
-    quantities = {value for name, value in numbers.items()
-                  if re.search(r"(?:quantity|qty|shares|units)(?:$|[.\[])", name)}
-    prices = {value for name, value in numbers.items()
-              if re.search(r"(?:entry|stop|target|limit|price|level|runner)", name)}
+    quantities = {
+        value
+        for name, value in numbers.items()
+        if re.search(r"(?:quantity|qty|shares|units)(?:$|[.\[])", name)
+    }
+    prices = {
+        value
+        for name, value in numbers.items()
+        if re.search(r"(?:entry|stop|target|limit|price|level|runner)", name)
+    }
     side = str(_find(result.payload, "side") or arguments_of(result.arguments).get("side") or "")
     symbol = _find(result.payload, "symbol") or arguments_of(result.arguments).get("symbol") or ""
-    return Basis(ref=result.ref, symbol=str(symbol).upper(),
-                 side={"long": "buy", "short": "sell"}.get(side, side),
-                 quantities=frozenset(quantities), prices=frozenset(prices))
+    return Basis(
+        ref=result.ref,
+        symbol=str(symbol).upper(),
+        side={"long": "buy", "short": "sell"}.get(side, side),
+        quantities=frozenset(quantities),
+        prices=frozenset(prices),
+    )
 
 
 def arguments_of(text: str) -> dict[str, Any]:
@@ -226,5 +256,7 @@ def _numbers(document: Any, path: str = "") -> Iterable[tuple[str, Decimal]]:
     elif isinstance(document, (list, tuple)):
         for at, item in enumerate(document):
             yield from _numbers(item, f"{path}[{at}]")
-    elif (isinstance(document, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", document)) or (isinstance(document, (int, Decimal)) and not isinstance(document, bool)):
+    elif (
+        isinstance(document, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,12})?", document)
+    ) or (isinstance(document, (int, Decimal)) and not isinstance(document, bool)):
         yield path, Decimal(document)

@@ -55,13 +55,17 @@ def true_sentence(reality: Reality) -> str:
     waiting = [card for card in reality.cards if card.status == "pending"]
     if waiting:
         card = waiting[-1]
-        return (f"Nothing has been executed by me: the card to {_terms(card)} waits for your "
-                "confirmation.")
+        return (
+            f"Nothing has been executed by me: the card to {_terms(card)} waits for your "
+            "confirmation."
+        )
     if reality.deals:
         deal = reality.deals[-1]
-        return (f"What the records say: the order to {deal.side} {decimal_text(deal.quantity)} "
-                f"{deal.symbol} is {deal.state.lower().replace('_', ' ')}, "
-                f"{decimal_text(deal.filled_quantity)} filled.")
+        return (
+            f"What the records say: the order to {deal.side} {decimal_text(deal.quantity)} "
+            f"{deal.symbol} is {deal.state.lower().replace('_', ' ')}, "
+            f"{decimal_text(deal.filled_quantity)} filled."
+        )
     return "Nothing was executed or changed; only your confirmation of a card can do that."
 
 

@@ -41,16 +41,20 @@ def event_of(message: Message) -> Event | None:
     body = message.payload
     match message.kind:
         case "proposal.pending":
-            return ProposalPending(proposal_id=str(body["proposal_id"]),
-                                   version=int(body["version"]),
-                                   expires_at=str(body.get("expires_at", "")),
-                                   summary=str(body.get("summary", "")))
+            return ProposalPending(
+                proposal_id=str(body["proposal_id"]),
+                version=int(body["version"]),
+                expires_at=str(body.get("expires_at", "")),
+                summary=str(body.get("summary", "")),
+            )
         case "proposal.changed":
             return _changed(body)
         case "alert":
             level = body.get("level")
-            return Alert(level=level if level in ("info", "warning", "critical") else "warning",
-                         message=str(body.get("message", "")))
+            return Alert(
+                level=level if level in ("info", "warning", "critical") else "warning",
+                message=str(body.get("message", "")),
+            )
         case "risk" | "switch.changed":
             return RiskChanged(state=str(body.get("state", "")), reason=_text(body, "reason"))
         case kind if kind in _CHANGED:
@@ -60,11 +64,22 @@ def event_of(message: Message) -> Event | None:
 
 
 def _changed(body: Mapping[str, Any]) -> ProposalChanged:
-    names = ("reason", "order_id", "order_state", "symbol", "side", "quantity",
-             "filled_quantity", "avg_price")
-    return ProposalChanged(proposal_id=str(body["proposal_id"]), version=int(body["version"]),
-                           status=str(body.get("status", "")),
-                           **{name: _text(body, name) for name in names})
+    names = (
+        "reason",
+        "order_id",
+        "order_state",
+        "symbol",
+        "side",
+        "quantity",
+        "filled_quantity",
+        "avg_price",
+    )
+    return ProposalChanged(
+        proposal_id=str(body["proposal_id"]),
+        version=int(body["version"]),
+        status=str(body.get("status", "")),
+        **{name: _text(body, name) for name in names},
+    )
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
@@ -76,10 +91,12 @@ def _conversation(ctx: Context, body: Mapping[str, Any]) -> str | None:
     """Return the conversation that a message belongs to, by its id or by its run."""
     given = body.get("conversation_id")
     if not given and body.get("run_id"):
-        given = ctx.db.scalar(select(runs.c.conversation_id).where(
-            runs.c.id == str(body["run_id"])))
+        given = ctx.db.scalar(
+            select(runs.c.conversation_id).where(runs.c.id == str(body["run_id"]))
+        )
     if not given:
         return None
-    known: str | None = ctx.db.scalar(select(conversations.c.id).where(
-        conversations.c.id == str(given)))
+    known: str | None = ctx.db.scalar(
+        select(conversations.c.id).where(conversations.c.id == str(given))
+    )
     return known

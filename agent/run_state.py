@@ -56,9 +56,14 @@ class RunState:
     def ledger(self) -> Ledger:
         """Return the facts of this run, of lasting older results, and of the person's words."""
         starts = [at for at, entry in enumerate(self.entries) if entry.role == "user"]
-        recent = self.entries[starts[-WHOLE_TURNS] if len(starts) >= WHOLE_TURNS else 0:]
-        older = [entry.result for entry in recent if entry.result is not None
-                 and entry.run_id != self.run.id and entry.result.name in _LASTING]
+        recent = self.entries[starts[-WHOLE_TURNS] if len(starts) >= WHOLE_TURNS else 0 :]
+        older = [
+            entry.result
+            for entry in recent
+            if entry.result is not None
+            and entry.run_id != self.run.id
+            and entry.result.name in _LASTING
+        ]
         words = [entry.text for entry in recent if entry.role == "user"]
         return facts_of([*older, *self.turn.results], words)
 
@@ -69,8 +74,9 @@ class RunState:
 
     async def emit(self, batch: list[Event]) -> None:
         """Store events of this run; readers are woken after the commit."""
-        await self.write(lambda ctx: log.append_many(ctx, self.run.conversation_id, batch,
-                                                     run=self.run.id))
+        await self.write(
+            lambda ctx: log.append_many(ctx, self.run.conversation_id, batch, run=self.run.id)
+        )
 
     async def write(self, act: Callable[[Context], T]) -> T:
         """Run one writing unit of work as the coach, traced by the run."""

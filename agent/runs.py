@@ -38,38 +38,63 @@ def queue(ctx: Context, conversation_id: str, message_id: str) -> str:
     A run whose lease has passed is ended first, so a conversation is never blocked for good.
     """
     ctx.db.lock(f"conversation:{conversation_id}")
-    _interrupt(ctx, select(runs).where(
-        runs.c.conversation_id == conversation_id, runs.c.status.in_(("queued", "running")),
-        runs.c.lease_until < ctx.now))
-    active = select(runs.c.id).where(runs.c.conversation_id == conversation_id,
-                                     runs.c.status.in_(("queued", "running")))
+    _interrupt(
+        ctx,
+        select(runs).where(
+            runs.c.conversation_id == conversation_id,
+            runs.c.status.in_(("queued", "running")),
+            runs.c.lease_until < ctx.now,
+        ),
+    )
+    active = select(runs.c.id).where(
+        runs.c.conversation_id == conversation_id, runs.c.status.in_(("queued", "running"))
+    )
     if ctx.db.row(active) is not None:
         raise refuse("RUN_ACTIVE")
     run_id = ctx.ids.new("r")
-    ctx.db.insert(runs, {
-        "id": run_id, "conversation_id": conversation_id, "user_id": ctx.principal.user_id,
-        "message_id": message_id, "status": "queued", "stop_reason": "",
-        "cancel_requested": False, "lease_until": ctx.now + timedelta(seconds=LEASE_S),
-        "started_at": ctx.now, "ended_at": None})
+    ctx.db.insert(
+        runs,
+        {
+            "id": run_id,
+            "conversation_id": conversation_id,
+            "user_id": ctx.principal.user_id,
+            "message_id": message_id,
+            "status": "queued",
+            "stop_reason": "",
+            "cancel_requested": False,
+            "lease_until": ctx.now + timedelta(seconds=LEASE_S),
+            "started_at": ctx.now,
+            "ended_at": None,
+        },
+    )
     return run_id
 
 
 def get_run(ctx: Context, run_id: str) -> Run:
     """Return a run of the acting person. Raises `RUN_UNKNOWN`."""
-    row = ctx.db.row(select(runs).where(runs.c.id == run_id,
-                                        runs.c.user_id == ctx.principal.user_id))
+    row = ctx.db.row(
+        select(runs).where(runs.c.id == run_id, runs.c.user_id == ctx.principal.user_id)
+    )
     if row is None:
         raise refuse("RUN_UNKNOWN", id=run_id[:60])
-    return Run(id=row.id, conversation_id=row.conversation_id, user_id=row.user_id,
-               message_id=row.message_id, status=row.status, stop_reason=row.stop_reason,
-               cancel_requested=row.cancel_requested)
+    return Run(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        user_id=row.user_id,
+        message_id=row.message_id,
+        status=row.status,
+        stop_reason=row.stop_reason,
+        cancel_requested=row.cancel_requested,
+    )
 
 
 def claim(ctx: Context, run_id: str) -> Run | None:
     """Take a queued run and announce its start; None when somebody else has it already."""
-    taken = ctx.db.change(update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
-                          .values(status="running",
-                                  lease_until=ctx.now + timedelta(seconds=LEASE_S)))
+    taken = ctx.db.change(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.status == "queued")
+        .values(status="running", lease_until=ctx.now + timedelta(seconds=LEASE_S))
+    )
     if not taken:
         return None
     run = get_run(ctx, run_id)
@@ -81,13 +106,22 @@ def request_cancel(ctx: Context, run_id: str) -> Run:
     """Ask a run to stop; a run that has ended stays as it is. Raises `RUN_UNKNOWN`."""
     run = get_run(ctx, run_id)
     if run.status == "queued" and ctx.db.change(
-            update(runs).where(runs.c.id == run_id, runs.c.status == "queued").values(
-                status="finished", stop_reason="cancelled", ended_at=ctx.now)):
-        append_many(ctx, run.conversation_id,
-                    [RunStarted(), RunFinished(stop_reason="cancelled")], run=run_id)
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.status == "queued")
+        .values(status="finished", stop_reason="cancelled", ended_at=ctx.now)
+    ):
+        append_many(
+            ctx,
+            run.conversation_id,
+            [RunStarted(), RunFinished(stop_reason="cancelled")],
+            run=run_id,
+        )
         return get_run(ctx, run_id)
-    ctx.db.change(update(runs).where(runs.c.id == run_id, runs.c.status == "running")
-                  .values(cancel_requested=True))
+    ctx.db.change(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.status == "running")
+        .values(cancel_requested=True)
+    )
     return run
 
 
@@ -100,8 +134,11 @@ def end(ctx: Context, run_id: str, event: RunFinished | RunError) -> bool:
     """Store the one terminal event of a running run; False when it has ended already."""
     finished = isinstance(event, RunFinished)
     reason = event.stop_reason if isinstance(event, RunFinished) else event.code
-    hit = ctx.db.change(update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(
-        status="finished" if finished else "failed", stop_reason=reason, ended_at=ctx.now))
+    hit = ctx.db.change(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.status == "running")
+        .values(status="finished" if finished else "failed", stop_reason=reason, ended_at=ctx.now)
+    )
     if hit:
         stream = ctx.db.scalar(select(runs.c.conversation_id).where(runs.c.id == run_id))
         close_open(ctx, stream, run_id)

@@ -56,9 +56,9 @@ class Speech:
 
     def _next_sentence(self) -> str | None:
         for found in _END.finditer(self._held):
-            sentence = self._held[:found.end()]
+            sentence = self._held[: found.end()]
             if not _NO_END.search(sentence) or "\n" in found[0]:
-                self._held = self._held[found.end():]
+                self._held = self._held[found.end() :]
                 return sentence
         if len(self._held) <= _SENTENCE_MAX:
             return None
@@ -68,7 +68,7 @@ class Speech:
     async def _check(self, sentence: str) -> str:
         """Return the sentence as it may be shown, or what replaces it."""
         shown = self.egress.to_person(sentence)
-        blank = shown[len(shown.rstrip()):]
+        blank = shown[len(shown.rstrip()) :]
         if false_claim(shown, Reality()):
             reality = await self.look()
             if false_claim(shown, reality):
@@ -77,8 +77,11 @@ class Speech:
         wrong = next((one for one in judged if one.verdict is Verdict.CONTRADICTED), None)
         if wrong is not None:
             return self._replace(_correction(wrong), blank)
-        self.marks += [Mark(kind="unverified", text=one.figure.text.strip()) for one in judged
-                       if one.verdict is Verdict.UNVERIFIED]
+        self.marks += [
+            Mark(kind="unverified", text=one.figure.text.strip())
+            for one in judged
+            if one.verdict is Verdict.UNVERIFIED
+        ]
         return shown
 
     def _replace(self, text: str, blank: str) -> str:

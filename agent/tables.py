@@ -75,8 +75,13 @@ runs = tenant_table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     CheckConstraint("status IN ('queued', 'running', 'finished', 'failed')", name="status"),
-    Index("uq_coach_runs_active", "conversation_id", unique=True, sqlite_where=_ACTIVE,
-          postgresql_where=_ACTIVE),
+    Index(
+        "uq_coach_runs_active",
+        "conversation_id",
+        unique=True,
+        sqlite_where=_ACTIVE,
+        postgresql_where=_ACTIVE,
+    ),
     Index("ix_coach_runs_lease", "tenant_id", "status", "lease_until"),
 )
 

@@ -47,15 +47,22 @@ class Turn:
         past = [*self.history, *(Entry(role="tool", result=one) for one in self.results)]
         clean = [one for one in self.results if one.ok and one.clean and not one.tainted]
         symbols = {symbol for one in clean for symbol in symbols_in(one.payload)}
-        refs = {entry.result.ref for entry in past
-                if entry.result and entry.result.ok and entry.result.clean
-                and not entry.result.tainted}
+        refs = {
+            entry.result.ref
+            for entry in past
+            if entry.result and entry.result.ok and entry.result.clean and not entry.result.tainted
+        }
         held: dict[str, Decimal] = {}
         for symbol, quantity in reality.held:
             held[symbol] = held.get(symbol, Decimal(0)) + quantity
-        return Grounds(text=self.text, held=held, clean_symbols=frozenset(symbols),
-                       basis=basis_of(past), refs=frozenset(refs),
-                       orders=frozenset(deal.order_id for deal in reality.deals))
+        return Grounds(
+            text=self.text,
+            held=held,
+            clean_symbols=frozenset(symbols),
+            basis=basis_of(past),
+            refs=frozenset(refs),
+            orders=frozenset(deal.order_id for deal in reality.deals),
+        )
 
 
 class Toolbox:
@@ -66,10 +73,11 @@ class Toolbox:
 
     def specs(self, intent: Intent) -> tuple[ToolSpec, ...]:
         """Return the tools that a turn of this intent is offered, by name."""
-        return tuple(ToolSpec(tool.name, tool.description, tool.parameters(),
-                              tool.parameters(strict=True))
-                     for name, tool in sorted(self._tools.items())
-                     if allows(intent, name, tool.effect))
+        return tuple(
+            ToolSpec(tool.name, tool.description, tool.parameters(), tool.parameters(strict=True))
+            for name, tool in sorted(self._tools.items())
+            if allows(intent, name, tool.effect)
+        )
 
     def find(self, name: str) -> Tool | None:
         """Return the tool of exactly this name; there is no guessing."""
@@ -94,8 +102,9 @@ class Toolbox:
             result = tool.run(ctx, args)
         except Refusal as refusal:
             return failed(call.name, refusal)
-        return ToolResult(call.name, ok=True, result=result.model_dump(mode="json"),
-                          tainted=tool.tainted)
+        return ToolResult(
+            call.name, ok=True, result=result.model_dump(mode="json"), tainted=tool.tainted
+        )
 
     def _offered(self, name: str, intent: Intent) -> Tool:
         tool = self.find(name)
@@ -113,11 +122,18 @@ def failed(name: str, refusal: Refusal) -> ToolResult:
 
 def kept(call: ToolCall, result: ToolResult, turn: Turn, reality: Reality) -> Result:
     """Return a result as the transcript keeps it, with its cleanness judged now."""
-    return Result(call_id=call.id, name=call.name[:60], ok=result.ok, digest=result.digest,
-                  ref=result.ref, arguments=call.arguments,
-                  payload=dict(result.result if result.ok else result.error or {}),
-                  source=tuple(result.source), tainted=result.tainted,
-                  clean=result.ok and is_clean(call.arguments, turn.grounds(reality)))
+    return Result(
+        call_id=call.id,
+        name=call.name[:60],
+        ok=result.ok,
+        digest=result.digest,
+        ref=result.ref,
+        arguments=call.arguments,
+        payload=dict(result.result if result.ok else result.error or {}),
+        source=tuple(result.source),
+        tainted=result.tainted,
+        clean=result.ok and is_clean(call.arguments, turn.grounds(reality)),
+    )
 
 
 def canonical_arguments(text: str) -> str:

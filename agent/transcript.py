@@ -58,30 +58,54 @@ class Entry:
 def append_entries(ctx: Context, conversation_id: str, batch: Sequence[Entry]) -> list[str]:
     """Store entries at the end of a conversation in the caller's transaction; return their ids."""
     ctx.db.lock(f"conversation:{conversation_id}")
-    last = ctx.db.scalar(select(func.max(entries.c.place)).where(
-        entries.c.conversation_id == conversation_id)) or 0
+    last = (
+        ctx.db.scalar(
+            select(func.max(entries.c.place)).where(entries.c.conversation_id == conversation_id)
+        )
+        or 0
+    )
     ids = [entry.id or ctx.ids.new("m") for entry in batch]
     for at, (entry, entry_id) in enumerate(zip(batch, ids, strict=True), 1):
-        ctx.db.insert(entries, {
-            "id": entry_id, "conversation_id": conversation_id, "place": last + at,
-            "role": entry.role, "run_id": entry.run_id, "text": entry.text,
-            "document": _document(entry), "at": ctx.now})
+        ctx.db.insert(
+            entries,
+            {
+                "id": entry_id,
+                "conversation_id": conversation_id,
+                "place": last + at,
+                "role": entry.role,
+                "run_id": entry.run_id,
+                "text": entry.text,
+                "document": _document(entry),
+                "at": ctx.now,
+            },
+        )
     return ids
 
 
 def _document(entry: Entry) -> str:
-    return canonical({
-        "pastes": entry.pastes or None,
-        "calls": [{"id": call.id, "name": call.name, "arguments": call.arguments}
-                  for call in entry.calls] or None,
-        "marks": list(entry.marks) or None, "result": entry.result,
-        "extra": dict(entry.extra) or None}).decode()
+    return canonical(
+        {
+            "pastes": entry.pastes or None,
+            "calls": [
+                {"id": call.id, "name": call.name, "arguments": call.arguments}
+                for call in entry.calls
+            ]
+            or None,
+            "marks": list(entry.marks) or None,
+            "result": entry.result,
+            "extra": dict(entry.extra) or None,
+        }
+    ).decode()
 
 
 def read_entries(ctx: Context, conversation_id: str, *, limit: int = ENTRIES_MAX) -> list[Entry]:
     """Return the newest `limit` entries of a conversation, oldest first."""
-    rows = ctx.db.rows(select(entries).where(entries.c.conversation_id == conversation_id)
-                       .order_by(entries.c.place.desc()).limit(limit))
+    rows = ctx.db.rows(
+        select(entries)
+        .where(entries.c.conversation_id == conversation_id)
+        .order_by(entries.c.place.desc())
+        .limit(limit)
+    )
     return [_entry(row) for row in reversed(rows)]
 
 
@@ -89,9 +113,16 @@ def _entry(row: Any) -> Entry:
     body = json.loads(row.document)
     result = body.get("result")
     return Entry(
-        role=row.role, text=row.text, run_id=row.run_id, id=row.id, at=row.at,
+        role=row.role,
+        text=row.text,
+        run_id=row.run_id,
+        id=row.id,
+        at=row.at,
         pastes=tuple(body.get("pastes", ())),
         calls=tuple(ToolCall(**call) for call in body.get("calls", ())),
-        marks=tuple(body.get("marks", ())), extra=body.get("extra", {}),
-        result=None if result is None else Result(
-            **{**result, "source": tuple(result.get("source", ()))}))
+        marks=tuple(body.get("marks", ())),
+        extra=body.get("extra", {}),
+        result=None
+        if result is None
+        else Result(**{**result, "source": tuple(result.get("source", ()))}),
+    )

@@ -28,7 +28,10 @@ def prompt(name: str) -> Prompt:
     raw = (files("prompts") / f"{name}.md").read_text(encoding="utf-8")
     first, _, text = raw.partition("\n")
     label, _, number = first.partition(": ")
-    check(label == "version" and number.strip().isdigit(), "a prompt begins with its version",
-          name=name)
+    check(
+        label == "version" and number.strip().isdigit(),
+        "a prompt begins with its version",
+        name=name,
+    )
     check(raw.count("\n") <= LINES_MAX, "a prompt has at most 150 lines", name=name)
     return Prompt(name, int(number), text.strip(), "sha256:" + sha256(raw.encode()).hexdigest())

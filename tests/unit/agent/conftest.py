@@ -13,7 +13,7 @@ import pytest
 
 import agent.tables
 import services.audit
-import services.kit.outbox  # noqa: F401 - registers its table
+import services.kit.outbox
 from agent import conversation
 from agent.budget import CHAT, Limits
 from agent.log import replay
@@ -91,8 +91,10 @@ class NewsResult(Result):
     headlines: tuple[str, ...]
 
 
-QUOTES = {"AAPL": Row(symbol="AAPL", bid="190.00", ask="190.10", last="190.05"),
-          "MSFT": Row(symbol="MSFT", bid="400.00", ask="400.20", last="400.10")}
+QUOTES = {
+    "AAPL": Row(symbol="AAPL", bid="190.00", ask="190.10", last="190.05"),
+    "MSFT": Row(symbol="MSFT", bid="400.00", ask="400.20", last="400.10"),
+}
 
 
 @dataclass
@@ -109,8 +111,9 @@ class World:
     most_at_once: int = 0
 
     def look(self, _ctx: Context) -> Reality:
-        return Reality(cards=tuple(self.cards), deals=tuple(self.deals),
-                       held=tuple(self.held.items()))
+        return Reality(
+            cards=tuple(self.cards), deals=tuple(self.deals), held=tuple(self.held.items())
+        )
 
     def quote(self, _ctx: Context, args: QuoteArgs) -> QuoteResult:
         import time
@@ -124,39 +127,73 @@ class World:
         if unknown:
             raise refuse("SYMBOL_UNKNOWN", kind="symbol", value=unknown[0])
         rows = tuple(QUOTES[one] for one in args.symbols)
-        return QuoteResult(summary=" ".join(f"{row.symbol} last is {row.last}." for row in rows),
-                           quotes=rows, source=(Source(provider="replay", dataset="quotes",
-                                                       as_of=AS_OF, provenance="SIMULATED"),))
+        return QuoteResult(
+            summary=" ".join(f"{row.symbol} last is {row.last}." for row in rows),
+            quotes=rows,
+            source=(
+                Source(provider="replay", dataset="quotes", as_of=AS_OF, provenance="SIMULATED"),
+            ),
+        )
 
     def size(self, _ctx: Context, args: SizeArgs) -> SizeResult:
         self.ran.append("size")
-        return SizeResult(summary=f"{args.symbol}: 175 shares.", symbol=args.symbol,
-                          side=args.side, quantity="175", entry=args.entry, stop=args.stop,
-                          risk_pct="0.01")
+        return SizeResult(
+            summary=f"{args.symbol}: 175 shares.",
+            symbol=args.symbol,
+            side=args.side,
+            quantity="175",
+            entry=args.entry,
+            stop=args.stop,
+            risk_pct="0.01",
+        )
 
     def propose_order(self, ctx: Context, args: OrderArgs) -> OrderResult:
         self.ran.append("propose_order")
         proposal_id = ctx.ids.new("p")
-        outbox.put(ctx, "proposal.pending", proposal_id, {
-            "proposal_id": proposal_id, "version": 1, "expires_at": AS_OF, "run_id": ctx.trace,
-            "summary": f"{args.side} {args.quantity} {args.symbol}"}, dedupe=f"{proposal_id}:1")
-        self.cards.append(Card(proposal_id=proposal_id, symbol=args.symbol, side=args.side,
-                               quantity=Decimal(args.quantity), status="pending"))
-        return OrderResult(summary=f"Card: {args.side} {args.quantity} {args.symbol}.",
-                           proposal_id=proposal_id, symbol=args.symbol, quantity=args.quantity)
+        outbox.put(
+            ctx,
+            "proposal.pending",
+            proposal_id,
+            {
+                "proposal_id": proposal_id,
+                "version": 1,
+                "expires_at": AS_OF,
+                "run_id": ctx.trace,
+                "summary": f"{args.side} {args.quantity} {args.symbol}",
+            },
+            dedupe=f"{proposal_id}:1",
+        )
+        self.cards.append(
+            Card(
+                proposal_id=proposal_id,
+                symbol=args.symbol,
+                side=args.side,
+                quantity=Decimal(args.quantity),
+                status="pending",
+            )
+        )
+        return OrderResult(
+            summary=f"Card: {args.side} {args.quantity} {args.symbol}.",
+            proposal_id=proposal_id,
+            symbol=args.symbol,
+            quantity=args.quantity,
+        )
 
     def news(self, _ctx: Context, _args: NewsArgs) -> NewsResult:
         self.ran.append("news")
         return NewsResult(summary="One headline.", headlines=(self.headline,))
 
     def tools(self) -> dict[str, Tool]:
-        made = [("quote", Effect.READ, QuoteArgs, QuoteResult, self.quote, False),
-                ("size", Effect.COMPUTE, SizeArgs, SizeResult, self.size, False),
-                ("news", Effect.READ, NewsArgs, NewsResult, self.news, True),
-                ("propose_order", Effect.PROPOSE, OrderArgs, OrderResult, self.propose_order,
-                 False)]
-        return {name: Tool(name, effect, f"The {name} tool.", args, result, run, tainted, 5.0)
-                for name, effect, args, result, run, tainted in made}
+        made = [
+            ("quote", Effect.READ, QuoteArgs, QuoteResult, self.quote, False),
+            ("size", Effect.COMPUTE, SizeArgs, SizeResult, self.size, False),
+            ("news", Effect.READ, NewsArgs, NewsResult, self.news, True),
+            ("propose_order", Effect.PROPOSE, OrderArgs, OrderResult, self.propose_order, False),
+        ]
+        return {
+            name: Tool(name, effect, f"The {name} tool.", args, result, run, tainted, 5.0)
+            for name, effect, args, result, run, tainted in made
+        }
 
 
 class Script:
@@ -183,7 +220,7 @@ class Script:
         if isinstance(step, tuple):
             text, calls = step
         for at in range(0, len(text), self._pieces):
-            yield TextDelta(text[at:at + self._pieces])
+            yield TextDelta(text[at : at + self._pieces])
         made = []
         for name, arguments in calls:
             self._count += 1
@@ -219,14 +256,20 @@ class Talk:
 
     def coach(self, *steps, fallback=None, **options) -> tuple[Coach, Script]:
         script = Script(*steps, **options)
-        coach = Coach(self.runtime, model=script, fallback=fallback or Script("fallback"),
-                      toolbox=Toolbox(self.world.tools()), look=self.world.look,
-                      limits=self.limits)
+        coach = Coach(
+            self.runtime,
+            model=script,
+            fallback=fallback or Script("fallback"),
+            toolbox=Toolbox(self.world.tools()),
+            look=self.world.look,
+            limits=self.limits,
+        )
         return coach, script
 
     def post(self, text: str, **more) -> str:
-        return self.runtime.write(self.owner, lambda ctx: conversation.post_message(
-            ctx, self.id, text, **more)).run_id
+        return self.runtime.write(
+            self.owner, lambda ctx: conversation.post_message(ctx, self.id, text, **more)
+        ).run_id
 
     async def say(self, text: str, *steps, fallback=None, **options) -> Script:
         run_id = self.post(text)
@@ -241,8 +284,9 @@ class Talk:
         return [dict(event.body) for event in self.events() if event.type == kind]
 
     def items(self) -> list[dict]:
-        return self.runtime.read(self.owner,
-                                 lambda ctx: conversation.messages(ctx, self.id))["items"]
+        return self.runtime.read(self.owner, lambda ctx: conversation.messages(ctx, self.id))[
+            "items"
+        ]
 
 
 @pytest.fixture
