@@ -7,8 +7,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from services.kit.errors import check
-
 LINES_MAX = 150
 
 
@@ -28,10 +26,8 @@ def prompt(name: str) -> Prompt:
     raw = (files("prompts") / f"{name}.md").read_text(encoding="utf-8")
     first, _, text = raw.partition("\n")
     label, _, number = first.partition(": ")
-    check(
-        label == "version" and number.strip().isdigit(),
-        "a prompt begins with its version",
-        name=name,
-    )
-    check(raw.count("\n") <= LINES_MAX, "a prompt has at most 150 lines", name=name)
+    if label != "version" or not number.strip().isdigit():
+        raise RuntimeError(f"prompt {name} does not begin with its version")
+    if raw.count("\n") > LINES_MAX:
+        raise RuntimeError(f"prompt {name} has more than {LINES_MAX} lines")
     return Prompt(name, int(number), text.strip(), "sha256:" + sha256(raw.encode()).hexdigest())
