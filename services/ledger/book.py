@@ -58,11 +58,7 @@ class Cash:
 
     posted: Money
     reserved: Money
-
-    @property
-    def available(self) -> Money:
-        """Return posted less reserved."""
-        return self.posted - self.reserved
+    available: Money
 
 
 def append(ctx: Context, batch: Batch) -> Posted:
@@ -185,7 +181,8 @@ def cash(ctx: Context, portfolio_id: str) -> Cash:
     """Return the portfolio's cash in its base currency. Raises `PORTFOLIO_UNKNOWN`."""
     base = terms_of(ctx, portfolio_id).base
     snapshot = get_cash(ctx, portfolio_id, base)
-    return Cash(Money(snapshot.posted, base), Money(snapshot.reserved, base))
+    return Cash(Money(snapshot.posted, base), Money(snapshot.reserved, base),
+                Money(snapshot.posted - snapshot.reserved, base))
 
 
 def reserve(ctx: Context, portfolio_id: str, order_id: str, *, cash: Decimal = ZERO,

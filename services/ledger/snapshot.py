@@ -96,16 +96,17 @@ def get_holding(ctx: Context, portfolio_id: str, listing: str, terms: Terms) -> 
         if posted is not None:
             raise refuse("LEDGER_DIFFERS", count=1)
         return HoldingSnapshot(listing, FLAT)
-    open_lots = _open_lots(ctx, portfolio_id, listing) if terms.method == "fifo" else ()
-    return HoldingSnapshot(listing, position_of(row, open_lots), row.reserved, row.lots_version)
+    still_open = open_lots(ctx, portfolio_id, listing) if terms.method == "fifo" else ()
+    return HoldingSnapshot(listing, position_of(row, still_open), row.reserved, row.lots_version)
 
 
-def position_of(row: Any, open_lots: tuple[OpenLot, ...] = ()) -> Position:
+def position_of(row: Any, still_open: tuple[OpenLot, ...] = ()) -> Position:
     """Return the position of a snapshot row."""
-    return Position(row.quantity, row.cost_base, open_lots, row.opened_seq, row.opened_at)
+    return Position(row.quantity, row.cost_base, still_open, row.opened_seq, row.opened_at)
 
 
-def _open_lots(ctx: Context, portfolio_id: str, listing: str) -> tuple[OpenLot, ...]:
+def open_lots(ctx: Context, portfolio_id: str, listing: str) -> tuple[OpenLot, ...]:
+    """Return the lots of a listing that still hold units, oldest first."""
     relieved = (select(lot_reliefs.c.lot_id, func.sum(lot_reliefs.c.quantity).label("quantity"),
                        func.sum(lot_reliefs.c.cost_base).label("cost_base"))
                 .where(lot_reliefs.c.portfolio_id == portfolio_id)
