@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import socket
@@ -140,3 +141,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is absent: cases from outside not run")
     return SHARED
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect outcomes for the feature ledger; the controller of a parallel run sees them all."""
+    if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
+        _outcomes[report.nodeid] = report.outcome
+
+
+_outcomes: dict[str, str] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the outcomes beside those of earlier runs of other tests."""
+    if hasattr(session.config, "workerinput") or not _outcomes:
+        return
+    path = Path(__file__).resolve().parents[1] / ".features-run.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**known, **_outcomes}, indent=0, sort_keys=True))

@@ -15,7 +15,7 @@ from tools.registry import Args, Effect, Result, tool
 class AuditTrailArgs(Args):
     """What to look up."""
 
-    ref: str = Field(min_length=3, max_length=80, pattern=r"^[A-Za-z0-9_:.-]{3,80}\Z",
+    ref: str = Field(min_length=3, max_length=80, pattern=r"^[A-Za-z0-9_:.-]{3,80}$",
                      description="Id of an order, proposal, advice or run.")
 
 

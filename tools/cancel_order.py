@@ -13,7 +13,7 @@ from tools.registry import Args, Effect, Result, tool
 class CancelOrderArgs(Args):
     """Which order."""
 
-    order_id: str = Field(min_length=4, max_length=60, pattern=r"^[A-Za-z0-9_-]{4,60}\Z",
+    order_id: str = Field(min_length=4, max_length=60, pattern=r"^[A-Za-z0-9_-]{4,60}$",
                           description="Id of an open order, from the tool orders.")
 
 

@@ -41,9 +41,10 @@ class JournalListResult(Result):
 @tool(effect=Effect.READ, tainted=True)
 def journal_list(ctx: Context, args: JournalListArgs) -> JournalListResult:
     """Return journal entries, newest first: records of executions and the person's notes."""
-    found = journal.list_entries(ctx, query=args.query, days=args.days, limit=args.limit or 20)
-    rows = tuple(JournalRow(id=item.id, kind=str(item.kind), symbol=item.symbol, text=item.text,
-                            at=instant_text(item.at)) for item in found)
+    found = journal.list_entries(ctx, args.query, days=args.days, limit=args.limit or 20)
+    rows = tuple(JournalRow(id=item.id, kind=item.kind, symbol=item.symbol or None,
+                            text=" ".join(filter(None, (item.summary, item.note))),
+                            at=instant_text(item.market_at)) for item in found)
     if not rows:
         about = f" about {args.query}" if args.query else ""
         return JournalListResult(entries=(), summary=f"The journal holds nothing{about} yet.")

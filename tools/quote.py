@@ -28,8 +28,8 @@ class QuoteRow(BaseModel):
     symbol: str
     name: str
     last: str
-    bid: str | None
-    ask: str | None
+    bid: str
+    ask: str
     prev_close: str | None
     change: str | None
     change_pct: str | None
@@ -61,8 +61,7 @@ def _row(ctx: Context, feed: Feed, symbol: str) -> QuoteRow:
     change = now.last - before if before is not None else None
     return QuoteRow(
         symbol=now.symbol, name=feed.instrument(ctx, symbol).name, last=decimal_text(now.last),
-        bid=decimal_text(now.bid) if now.bid else None,
-        ask=decimal_text(now.ask) if now.ask else None,
+        bid=decimal_text(now.bid), ask=decimal_text(now.ask),
         prev_close=decimal_text(before) if before is not None else None,
         change=decimal_text(change) if change is not None else None,
         change_pct=decimal_text(rounded(100 * change / before, 2))
@@ -71,7 +70,7 @@ def _row(ctx: Context, feed: Feed, symbol: str) -> QuoteRow:
 
 
 def _sentence(row: QuoteRow) -> str:
-    market = f", bid {row.bid}, ask {row.ask}" if row.bid and row.ask else ""
+    market = f", bid {row.bid}, ask {row.ask}"
     moved = ""
     if row.change is not None:
         way = "down" if row.change.startswith("-") else "up"

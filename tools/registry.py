@@ -44,16 +44,16 @@ def _as_text(value: object) -> object:
 
 
 DecimalText = Annotated[str, BeforeValidator(_as_text),
-                        Field(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,8})?\Z", max_length=22)]
+                        Field(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,8})?$", max_length=22)]
 """A decimal on the wire: plain ASCII text, at most 12 digits before and 8 after the point."""
 StopText = Annotated[str, BeforeValidator(_as_text),
-                     Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?\s?%?\Z", max_length=22)]
+                     Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?\s?%?$", max_length=22)]
 """A price above 0, or a percentage distance such as `3%`."""
 FractionText = Annotated[str, BeforeValidator(_as_text),
-                         Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6})\Z",
+                         Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6})$",
                                max_length=12)]
 """A share: `1%`, or the fraction `0.01`."""
-SymbolText = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}\Z")]
+SymbolText = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}$")]
 
 
 class Args(BaseModel):
@@ -276,6 +276,5 @@ def _plain(item: Any, definitions: Mapping[str, Any], *, strict: bool) -> Any:
     if not strict and len(nullable) == 2 and {"type": "null"} in nullable:
         bare = next(part for part in nullable if part != {"type": "null"})
         item = {**bare, **{key: value for key, value in item.items() if key != "anyOf"}}
-    return {key: value.replace(r"\Z", "$") if key == "pattern"
-            else _plain(value, definitions, strict=strict)
+    return {key: _plain(value, definitions, strict=strict)
             for key, value in item.items() if key not in ("title", "default")}

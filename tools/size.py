@@ -9,17 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.kit.context import Context
 from services.kit.money import decimal_text, rounded
 from services.trade.user_size import SizeAnswer, SizeAsk, size_trade
-from tools.registry import (
-    Args,
-    DecimalText,
-    Effect,
-    FractionText,
-    Result,
-    StopText,
-    SymbolText,
-    cite,
-    tool,
-)
+from tools.registry import Args, DecimalText, Effect, FractionText, Result, StopText, SymbolText
+from tools.registry import cite, tool
 
 
 class SizeArgs(Args):

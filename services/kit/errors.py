@@ -70,6 +70,8 @@ def refuse(code: str, *, field: str | None = None, hint: str | None = None,
     Worked: `refuse("SYMBOL_UNKNOWN", kind="symbol", value="APPL").message` is
     `unknown symbol APPL`.
     """
+    if field is not None:
+        facts = {"field": field, **facts}
     entry = CATALOGUE.get(code)
     if entry is None:
         raise InvariantBroken(f"refusal code {code} is not in the catalogue")

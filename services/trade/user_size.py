@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from services.kit.context import Context
 from services.kit.money import decimal_text, parse_decimal, rounded
-from services.ledger import book, portfolio, valuation
+from services.ledger import portfolio, valuation
 from services.market.feed import Feed
 from services.market.instrument import tick_size
 from services.market.quality import require_green
@@ -76,7 +76,7 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
     levels = Levels(
         side=ask.side, entry=entry, lot=instrument.lot_step, multiplier=instrument.multiplier,
         stop=stop_price(ask.stop, side=ask.side, entry=entry, tick=tick),
-        slippage_per_unit=2 * entry * paper.slippage_bps / _BPS,
+        slippage_per_unit=entry * paper.slippage_bps / _BPS,
         commission_per_unit=paper.commission_share)
     wanted = SizingAsk(risk_pct=fraction_of(ask.risk_pct) if ask.risk_pct else None)
     sized = suggest(levels, account_view(ctx, instrument.symbol), policy=ctx.policy, ask=wanted)
@@ -88,18 +88,18 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
 def account_view(ctx: Context, symbol: str) -> AccountView:
     """Return the default portfolio as sizing sees it: equity now, cash not held back.
 
-    Day risk is the daily limit less today's loss; open risk is not known without stops at the
+    Raises `DQ_BLOCK` while a held listing has no price. Day risk is the daily limit less today's loss; open risk is not known without stops at the
     broker, so the portfolio cap is left out and named in `caps_skipped`.
     """
     owned = portfolio.get_portfolio(ctx, None)
     worth = valuation.value(ctx, owned.id)
+    equity = worth.require_equity()
     held = next((item for item in worth.holdings if item.symbol == symbol), None)
-    limit = ctx.policy.risk.day_loss * worth.session_open_equity
+    limit = ctx.policy.risk.day_loss * (worth.session_open_equity or equity)
     return AccountView(
-        currency=owned.base_currency, equity=worth.equity,
-        buying_power=book.cash(ctx, owned.id).available.amount,
-        day_risk_left=limit - max(Decimal(0), -worth.day_pnl),
-        symbol_notional=held.market_value if held else Decimal(0))
+        currency=owned.base_currency, equity=equity, buying_power=worth.cash.available.amount,
+        day_risk_left=limit - max(Decimal(0), -(worth.day_pnl or Decimal(0))),
+        symbol_notional=(held.market_value if held else None) or Decimal(0))
 
 
 def size_document(symbol: str, levels: Levels, sized: SizingResult) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -58,3 +59,15 @@ def dotted(node: ast.AST) -> str:
         parts.append(node.id)
         return ".".join(reversed(parts))
     return ""
+
+
+@cache
+def tracked_files() -> tuple[Path, ...]:
+    """Every file that git tracks; without git, every file but the ignored folders."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True,
+                                check=True).stdout.split("\0")
+        return tuple(ROOT / name for name in listed if name and (ROOT / name).is_file())
+    except (OSError, subprocess.CalledProcessError):
+        return tuple(path for path in ROOT.rglob("*") if path.is_file()
+                     and not {".venv", "node_modules", "vendor", ".git"} & set(path.parts))

@@ -1,0 +1,312 @@
+"""Owns the command line: every verb of `cornerman`, its help with an example, and its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.kit.errors import Refusal, refuse
+from services.kit.settings import Settings, SettingsInvalid, load_settings
+
+if TYPE_CHECKING:
+    from app.terminal import Desk
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="The trading coach in your corner. It reads the market, plans and sizes with you, and "
+         "prepares orders. Only you confirm them. Exit codes: 0 ok, 1 refused or failed, 2 usage.")
+audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything.")
+ledger_app = typer.Typer(no_args_is_help=True, help="The append-only book.")
+key_app = typer.Typer(no_args_is_help=True, help="API keys for programs.")
+app.add_typer(audit_app, name="audit")
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(key_app, name="key")
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+
+
+def run() -> None:
+    """Run the command line; refusals and wrong settings are told in words, with exit code 1."""
+    try:
+        app()
+    except SettingsInvalid as invalid:
+        say_error("The settings are wrong; nothing was started.", *invalid.faults)
+        sys.exit(1)
+    except Refusal as refusal:
+        say_error(f"{refusal.message} ({refusal.code})", refusal.hint)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def say_error(*lines: str) -> None:
+    """Write lines to the error stream."""
+    for line in filter(None, lines):
+        typer.echo(line, err=True)
+
+
+def settings_now() -> Settings:
+    """Return the settings of the environment over those of `.env` in the working folder."""
+    return load_settings(os.environ, Path(".env"))
+
+
+@contextmanager
+def desk_here() -> Iterator[Desk]:
+    """Open the product for one verb; its log lines go to a file in the home folder."""
+    from app.terminal import open_desk
+    from app.wiring import build
+
+    settings = settings_now()
+    settings.cornerman_home.mkdir(parents=True, exist_ok=True)
+    with (settings.cornerman_home / "terminal.log").open("a", encoding="utf-8") as log:
+        desk = open_desk(build(settings, log_stream=log))
+        try:
+            yield desk
+        finally:
+            desk.close()
+
+
+@app.command()
+def serve(roles: Annotated[str, typer.Option(help="Roles of this process; all run together.")]
+          = "api,worker") -> None:
+    """Serve the page and the API, and run the loops. Example: cornerman serve."""
+    from app.home_lock import hold_home
+    from app.http.server import serve as serve_http
+    from app.wiring import build
+
+    if set(roles.split(",")) != {"api", "worker"}:
+        raise refuse("PARAM_INVALID", name="roles", value=roles,
+                     rule="this release runs api,worker in one process")
+    settings = settings_now()
+    with hold_home(settings.cornerman_home) as mine:
+        if not mine and settings.runtime_database_url.startswith("sqlite"):
+            raise refuse("FEATURE_OFF", feature="A second server",
+                         reason=f"one already runs on {settings.cornerman_home}",
+                         todo="Stop it, or use another CORNERMAN_HOME.")
+        product = build(settings)
+        try:
+            asyncio.run(serve_http(product, say=typer.echo))
+        finally:
+            product.close()
+
+
+@app.command()
+def chat(once: Annotated[str | None, typer.Option(help="Send one message, print the answer, end.")]
+         = None, as_json: JsonFlag = False,
+         resume: Annotated[bool, typer.Option(help="Go on with the newest conversation.")] = False,
+         ) -> None:
+    """Talk to the coach. Example: cornerman chat --once "what's AAPL doing"."""
+    from app.talk import talk
+
+    with desk_here() as desk:
+        raise typer.Exit(asyncio.run(talk(desk, once=once, as_json=as_json, go_on=resume)))
+
+
+@app.command()
+def tool(name: Annotated[str | None, typer.Argument(help="Name of the tool; none lists them.")]
+         = None, arguments: Annotated[str, typer.Option("--json", help="Arguments as JSON, or - to "
+                                                        "read them from standard input.")]
+         = "{}") -> None:
+    r"""Run one tool and print its result. Example: cornerman tool quote --json '{"symbols":["AAPL"]}'."""
+    from tools.registry import all_tools, call, get_tool
+
+    if name is None:
+        for one in all_tools().values():
+            typer.echo(f"{one.name:14} {one.effect:8} {one.description}")
+        return
+    text = sys.stdin.read() if arguments == "-" else arguments
+    with desk_here() as desk:
+        runtime = desk.product.runtime
+        unit = runtime.write if get_tool(name).writes else runtime.read
+        done = unit(desk.principal, lambda ctx: call(ctx, name, text))
+    body = {"ok": done.ok, "ref": done.ref, **({"result": dict(done.result)} if done.ok
+                                                else {"error": dict(done.error or {})})}
+    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    if not done.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def confirm(proposal_id: Annotated[str, typer.Argument(help="Id of a pending proposal.")]) -> None:
+    """Confirm one order at this terminal, never through a pipe. Example: cornerman confirm prop_01j…."""
+    from app.talk import confirm_and_settle
+    from app.terminal import person
+
+    with person() as terminal, desk_here() as desk:
+        said = asyncio.run(confirm_and_settle(desk, proposal_id, terminal))
+    typer.echo(said or "Not confirmed; nothing was sent.")
+    if not said:
+        raise typer.Exit(1)
+
+
+@app.command()
+def decline(proposal_id: Annotated[str, typer.Argument(help="Id of a pending proposal.")],
+            reason: Annotated[str, typer.Option(help="Why.")] = "") -> None:
+    """Decline one proposal. Example: cornerman decline prop_01j… --reason "too late"."""
+    from services.orders.proposal import decline as decline_proposal
+    from services.orders.proposal import summary
+
+    with desk_here() as desk:
+        done = desk.product.runtime.write(
+            desk.principal, lambda ctx: decline_proposal(ctx, proposal_id, reason))
+    typer.echo(f"{summary(done)}: declined.")
+
+
+@app.command()
+def halt(reason: Annotated[str, typer.Argument(help="Why.")] = "halted at the terminal",
+         cancel_working: Annotated[bool, typer.Option(help="Cancel everything that works.")]
+         = False) -> None:
+    """Stop every order at once; cancels stay allowed. Example: cornerman halt "news"."""
+    from services.orders import switch
+
+    with desk_here() as desk:
+        desk.product.runtime.write(desk.principal, lambda ctx: switch.halt(
+            ctx, reason, cancel_working=cancel_working))
+    typer.echo(f"HALTED: {reason}")
+
+
+@app.command()
+def resume(reason: Annotated[str, typer.Argument(help="Why it is safe.")]) -> None:
+    """Allow orders again. Example: cornerman resume "checked the book"."""
+    from services.orders import switch
+
+    with desk_here() as desk:
+        now = desk.product.runtime.write(desk.principal, lambda ctx: switch.resume(ctx, reason))
+    typer.echo(f"{now.state.value}: {reason}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this release, as its owner. Example: cornerman migrate."""
+    from services import schema
+
+    settings = settings_now()
+    settings.cornerman_home.mkdir(parents=True, exist_ok=True)
+    owner, runtime = settings.owner_database_url, settings.runtime_database_url
+    schema.upgrade(owner, runtime_role=schema.runtime_role_of(runtime, owner))
+    typer.echo(f"The database is at revision {schema.head()}.")
+
+
+@app.command()
+def login() -> None:
+    """Print a new one-time login link for the page. Example: cornerman login."""
+    from app.http.server import login_link
+    from services.identity.user import LOCAL_USER, find_user
+
+    with desk_here() as desk:
+        settings = desk.product.settings
+        user = desk.product.runtime.read(desk.principal, lambda ctx: find_user(ctx, LOCAL_USER))
+        address = settings.public_base_url or f"http://{settings.host}:{settings.port}"
+        link = login_link(desk.product, user, address) if user else ""
+    if not link:
+        raise refuse("FEATURE_OFF", feature="The login link", reason="a served installation logs "
+                     "in by name and password", todo=f"Open {address}.")
+    typer.echo(link)
+
+
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """Examine this installation: schema, guards, invariants, audit chain. Example: cornerman doctor."""
+    from app.doctor import examine
+
+    with desk_here() as desk:
+        findings = examine(desk)
+    if as_json:
+        typer.echo(json.dumps([finding.body() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.said}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@audit_app.command("verify")
+def audit_verify(as_json: JsonFlag = False) -> None:
+    """Recompute the chain and compare it with its anchors. Example: cornerman audit verify."""
+    from services import audit
+
+    with desk_here() as desk:
+        verdict = desk.product.runtime.read(desk.principal, audit.verify)
+    body: dict[str, Any] = {"ok": verdict.ok, "events": verdict.count, "head": verdict.last_hash,
+                            "broken_at": verdict.broken_at, "reason": verdict.reason}
+    said = (f"{verdict.count} events, every link holds. Head {verdict.last_hash}" if verdict.ok else
+            f"The chain breaks at {verdict.broken_at}: {verdict.reason}")
+    typer.echo(json.dumps(body) if as_json else said)
+    if not verdict.ok:
+        raise typer.Exit(1)
+
+
+@audit_app.command("export")
+def audit_export() -> None:
+    """Print every event as one JSON line; it verifies offline. Example: cornerman audit export > a.jsonl."""
+    from services import audit
+
+    with desk_here() as desk:
+        lines = desk.product.runtime.read(desk.principal, lambda ctx: list(audit.export_lines(ctx)))
+    for line in lines:
+        typer.echo(line)
+
+
+@ledger_app.command("rebuild")
+def ledger_rebuild(check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False,
+                   as_json: JsonFlag = False) -> None:
+    """Fold all entries again and compare with the snapshots. Example: cornerman ledger rebuild --check."""
+    from app.terminal import person
+    from services.ledger import rebuild
+
+    with desk_here() as desk:
+        runtime, me = desk.product.runtime, desk.principal
+        found = runtime.read(me, rebuild.check)
+        if found and not check:
+            with person() as terminal:
+                terminal.write(f"{len(found)} differences. Write the snapshots anew? [y/N] ")
+                if terminal.readline().strip().lower() in ("y", "yes"):
+                    runtime.write(me, rebuild.rebuild)
+                    found = runtime.read(me, rebuild.check)
+    rows = [str(difference) for difference in found]
+    typer.echo(json.dumps({"differences": rows}) if as_json else
+               "\n".join(rows) or "Snapshots equal the entries.")
+    if rows:
+        raise typer.Exit(1)
+
+
+@key_app.command("add")
+def key_add(name: Annotated[str, typer.Argument(help="What it is for.")],
+            scope: Annotated[list[str] | None, typer.Option(help="read, propose, confirm or admin; "
+                                                            "may be given again.")] = None,
+            days: Annotated[int, typer.Option(min=1, max=366, help="Days until it ends.")]
+            = 90) -> None:
+    """Make an API key and print it this once. Example: cornerman key add notebook --scope read."""
+    from services.identity.key import issue_key
+
+    with desk_here() as desk:
+        _, text = desk.product.runtime.write(desk.principal, lambda ctx: issue_key(
+            ctx, name, scopes=frozenset(scope or ["read"]), days=days))
+    typer.echo(text)
+
+
+@key_app.command("list")
+def key_list() -> None:
+    """List the API keys. Example: cornerman key list."""
+    from services.identity.key import list_keys
+
+    with desk_here() as desk:
+        for one in desk.product.runtime.read(desk.principal, list_keys):
+            typer.echo(f"{one.id}  {one.name}  {','.join(one.scopes)}")
+
+
+@key_app.command("revoke")
+def key_revoke(key_id: Annotated[str, typer.Argument(help="Id from `key list`.")]) -> None:
+    """End an API key at once. Example: cornerman key revoke ck_01j…."""
+    from services.identity.key import revoke_key
+
+    with desk_here() as desk:
+        desk.product.runtime.write(desk.principal, lambda ctx: revoke_key(ctx, key_id))
+    typer.echo(f"{key_id} is revoked.")

@@ -1,0 +1,189 @@
+"""Owns the terminal's side of a conversation: what is typed, what is drawn, and the confirm prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from agent import conversation
+from agent.events import TERMINAL, Envelope
+from agent.follow import follow
+from agent.log import Cursor, head
+from app.background import start_loops
+from app.home_lock import hold_home
+from app.wiring import Product, open_first_user, prepare_database
+from services.identity.user import principal_of
+from services.kit.context import Principal, Surface
+from services.kit.errors import refuse
+from services.orders import confirm, proposal, store
+from services.orders.order import ENDED, Status
+
+_SETTLE_S = 10.0
+_LOOK_S = 0.05
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A product and the person at this terminal."""
+
+    product: Product
+    principal: Principal
+
+    def close(self) -> None:
+        """Close the database."""
+        self.product.close()
+
+
+def open_desk(product: Product) -> Desk:
+    """Bring the database up to date and take the local owner's seat at this terminal."""
+    prepare_database(product)
+    user = open_first_user(product)
+    return Desk(product, principal_of(user, Surface.CLI, "terminal"))
+
+
+@asynccontextmanager
+async def working(desk: Desk) -> AsyncIterator[None]:
+    """Run the product's loops here, unless a server on the same home already does."""
+    async with AsyncExitStack() as stack:
+        if stack.enter_context(hold_home(desk.product.settings.cornerman_home)):
+            await stack.enter_async_context(start_loops(desk.product))
+        yield
+        await desk.product.coach.close()
+
+
+@contextmanager
+def person() -> Iterator[TextIO]:
+    """Yield the terminal of a person, never a pipe. Raises `NO_TTY`."""
+    try:
+        terminal = open("/dev/tty", "r+", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115
+    except OSError as error:
+        raise refuse("NO_TTY") from error
+    with terminal:
+        yield terminal
+
+
+async def ask(desk: Desk, conversation_id: str, text: str) -> AsyncIterator[Envelope]:
+    """Send one message and yield the events of its run, the terminal one last."""
+    runtime, principal = desk.product.runtime, desk.principal
+    place: Cursor = await runtime.read_async(principal, lambda ctx: head(ctx, conversation_id))
+    posted = await runtime.write_async(
+        principal, lambda ctx: conversation.post_message(ctx, conversation_id, text))
+    desk.product.coach.start(principal, posted.run_id)
+    stream = follow(runtime, desk.product.bus, principal, conversation_id, after=place)
+    async for envelope in stream:
+        yield envelope
+        if envelope.run == posted.run_id and envelope.type in TERMINAL:
+            await stream.aclose()  # type: ignore[attr-defined]
+            return
+
+
+class Drawing:
+    """Draws events as lines of text; remembers which proposals wait."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self.pending: list[str] = []
+
+    def draw(self, envelope: Envelope) -> None:
+        """Draw one event."""
+        body = envelope.body
+        match envelope.type:
+            case "tool.started":
+                self._say(f"  · {body['label']} …")
+            case "tool.finished":
+                self._say(f"  {'✓' if body['ok'] else '✗'} {body['name']}{_sources(envelope)}")
+            case "text.done":
+                self._say(f"\n{body['text']}\n")
+                for mark in body.get("marks", ()):
+                    self._say(f"  [{mark['kind']}] {mark['text']}")
+            case "proposal.pending":
+                self.pending.append(str(body["proposal_id"]))
+            case "run.error":
+                self._say(f"\n{body['message']} ({body['code']})\n")
+            case _:
+                return
+
+
+def _sources(envelope: Envelope) -> str:
+    sources = envelope.body.get("source", ())
+    if not sources:
+        return ""
+    first = sources[0]
+    return (f"  [{first.get('provenance', '')} {first['provider']} {first['dataset']}, "
+            f"as of {first['as_of'][:19].replace('T', ' ')}]")
+
+
+def json_line(envelope: Envelope) -> str:
+    """Return an event as one JSON line."""
+    return json.dumps(envelope.wire(), ensure_ascii=False)
+
+
+def confirm_here(desk: Desk, proposal_id: str, terminal: TextIO) -> bool:
+    """Show the card on the person's terminal, ask, and confirm exactly what was shown.
+
+    Paper asks for `y`; a live order asks for what the card says to type. Returns False when the
+    person does not want it. Raises what `confirm` raises.
+    """
+    runtime, principal = desk.product.runtime, desk.principal
+    shown = runtime.write(principal, lambda ctx: confirm.issue(ctx, proposal_id))
+    terminal.write(card_text(shown.card))
+    wanted = shown.card.typed
+    prompt = wanted.prompt if wanted else "Confirm this order? [y/N]"
+    terminal.write(f"{prompt} ")
+    typed = terminal.readline().strip()
+    if not typed or (wanted is None and typed.lower() not in ("y", "yes")):
+        return False
+    confirm.confirm(runtime, principal, confirm.Attempt(
+        proposal_id=proposal_id, token=shown.token, version=shown.version,
+        order_hash=shown.order_hash, typed=typed if wanted else None))
+    return True
+
+
+def card_text(card: object) -> str:
+    """Return the card as lines for a terminal; the words are the service's."""
+    title, lines = card.title, card.lines  # type: ignore[attr-defined]
+    width = max(len(line.label) for line in lines)
+    rows = [f"  {line.label:<{width}}  {line.value}{f'  ({line.note})' if line.note else ''}"
+            for line in lines]
+    warnings = [f"  ! {warning}" for warning in card.warnings]  # type: ignore[attr-defined]
+    rule = "─" * 60
+    return "\n".join(["", rule, f"  {title}", rule, *rows, *warnings, rule, ""])
+
+
+async def settled(desk: Desk, proposal_id: str) -> str:
+    """Wait a bounded time for the order of a proposal to end; return the state in words."""
+    runtime, principal = desk.product.runtime, desk.principal
+    for _ in range(int(_SETTLE_S / _LOOK_S)):
+        order = await runtime.read_async(
+            principal, lambda ctx: store.find_order_of(ctx, proposal_id))
+        if order is not None and order.state in ENDED:
+            break
+        await asyncio.sleep(_LOOK_S)
+    return await runtime.read_async(principal, lambda ctx: order_words(ctx, proposal_id))
+
+
+def order_words(ctx: object, proposal_id: str) -> str:
+    """Return where a proposal and its order stand, in one line."""
+    found = proposal.get_proposal(ctx, proposal_id)  # type: ignore[arg-type]
+    order = store.find_order_of(ctx, proposal_id)  # type: ignore[arg-type]
+    if order is None:
+        if found.status is Status.CONFIRMED:
+            return f"{proposal.summary(found)}: confirmed."
+        return f"{proposal.summary(found)}: {found.status.value}. {found.status_reason}".strip()
+    filled = f", {order.filled_quantity:f} filled at {order.avg_price:f}" if order.avg_price else ""
+    return (f"{proposal.summary(found)}: {order.state.value.lower().replace('_', ' ')}{filled} "
+            f"({order.id})")
+
+
+def read_line() -> str | None:
+    """Return one typed line, or None at the end of input."""
+    sys.stdout.write("you> ")
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    return line.strip() if line else None
