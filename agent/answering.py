@@ -20,6 +20,7 @@ from agent.events import (
 )
 from agent.model.port import AssistantStep, Model, ModelRequest, StepDone, TextDelta, ToolCall
 from agent.model.port import TextReset as ModelReset
+from agent.names import company_names
 from agent.pinned import pinned
 from agent.projection import project
 from agent.provenance import arguments_of
@@ -68,14 +69,15 @@ class Answering:
                 return stop
 
     async def _prepare(self) -> None:
-        def load(ctx: Context) -> tuple[list[Entry], Reality, bool]:
+        def load(ctx: Context) -> tuple[list[Entry], Reality, bool, dict[str, str]]:
             return (
                 read_entries(ctx, self.state.run.conversation_id),
                 self.state.parts.look(ctx),
                 day_is_spent(ctx, self.state.agent.user_id),
+                company_names(ctx),
             )
 
-        self.state.entries, self.state.reality, spent = await self.state.read(load)
+        self.state.entries, self.state.reality, spent, names = await self.state.read(load)
         words = next(
             (
                 entry.text
@@ -85,7 +87,7 @@ class Answering:
             "",
         )
         history = [entry for entry in self.state.entries if entry.run_id != self.state.run.id]
-        self.state.turn = Turn(words, history)
+        self.state.turn = Turn(words, history, names=names)
         self._system = await self.state.read(
             lambda ctx: pinned(ctx, self.state.reality, self.state.turn.intent)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -34,6 +34,77 @@ _REFERS = re.compile(
     r"\b(?:it|that|this|them|those|the (?:trade|plan|order|setup|card|position)"
     r"|same|as (?:planned|sized)|go ahead)\b",
     re.IGNORECASE,
+)
+_COMMON = frozenset(
+    [
+        "a",
+        "all",
+        "am",
+        "an",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "big",
+        "by",
+        "can",
+        "do",
+        "for",
+        "go",
+        "good",
+        "had",
+        "has",
+        "he",
+        "her",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "is",
+        "it",
+        "low",
+        "ma",
+        "me",
+        "my",
+        "new",
+        "next",
+        "no",
+        "now",
+        "of",
+        "on",
+        "one",
+        "open",
+        "or",
+        "out",
+        "own",
+        "play",
+        "real",
+        "run",
+        "see",
+        "so",
+        "some",
+        "tell",
+        "that",
+        "the",
+        "they",
+        "this",
+        "to",
+        "two",
+        "up",
+        "us",
+        "very",
+        "was",
+        "way",
+        "we",
+        "well",
+        "what",
+        "who",
+        "will",
+        "with",
+        "you",
+    ]
 )
 _NUMBER_FIELDS = ("limit_price", "stop_price", "entry_limit", "target", "stop", "level")
 
@@ -64,11 +135,21 @@ class Grounds:
     orders: frozenset[str] = frozenset()
     refs: frozenset[str] = frozenset()
     watched: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, symbol: str) -> bool:
-        """Return True when the person's own words of this turn hold the symbol."""
+        """Return True when the person's own words of this turn hold the symbol or its company.
+
+        A symbol that is a common word as well must stand in capitals: `buy it` is not `IT`.
+        """
+        said = own_words(self.text)
+        flags = 0 if symbol.lower() in _COMMON else re.IGNORECASE
         pattern = rf"(?<![A-Za-z0-9]){re.escape(symbol)}(?![A-Za-z0-9])"
-        return re.search(pattern, own_words(self.text), re.IGNORECASE) is not None
+        company = self.aliases.get(symbol)
+        return re.search(pattern, said, flags) is not None or (
+            company is not None
+            and re.search(rf"\b{re.escape(company)}\b", said, re.IGNORECASE) is not None
+        )
 
     def knows(self, symbol: str) -> bool:
         """Return True when the symbol comes from the person, the book, or clean results."""

@@ -31,11 +31,15 @@ class Rejected(Exception):
 
 @dataclass(slots=True)
 class Turn:
-    """What one turn is about: the person's words, and every result so far."""
+    """What one turn is about: the person's words, and every result so far.
+
+    `names` are the company names that the person may say instead of a symbol.
+    """
 
     text: str
     history: list[Entry] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def intent(self) -> Intent:
@@ -57,6 +61,7 @@ class Turn:
             held[symbol] = held.get(symbol, Decimal(0)) + quantity
         return Grounds(
             text=self.text,
+            aliases=self.names,
             held=held,
             clean_symbols=frozenset(symbols),
             basis=basis_of(past),

@@ -14,6 +14,7 @@ from agent.order_rules import broken_rules
 from agent.toolbox import Toolbox
 from app.look import look
 from services.kit.work import Runtime
+from services.market.feed import Feed
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
 from services.orders.proposal import list_proposals
@@ -22,7 +23,7 @@ from tests.conftest import build_runtime
 
 @pytest.fixture
 def real(database, clock, settings) -> Iterator[Runtime]:
-    made = build_runtime(database, clock, settings, **{})
+    made = build_runtime(database, clock, settings)
     made.ports[Broker] = PaperBroker()
     yield made
     made.threads.shutdown(wait=True)
@@ -30,7 +31,9 @@ def real(database, clock, settings) -> Iterator[Runtime]:
 
 async def _say(real, owner, conversation_id, text):
     posted = real.write(owner, lambda ctx: conversation.post_message(ctx, conversation_id, text))
-    rules = RuleModel()
+    feed = real.ports[Feed]
+    listed = real.read(owner, lambda ctx: [(one.symbol, one.name) for one in feed.instruments(ctx)])
+    rules = RuleModel(listed)
     coach = Coach(real, model=rules, fallback=rules, toolbox=Toolbox(), look=look)
     await coach.run(owner, posted.run_id)
     items = real.read(owner, lambda ctx: conversation.messages(ctx, conversation_id))["items"]
@@ -49,6 +52,13 @@ async def test_a_plan_and_buy_it_make_one_card(real, owner):
     events = real.read(owner, lambda ctx: replay(ctx, opened.id, limit=1000))
     assert [event.type for event in events].count("proposal.pending") == 1
     assert broken_rules(events) == []
+
+
+async def test_an_order_by_company_name_in_lower_case_makes_its_card(real, owner):
+    opened = real.write(owner, conversation.start)
+    said = await _say(real, owner, opened.id, "buy 5 microsoft")
+    cards = real.read(owner, lambda ctx: list_proposals(ctx, "pending"))
+    assert [(card.order.symbol, card.order.quantity) for card in cards] == [("MSFT", 5)], said
 
 
 @pytest.mark.parametrize(

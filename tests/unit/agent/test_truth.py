@@ -14,6 +14,7 @@ from agent.facts import facts_of
 from agent.figures import figures_in
 from agent.grounding import Verdict, judge
 from agent.intent import Intent, intent_of
+from agent.names import build_names
 from agent.provenance import Grounds, basis_of, check_call
 from agent.reality import Card, Deal, Reality
 from agent.transcript import Entry, Result
@@ -110,6 +111,22 @@ def _order(**more):
 )
 def test_values_with_an_origin_pass(text, arguments):
     check_call(arguments, _grounds(text, orders=frozenset({"ord_1"})))
+
+
+def test_a_company_name_names_its_symbol_and_a_common_word_does_not():
+    names = build_names(
+        {
+            "AAPL": "Apple Inc.",
+            "IT": "Gartner",
+            "MSFT": "Microsoft Corp",
+            "X": "Sell Everything Corp",
+        }
+    )
+    assert names == {"AAPL": "apple", "IT": "gartner", "MSFT": "microsoft"}
+    check_call(_order(), _grounds("buy 5 apple", basis=(), aliases=names))
+    check_call(_order(symbol="IT"), _grounds("buy 5 IT", basis=(), aliases=names))
+    with pytest.raises(Refusal, match="PROVENANCE_REFUSED"):
+        check_call(_order(symbol="IT"), _grounds("buy 5 of it", basis=(), aliases=names))
 
 
 def test_a_held_quantity_passes_when_the_words_ask_for_all_or_half():
