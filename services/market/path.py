@@ -125,7 +125,7 @@ def _closes(seed: str, row: DayRow, count: int, tick: int, turns: tuple[int, int
     for end in sorted(knots):
         closes += _bridge(noise[start + 1 : end + 1], value, knots[end], spread)
         start, value = end, knots[end]
-    return [*(_snap(_fold(close, row), row, tick) for close in closes[:-1]), row.c]
+    return [*(_snap(_fold(close, row, tick), row, tick) for close in closes[:-1]), row.c]
 
 
 def _bridge(noise: Sequence[int], start: int, end: int, spread: int) -> list[int]:
@@ -135,10 +135,11 @@ def _bridge(noise: Sequence[int], start: int, end: int, spread: int) -> list[int
     return [start + (walk[at] * spread + drift * (at + 1) // steps) // _WILD for at in range(steps)]
 
 
-def _fold(price: int, row: DayRow) -> int:
-    """Reflect a price at the day's range, so that it does not stick to the extremes."""
-    width = row.h - row.l
+def _fold(price: int, row: DayRow, tick: int) -> int:
+    """Reflect a price inside the day's range, two ticks from the extremes where there is room."""
+    margin = 2 * tick if row.h - row.l > 8 * tick else 0
+    low, width = row.l + margin, row.h - row.l - 2 * margin
     if width == 0:
-        return row.l
-    place = (price - row.l) % (2 * width)
-    return row.l + (place if place <= width else 2 * width - place)
+        return low
+    place = (price - low) % (2 * width)
+    return low + (place if place <= width else 2 * width - place)
