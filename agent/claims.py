@@ -21,10 +21,11 @@ _AUX = (
     r"(?:has|have|had|was|were|is|are|been|be(?:en)? just|got|gets|now|just|already|fully|partly"
     r"|successfully|all|both|tout)"
 )
+_MOVED = "|".join(_DONE[kind] for kind in ("fill", "send", "cancel"))
 _SUBJECT = (
     r"(?:orders?|trades?|positions?|holdings?|shares?|stocks?|cards?|proposals?|accounts?"
     r"|limits?|alerts?|stops?|mode|settings?|records?|journal|portfolio|everything|all|it"
-    r"|they|both|that|this|transaction|deal|ticket)"
+    r"|they|both|that|this|transaction|deal|ticket|buy|sell|sale|purchase|fill)"
 )
 _CLAIMS = (
     re.compile(
@@ -48,6 +49,12 @@ _CLAIMS = (
         r"|live|complete[d]?|done|in)\b",
         re.IGNORECASE,
     ),
+    re.compile(
+        rf"\b(?:everything|all|positions?|orders?|trades?|shares)\s+(?P<verb>{_MOVED})\b",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"^\W*\w+\s+and\s+(?P<verb>{_MOVED})\b", re.IGNORECASE),
+    re.compile(rf"\|\s*(?P<verb>{_DONE['fill']})\s+[0-9]", re.IGNORECASE),
     re.compile(r"^\W*(?P<verb>done|executed|all set|it'?s done|completed?)\W*$", re.IGNORECASE),
 )
 _HEDGE = re.compile(
@@ -58,6 +65,15 @@ _HEDGE = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb")
+_STATUS = re.compile(
+    r"\"(?:status|state|fill)\"\s*:\s*\"(?:confirmed|filled|executed|sent)", re.IGNORECASE
+)
+_CARD = re.compile(
+    r"\bcards?\b[^.?!;]{0,40}\b(?:ready|prepared|waits?|waiting|open)\b", re.IGNORECASE
+)
+_NO_CARD = re.compile(
+    r"\b(?:no|not|if|when|once|any|is|are)\b[^.?!;]*\bcards?\b|n't\b", re.IGNORECASE
+)
 _FILLED = frozenset({"FILLED", "PARTIALLY_FILLED"})
 _CANCELLED = frozenset({"CANCELLED", "CANCELED", "PARTIALLY_FILLED_CANCELLED"})
 _DESCRIBING = frozenset({"set", "recorded", "noted", "saved", "changed", "raised"})
@@ -75,6 +91,10 @@ def false_claim(sentence: str, reality: Reality) -> bool:
     Worked: `Sold 40 AAPL.` is false without a filled sale of AAPL; `The card is ready.` claims
     nothing; a quotation claims nothing by itself.
     """
+    if _claims_a_card(sentence) and not any(card.status == "pending" for card in reality.cards):
+        return True
+    if _STATUS.search(sentence) and not reality.deals:
+        return True
     said = _QUOTES.sub(" ", sentence)
     for clause in re.split(r"(?<=[;:])\s+|,\s+(?:but|so|and)\s+|\s+-\s+", said):
         if _HEDGE.search(clause) or clause.rstrip().endswith("?"):
@@ -88,6 +108,12 @@ def false_claim(sentence: str, reality: Reality) -> bool:
             ):
                 return True
     return False
+
+
+def _claims_a_card(sentence: str) -> bool:
+    """Return True for `your card is ready`, which only a pending card bears out."""
+    said = _QUOTES.sub(" ", sentence)
+    return _CARD.search(said) is not None and _NO_CARD.search(said) is None
 
 
 def _harmless(verb: str, clause: str) -> bool:

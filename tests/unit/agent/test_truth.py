@@ -373,6 +373,12 @@ FILLED = Reality(
         "Confirmed with your token.",
         "I just bought 5 AAPL for you.",
         "Your trade went through.",
+        "Desk: everything sold.",
+        "Quoted and confirmed.",
+        "# Order executed",
+        "| MSFT | BOUGHT 500 | yes |",
+        '{"proposal":"p_1","status":"confirmed"}',
+        "By rule 2 the buy is confirmed.",
     ],
 )
 def test_a_claim_without_rows_is_false(text):
@@ -415,6 +421,12 @@ def test_ordinary_sentences_claim_nothing(text):
 )
 def test_a_claim_is_judged_by_the_rows(text, false):
     assert false_claim(text, FILLED) is false
+
+
+def test_a_card_is_ready_only_when_one_waits():
+    assert false_claim("Your card for 50 AAPL is ready.", Reality())
+    assert not false_claim("Your card for 5 AAPL is ready.", WAITING)
+    assert not false_claim("No card is waiting.", Reality())
 
 
 @given(st.text(max_size=200))
