@@ -71,4 +71,4 @@ def _alarm(ctx: Context, subject: str, message: str) -> None:
 
 def plain_facts(facts: Mapping[str, object]) -> dict[str, str]:
     """Return a refusal's facts as text, for the audit and for a stored answer."""
-    return {name: str(value) for name, value in facts.items()}
+    return {name: str(value) for name, value in facts.items() if name != "field"}

@@ -172,17 +172,17 @@ def confirm(runtime: Runtime, principal: Principal, attempt: Attempt, *, key: st
 def confirmed_order(ctx: Context, row: Row[Any]) -> Confirmed[Order]:
     """Return the proof of an order that `redeem` queued, read anew from the rows it left.
 
-    The order's bytes, its hash, the proposal's hash and one burned token must all agree; anything
-    else is a broken invariant and nothing is sent.
+    The order's bytes, its hash, the proposal's hash and one burned token must all agree. Raises
+    `ORDER_HASH_MISMATCH` otherwise; then nothing may be sent.
     """
     found = ctx.db.row(select(confirm_tokens).where(confirm_tokens.c.id == row.token_id))
     proposal = proposal_row(ctx, row.proposal_id)
     hashes = {row.order_hash, stored_hash(row.order_json), proposal.order_hash,
               found.order_hash if found else ""}
-    check(len(hashes) == 1, "an order is what was confirmed", order=row.id)
-    check(found is not None and found.proposal_id == row.proposal_id
-          and found.used_at is not None and found.outcome == "confirmed"
-          and proposal.status == Status.CONFIRMED, "an order has one burned token", order=row.id)
+    burned = (found is not None and found.proposal_id == row.proposal_id
+              and found.used_at is not None and found.outcome == "confirmed")
+    if len(hashes) != 1 or not burned or proposal.status != Status.CONFIRMED:
+        raise refuse("ORDER_HASH_MISMATCH", order=row.id)
     return Confirmed(value=order_from_json(row.order_json), proposal_id=row.proposal_id,
                      order_id=row.id, confirmed_by=row.confirmed_by,
                      confirmed_at=row.confirmed_at, seal=_SEAL)

@@ -42,6 +42,7 @@ from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
 from services.orders.settle import has_news, settle, settle_outcome
 from services.orders.store import OrderView, change_order, locked_row, order_row
+from services.orders.switch import freeze
 from services.orders.tables import order_intents, submit_attempts
 
 _log = structlog.get_logger("orders")
@@ -166,14 +167,16 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
         release(ctx, order_id)
         change_order(ctx, row, Event.EXPIRE, reason="its confirmation ran out before sending")
         return True, None
-    confirmed = confirmed_order(ctx, row)
+    try:
+        confirmed = confirmed_order(ctx, row)
+    except Refusal as refusal:
+        freeze(ctx, f"order {order_id} is not what was confirmed", subject=order_id)
+        return _deny(ctx, row, refusal), None
     verdicts, refusal = _claim_guards(ctx, row)
     if refusal is not None and refusal.kind is Kind.DATA:
         return False, None
     if refusal is not None:
-        release(ctx, order_id)
-        change_order(ctx, row, Event.DENY, reason=f"{refusal.code}: {refusal.message}"[:300])
-        return True, None
+        return _deny(ctx, row, refusal), None
     row = change_order(ctx, row, Event.CLAIM, epoch=row.epoch + 1, claimed_at=now)
     number = len(ctx.db.rows(select(submit_attempts.c.number).where(
         submit_attempts.c.order_id == order_id).order_by(submit_attempts.c.number))) + 1
@@ -184,6 +187,12 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
     row = change_order(ctx, row, Event.SEND)
     reach("execute.before_attempt_commit")
     return True, _Claim(confirmed, row.epoch)
+
+
+def _deny(ctx: Context, row: Row[Any], refusal: Refusal) -> bool:
+    release(ctx, row.id)
+    change_order(ctx, row, Event.DENY, reason=f"{refusal.code}: {refusal.message}"[:300])
+    return True
 
 
 def _claim_guards(ctx: Context, row: Row[Any]) -> tuple[str, Refusal | None]:

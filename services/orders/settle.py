@@ -184,22 +184,17 @@ def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
     row = change_order(ctx, row, Event.PART_FILL if remaining else Event.FILL,
                        reason="" if remaining else "filled", filled_quantity=total,
                        avg_price=_average(ctx, row.id))
-    journal.record_execution(ctx, journal.Execution(
-        order_id=row.id, exec_id=made.exec_id, portfolio_id=row.portfolio_id,
-        symbol=order.symbol, side=order.side.value, quantity=made.quantity, price=made.price,
-        commission=made.commission, currency=order.currency, at=made.at,
-        provenance=made.provenance, source=row.broker, proposal_id=row.proposal_id,
-        run_id=row.run_id, conversation_id=row.conversation_id, pnl=posted.pnl,
-        facts=_why(order)))
+    journal.record_execution(
+        ctx, order_id=row.id, exec_id=made.exec_id, symbol=order.symbol, side=order.side.value,
+        quantity=made.quantity, price=made.price, commission=made.commission,
+        currency=order.currency, at=made.at, provenance=made.provenance,
+        portfolio_id=row.portfolio_id, pnl=posted.pnl, source=row.broker,
+        proposal_id=row.proposal_id, run_id=row.run_id, conversation_id=row.conversation_id,
+        plan=order.basis_ref or "")
     put(ctx, "position.changed", row.portfolio_id, {
         "portfolio_id": row.portfolio_id, "symbol": order.symbol, "order_id": row.id,
         "exec_id": made.exec_id, "batch_seq": posted.seq}, dedupe=f"fill:{made.exec_id}")
     return row
-
-
-def _why(order: Order) -> dict[str, Any]:
-    attached = {"protective_stop": order.protective_stop, "basis_ref": order.basis_ref}
-    return {name: value for name, value in attached.items() if value is not None}
 
 
 def _fill_values(ctx: Context, row: Row[Any], order: Order, made: BrokerFill) -> dict[str, Any]:

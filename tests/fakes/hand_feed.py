@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from services.kit.context import Context
 from services.kit.errors import refuse
+from services.market.bar import Bar
 from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.instrument import Instrument
 from services.market.quote import Provenance, Quote
@@ -36,12 +37,18 @@ class HandFeed:
         self.prints: dict[str, list[Tick]] = {name: [] for name in PRICES}
         self.split_list: list[Split] = []
         self.broken = False
+        self.minute_volume: Decimal | None = None
 
     def _quote(self, symbol: str, bid: str, ask: str) -> Quote:
         low, high = Decimal(bid), Decimal(ask)
         return Quote(symbol=symbol, instrument_id=f"XNAS:{symbol}", bid=low, ask=high,
                      last=(low + high) / 2, bid_size=Decimal(100), ask_size=Decimal(100),
                      ts=self.time, provenance=self.provenance, source="hand", currency="USD")
+
+    def _minute(self, symbol: str) -> Bar:
+        last = self.quotes[symbol].last
+        return Bar(t_open=self.time - timedelta(minutes=1), t_close=self.time, o=last, h=last,
+                   l=last, c=last, v=self.minute_volume or Decimal(0))
 
     def set(self, symbol: str, bid: str, ask: str, **changes: object) -> None:
         """Quote `symbol` anew at the feed's time."""
@@ -80,7 +87,8 @@ class HandFeed:
 
     def bars(self, _ctx: Context, symbol: str, timeframe: str, count: int, *,
              include_partial: bool = False) -> BarSeries:
-        return BarSeries(symbol, timeframe, (), self.provenance, "hand", self.time, "")
+        made = () if self.minute_volume is None else (self._minute(symbol),)
+        return BarSeries(symbol, timeframe, made, self.provenance, "hand", self.time, "")
 
     def tape(self, ctx: Context, symbol: str, after: datetime, until: datetime) -> list[Tick]:
         self.as_of(ctx)

@@ -97,13 +97,36 @@ def test_a_stop_sells_when_it_is_touched(desk, feed):
 
 
 def test_a_large_order_fills_in_parts_of_a_tenth_of_the_volume(desk, feed):
-    order_id = desk.buy(quantity="300", type="limit", limit_price="189.00")
-    desk.work()
-    feed.trade("AAPL", "188.00", size="1000")
+    feed.minute_volume = Decimal(1000)
+    order_id = desk.buy(quantity="300")
     desk.work()
     part = desk.order(order_id)
-    # The order met an unknown volume on arrival, which is no limit of its own.
-    assert part.state in (State.PARTIALLY_FILLED, State.FILLED)
+    assert (part.state, part.filled_quantity) == (State.PARTIALLY_FILLED, Decimal(100))
+    assert desk.cash().reserved.amount == Decimal("38402.00")  # 200 x 192.01 still waits
+    feed.trade("AAPL", "190.05", size="500")
+    desk.work()
+    assert desk.order(order_id).filled_quantity == Decimal(150)
+    feed.trade("AAPL", "190.05", size="100000")
+    desk.work()
+    whole = desk.order(order_id)
+    assert (whole.state, desk.held("AAPL")) == (State.FILLED, Decimal(300))
+    assert desk.cash().reserved.amount == 0
+    assert sum(row.commission for row in desk.rows(fills, fills.c.id)) == Decimal("1.50")
+
+
+@pytest.mark.fault("F048")
+def test_a_partly_filled_order_that_is_cancelled_keeps_its_fill_and_frees_the_rest(desk, feed):
+    from services.orders import execute
+
+    feed.minute_volume = Decimal(100)
+    order_id = desk.buy(quantity="50")
+    desk.work()
+    desk.write(lambda ctx: execute.cancel(ctx, order_id))
+    desk.work()
+    order = desk.order(order_id)
+    assert (order.state, order.filled_quantity) == (State.CANCELLED, Decimal(10))
+    assert desk.held("AAPL") == 10
+    assert desk.cash().reserved.amount == 0
 
 
 def test_a_day_order_ends_at_the_close_and_frees_its_cash(desk, feed):
