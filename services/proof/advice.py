@@ -1,0 +1,99 @@
+"""Owns the invariants of advice: only on green data (I7), the same bytes behind each hash (I8)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zlib
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from services.kit.canonical import canonical, tagged_hash
+from services.kit.context import Context
+from services.kit.errors import Refusal
+from services.ledger.store import read_batches
+from services.ledger.tables import ledger_batches, portfolios
+from services.market.tables import dq_snapshots
+from services.orders.order import stored_hash
+from services.orders.tables import order_intents, proposals, submit_attempts
+from services.proof.violation import Violation, Violations, all_rows, find_table, read_object
+from services.trade.tables import trade_advice
+
+
+def no_advice_on_bad_data(ctx: Context) -> Violations:
+    """Yield I7: proposals and advice without a green data-quality snapshot of their symbol."""
+    green = {row.id: json.loads(row.symbols) for row in all_rows(ctx, dq_snapshots) if row.green}
+    for card in all_rows(ctx, proposals):
+        symbol = (read_object(card.order_json) or {}).get("symbol")
+        if card.kind == "order" and symbol not in green.get(card.dq_snapshot_id, ()):
+            yield Violation("I7", "a proposal rests on no green data", (card.id,))
+    for row in all_rows(ctx, trade_advice):
+        if row.symbol not in green.get(row.dq_snapshot_id, ()):
+            yield Violation("I7", "advice rests on no green data", (row.ref,))
+
+
+def same_bytes_behind_every_hash(ctx: Context) -> Violations:
+    """Yield I8: stored hashes that the stored bytes do not give."""
+    cards = {row.id: row for row in all_rows(ctx, proposals)}
+    for card in cards.values():
+        if _order_fault(card):
+            yield Violation("I8", "a proposal's bytes do not give its hash", (card.id,))
+        if tagged_hash("risk/v1", read_object(card.risk_json)) != card.risk_hash:
+            yield Violation("I8", "a proposal's risk does not give its hash", (card.id,))
+    hashes = {}
+    for order in all_rows(ctx, order_intents):
+        hashes[order.id] = order.order_hash
+        told = cards.get(order.proposal_id)
+        if _order_fault(order) or told is None or told.order_json != order.order_json:
+            yield Violation("I8", "an order is not what its proposal said", (order.id,))
+    for attempt in all_rows(ctx, submit_attempts):
+        if hashes.get(attempt.order_id) != attempt.body_hash:
+            yield Violation("I8", "something else was sent than was confirmed", (attempt.order_id,))
+    yield from _advice(ctx)
+    yield from _batches(ctx)
+    yield from _requests(ctx)
+
+
+def _order_fault(row: Row[Any]) -> bool:
+    body = read_object(row.order_json)
+    return (
+        body is None
+        or stored_hash(row.order_json) != row.order_hash
+        or canonical(body).decode() != row.order_json
+        or body.get("client_order_id") != row.client_order_id
+    )
+
+
+def _advice(ctx: Context) -> Violations:
+    for row in all_rows(ctx, trade_advice):
+        body = {
+            "kind": row.kind,
+            "document": read_object(row.document),
+            "policy": row.policy_hash,
+            "quality": row.dq_snapshot_id,
+            "at": row.at,
+            "tenant": row.tenant_id,
+        }
+        digest = tagged_hash("advice/v1", body)
+        if digest != row.hash or row.ref != f"res_{digest[7:23]}":
+            yield Violation("I8", "advice does not give its hash", (row.ref,))
+
+
+def _batches(ctx: Context) -> Violations:
+    stored = {
+        (row.portfolio_id, row.seq): row.content_hash for row in all_rows(ctx, ledger_batches)
+    }
+    for book in all_rows(ctx, portfolios):
+        with contextlib.suppress(Refusal):  # an unbalanced batch can not be read; I4 names it
+            for one in read_batches(ctx, book.id):
+                if stored.get((book.id, one.seq)) != one.batch.content_hash:
+                    yield Violation("I8", "a batch does not give its hash", (book.id, str(one.seq)))
+
+
+def _requests(ctx: Context) -> Violations:
+    table = find_table("coach_requests")
+    for row in [] if table is None else all_rows(ctx, table):
+        body = json.loads(zlib.decompress(row.body))
+        if tagged_hash("model_request/v1", body) != row.request_hash:
+            yield Violation("I8", "a model request does not give its hash", (row.id,))
