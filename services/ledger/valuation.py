@@ -169,8 +169,8 @@ def record(ctx: Context, portfolio_id: str) -> bool:
     head = int(ctx.db.scalar(select(func.max(ledger_batches.c.seq)).where(
         ledger_batches.c.portfolio_id == portfolio_id)) or 0)
     now = value(ctx, portfolio_id)
-    resting = closed or (last is not None and last.kind == "close" and not _in_session(as_of))
-    idle = last is not None and last.last_seq == head and (resting or not now.holdings)
+    idle = last is not None and last.last_seq == head and (
+        not now.holdings or ((closed or last.kind == "close") and not _in_session(as_of)))
     if now.equity is None or idle:
         return closed
     _store(ctx, now, last, {"at": minute, "as_of": as_of, "last_seq": head})

@@ -93,7 +93,8 @@ def test_posted_rows_can_not_be_changed_or_removed(any_runtime, owner, table):
     desk.fill("sell", 4, 100)
     if table == "valuations":
         from services.ledger.valuation import record
-        desk.do(lambda ctx: record(ctx, desk.id))
+        desk.fill("sell", 6, 100)
+        assert desk.do(lambda ctx: record(ctx, desk.id))
     for statement in (f"UPDATE {table} SET portfolio_id = 'x'", f"DELETE FROM {table}"):
         with pytest.raises(DatabaseError):
             desk.do(lambda ctx, sql=statement: ctx.db.connection.execute(text(sql)))
