@@ -25,6 +25,7 @@ from services.orders import desk as desks
 from services.orders.broker import (
     Accepted,
     Broker,
+    BrokerStatus,
     BrokerUnreachable,
     BrokerView,
     Desk,
@@ -226,10 +227,20 @@ def _carry_cancel(desk: Desk, broker: Broker, order_id: str) -> int:
         views = broker.look(desk, row.account_id, [row.client_order_id])
         for view in views:
             settle(desk, order_id, view)
+            if isinstance(outcome, Rejected) and view.status is BrokerStatus.OPEN:
+                desk.runtime.write(desk.principal, lambda ctx: _keep(
+                    ctx, order_id, outcome.reason))
         if views:
             return 1
     desk.runtime.write(desk.principal, lambda ctx: _lose_cancel(ctx, order_id))
     return 1
+
+
+def _keep(ctx: Context, order_id: str, reason: str) -> None:
+    row = locked_row(ctx, order_id)
+    if row.state == State.CANCEL_PENDING:
+        change_order(ctx, row, Event.KEEP, reason=f"not cancelled: {reason}"[:300],
+                     cancel_wanted="")
 
 
 def _lose_cancel(ctx: Context, order_id: str) -> None:

@@ -59,7 +59,8 @@ def market_facts(ctx: Context, symbol: str) -> MarketFacts:
     return MarketFacts(
         instrument=instrument, quote=quote, as_of=as_of, state=str(state.state),
         next_open=str(state.next_open or ""), session_date=day.isoformat(),
-        tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO, dq_snapshot_id=snapshot.id,
+        tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO,
+        dq_snapshot_id=snapshot.id,
         findings=findings)
 
 

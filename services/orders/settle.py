@@ -240,7 +240,7 @@ def _take_status(ctx: Context, row: Row[Any], view: BrokerView) -> Row[Any]:
     state = State(row.state)
     if view.status is BrokerStatus.OPEN:
         if state is State.CANCEL_UNKNOWN:
-            row = change_order(ctx, row, Event.KEEP, reason="the cancel did not arrive")
+            row = change_order(ctx, row, Event.ASK_CANCEL, reason="still open; asking again")
         return row
     if state in ENDED and state is not State.PRESUMED_NOT_ACCEPTED:
         return row

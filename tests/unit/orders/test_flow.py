@@ -22,7 +22,7 @@ def test_a_confirmed_market_order_fills_and_posts_once(desk):
     assert desk.held("AAPL") == 10
     after = desk.cash()
     assert after.reserved.amount == 0
-    assert after.posted.amount == Decimal("100000") - Decimal("1901.40") - Decimal("1.00")
+    assert after.posted.amount == Decimal(100000) - Decimal("1901.40") - Decimal("1.00")
     assert desk.count(fills) == desk.count(paper_orders) == desk.count(submit_attempts) == 1
 
 
