@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from agent.events import StopReason
-from agent.tables import requests
+from services.chat import requests
 from services.kit.context import Context
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import select, update
 from agent import runs
 from agent.intake import clean, take_in
 from agent.log import head
-from agent.tables import conversations
 from agent.transcript import Entry, append_entries, read_entries
 from services import audit
+from services.chat import conversations
 from services.kit.context import Context
 from services.kit.errors import refuse
 

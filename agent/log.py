@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from agent.events import Envelope, Event, Resync, body_of
-from agent.tables import events, streams
+from services.chat import events, streams
 from services.kit.canonical import canonical
 from services.kit.context import Context
 from services.kit.errors import check, fail, refuse

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from agent.egress import Egress
 from agent.model.port import AssistantStep, ModelRequest
 from agent.projection import shown
-from agent.tables import requests
+from services.chat import requests
 from services.kit.canonical import canonical, tagged_hash
 from services.kit.context import Context
 

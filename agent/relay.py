@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from agent.events import Alert, Event, ProposalChanged, ProposalPending, RiskChanged, StateSnapshot
 from agent.log import append, desk_stream
-from agent.tables import conversations, runs
+from services.chat import conversations, runs
 from services.kit.context import Context
 from services.kit.outbox import Message, due, mark_delivered
 

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select, update
 from agent.events import RunError, RunFinished, RunStarted
 from agent.leftover import close_open
 from agent.log import append, append_many
-from agent.tables import runs
+from services.chat import runs
 from services.kit.context import Context
 from services.kit.errors import refuse
 

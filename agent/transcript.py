@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from agent.model.port import ToolCall
-from agent.tables import entries
+from services.chat import entries
 from services.kit.canonical import canonical
 from services.kit.context import Context
 

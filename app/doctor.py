@@ -42,9 +42,9 @@ def _findings(desk: Desk) -> Iterator[Finding]:
     yield _checked("database file", lambda: _read(desk, _integrity))
     yield _checked("audit chain", lambda: _read(desk, _chain))
     broken = desk.product.runtime.read(desk.principal, invariant.check_all)
-    for name in invariant.NAMES:
+    for name, check in invariant.CHECKS.items():
         hits = [violation for violation in broken if violation.id == name]
-        yield Finding(f"{name} {invariant.NAMES[name]}", not hits,
+        yield Finding(f"{name} {check.__name__.replace('_', ' ')}", not hits,
                       "holds" if not hits else "; ".join(hit.what for hit in hits[:3]))
     yield _checked("market data", lambda: _read(desk, _feed))
     yield Finding("page", (WEB / "vendor").is_dir(), "its libraries are built"

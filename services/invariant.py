@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 
 from services.kit.context import Context
+from services.kit.errors import InvariantBroken, Refusal
 from services.proof.advice import no_advice_on_bad_data, same_bytes_behind_every_hash
 from services.proof.books import batches_balance, snapshots_are_the_fold
 from services.proof.bounds import once_is_once, streams_are_whole
@@ -29,14 +31,23 @@ CHECKS: Mapping[str, Callable[[Context], Violations]] = {
     "I12": once_is_once,
 }
 """What each check looks for stands in its docstring; the names are those of the specs."""
+_UNREADABLE = (Refusal, InvariantBroken, ValueError, KeyError, TypeError, zlib.error)
+"""What damaged bytes make of a check."""
 
 
 def check_all(ctx: Context, *, only: tuple[str, ...] = ()) -> list[Violation]:
     """Return everything in the tenant's rows that can never be so; empty means all is well.
 
     Reads only, in one transaction, so a product that works meanwhile can be checked. `only` names
-    the invariants to check, by default all twelve. An order in flight is no violation.
+    the invariants to check, by default all twelve. An order in flight is no violation; rows that
+    can not be read are one, and the other checks go on.
     """
-    return [
-        found for name, check in CHECKS.items() if not only or name in only for found in check(ctx)
-    ]
+    found: list[Violation] = []
+    for name, check in CHECKS.items():
+        if only and name not in only:
+            continue
+        try:
+            found.extend(check(ctx))
+        except _UNREADABLE as fault:
+            found.append(Violation(name, f"rows can not be read: {fault}", (type(fault).__name__,)))
+    return found

@@ -22,10 +22,7 @@ ROOMS_WITH_TABLES = (
     "services.ledger.tables", "services.market.tables", "services.orders.tables", "services.trade.tables",
 )
 for _room in ROOMS_WITH_TABLES:
-    try:
-        importlib.import_module(_room)
-    except ModuleNotFoundError:
-        continue
+    importlib.import_module(_room)
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 

@@ -236,12 +236,8 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
 def parse_arguments(found: Tool, arguments: str | Mapping[str, Any]) -> Args:
     """Return the validated arguments. Raises `ARGS_INVALID` with the first fault."""
     try:
-        if isinstance(arguments, str):
-            if len(arguments) > ARGUMENTS_MAX_BYTES:
-                raise ValueError(f"more than {ARGUMENTS_MAX_BYTES} bytes")  # noqa: TRY301
-            arguments = json.loads(arguments or "{}", parse_float=Decimal,
-                                   parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-        given = {key: value for key, value in dict(arguments).items() if value is not None}
+        asked = _decoded(arguments) if isinstance(arguments, str) else arguments
+        given = {key: value for key, value in dict(asked).items() if value is not None}
         return found.args.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -250,6 +246,16 @@ def parse_arguments(found: Tool, arguments: str | Mapping[str, Any]) -> Args:
                      reason=f"{where}: {first['msg']}"[:300]) from error
     except (ValueError, TypeError, RecursionError) as error:
         raise refuse("ARGS_INVALID", name=found.name, reason=str(error)[:200]) from error
+
+
+def _decoded(text: str) -> dict[str, Any]:
+    if len(text) > ARGUMENTS_MAX_BYTES:
+        raise ValueError(f"more than {ARGUMENTS_MAX_BYTES} bytes")
+    body = json.loads(text or "{}", parse_float=Decimal, parse_constant=_no_constant,
+                      object_pairs_hook=_no_duplicates)
+    if not isinstance(body, dict):
+        raise TypeError("arguments must be one JSON object")
+    return body
 
 
 def _no_constant(text: str) -> object:

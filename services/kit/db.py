@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -220,7 +220,9 @@ class Database:
         """Open a reading transaction: one consistent view, never blocked by writers on SQLite."""
         yield from self._transaction(tenant_id, write=False)
 
-    def _transaction(self, tenant_id: str | None, *, write: bool) -> Iterator[Db]:
+    def _transaction(
+        self, tenant_id: str | None, *, write: bool
+    ) -> Generator[Db, None, Db]:
         try:
             with (self.engine.connect().execution_options(cornerman_write=write) as connection,
                   connection.begin()):

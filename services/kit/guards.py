@@ -87,9 +87,9 @@ def _postgres_triggers() -> dict[str, str]:
 
 def _postgres_statements(existing: frozenset[str], runtime_role: str | None) -> Iterator[str]:
     for name, sql in _postgres_triggers().items():
-        table = name.rsplit("__", 1)[0]
-        if table in existing:
-            yield f"DROP TRIGGER IF EXISTS {name} ON {table}"
+        owner = name.rsplit("__", 1)[0]
+        if owner in existing:
+            yield f"DROP TRIGGER IF EXISTS {name} ON {owner}"
             yield sql
     for table in _flagged("tenant"):
         if table.name in existing:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import agent.tables
+import services.chat
 import services.audit
 import services.kit.outbox
 from agent import conversation
@@ -232,7 +232,7 @@ class Script:
 @pytest.fixture
 def runtime(tmp_path: Path, clock, settings) -> Iterator[Runtime]:
     database = Database(f"sqlite:///{tmp_path / 'coach.db'}")
-    tables = [*agent.tables.ALL, services.audit.audit_events, outbox.outbox_rows]
+    tables = [*services.chat.ALL, services.audit.audit_events, outbox.outbox_rows]
     metadata.create_all(database.engine, tables=tables)
     made = Runtime(database, clock, CountedIds(), settings, ports={Bus: MemoryBus()})
     yield made

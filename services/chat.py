@@ -1,4 +1,4 @@
-"""Owns the coach's tables: streams, events, conversations, transcript, runs and model requests."""
+"""Owns the tables of the conversation: streams, events, transcript, runs and model requests."""
 
 from __future__ import annotations
 
