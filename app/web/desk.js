@@ -1,0 +1,84 @@
+// @ts-check
+// Owns the element `cornerman-desk`: the right side of the screen, and the desk's event stream.
+import { html, nothing } from "./vendor/lit.js";
+import { add, changed } from "./cards.js";
+import { Live } from "./element.js";
+import { quantity, words } from "./format.js";
+import { loadBook, loadHalt, loadOrders, loadPending, loadPortfolio } from "./refresh.js";
+import { note, state, update } from "./state.js";
+import { Stream } from "./stream.js";
+import "./account.js";
+import "./activity.js";
+import "./chart.js";
+import "./confirm.js";
+import "./orders.js";
+import "./positions.js";
+import "./quote.js";
+
+const ORDER_NEWS = new Set(["FILLED", "PARTIALLY_FILLED", "REJECTED", "DENIED", "CANCELLED", "EXPIRED"]);
+
+class CornermanDesk extends Live {
+  static uses = ["pending", "config"];
+  /** @type {Stream | null} */ #stream = null;
+  #timer = 0;
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.#stream = new Stream("coach/stream", "", (event) => this.#on(event),
+      (line, why) => {
+        update({ deskLine: why ?? line });
+        if (line === "open") this.#soon();
+      });
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#stream?.close();
+  }
+
+  /** Reads the books once after a burst of events. */
+  #soon() {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => void Promise.all([loadBook(), loadPending()]), 60);
+  }
+
+  /** @param {import("./events.js").CoachEvent} event */
+  #on(event) {
+    switch (event.type) {
+      case "proposal.pending": add(event.proposal_id); note(`Card: ${event.summary || "an order waits for you"}`, "card", event.ts); void loadPending(); break;
+      case "proposal.changed": this.#proposal(event); break;
+      case "risk": void loadHalt(); note(`Trading is ${words(event.state)}${event.reason ? `: ${event.reason}` : ""}`, "warning", event.ts); break;
+      case "alert": note(event.message, event.level, event.ts); break;
+      case "narration": note(event.text, "plain", event.ts); break;
+      case "state.snapshot": this.#soon(); break;
+      case "resync": void Promise.all([loadBook(), loadPending(), loadHalt()]); break;
+    }
+  }
+
+  /** @param {import("./events.js").ProposalChanged} event */
+  #proposal(event) {
+    changed(event);
+    void loadOrders();
+    const what = `${event.side ?? ""} ${event.quantity ? quantity(event.quantity) : ""} ${event.symbol ?? ""}`.trim();
+    if (event.order_state && ORDER_NEWS.has(event.order_state)) {
+      note(`Order ${words(event.order_state)}: ${what}`, event.order_state.toLowerCase(), event.ts);
+      void loadPortfolio();
+    } else if (!event.order_state) note(`Card ${event.status}: ${what || event.proposal_id}`, "card", event.ts);
+  }
+
+  render() {
+    const off = (state.config?.features ?? []).filter((one) => !one.on);
+    return html`<section class="desk" aria-label="Desk">
+      <cornerman-account></cornerman-account>
+      <div aria-live="assertive">${state.pending.map((id) => html`<cornerman-card class="docked" .proposal=${id}></cornerman-card>`)}</div>
+      <div class="panel"><cornerman-quote></cornerman-quote><cornerman-chart></cornerman-chart></div>
+      <div class="panel"><cornerman-positions></cornerman-positions></div>
+      <div class="panel"><cornerman-orders></cornerman-orders></div>
+      <div class="panel"><cornerman-activity></cornerman-activity></div>
+      ${off.length ? html`<div class="panel"><details class="off"><summary>What is off, and why (${off.length})</summary>
+        <dl>${off.map((one) => html`<div><dt>${one.name}</dt><dd>${one.why}.${one.todo ? html` <b>${one.todo}</b>` : nothing}</dd></div>`)}</dl></details></div>` : nothing}
+    </section>`;
+  }
+}
+
+customElements.define("cornerman-desk", CornermanDesk);

@@ -1,0 +1,85 @@
+// The bodies of the JSON API as the page reads them. Numbers are decimal text.
+
+export interface Problem {
+  code: string; message: string; hint: string; facts: Record<string, unknown>;
+  field?: string; retryable: boolean; request_id: string; status: number;
+}
+export interface Session {
+  user: { id: string; name: string }; tenant: string; mode: "local" | "served";
+  surface: string; scopes: string[];
+}
+export interface Feature { name: string; on: boolean; why: string; todo: string }
+export interface Config {
+  version: string; mode: string; features: Feature[];
+  feed: { name: string; provenance: string; as_of: string | null; on: boolean; why: string; todo: string };
+  model: { name: string; calls_tools: boolean; why: string };
+}
+export interface Labelled { as_of: string; provenance: string; source: string }
+export interface MarketStatus extends Labelled {
+  state: "open" | "closed" | "pre" | "post"; next_open: string | null; next_change: string | null;
+}
+export interface ReplayClock extends Labelled { paused: boolean; speed: number }
+export interface Instrument { symbol: string; name: string; currency: string }
+export interface Quote extends Labelled {
+  symbol: string; bid: string; ask: string; last: string; mid: string; spread_pct: string;
+  bid_size: string | null; ask_size: string | null; currency: string;
+}
+export interface Bar { t: string; o: string; h: string; l: string; c: string; v: string; complete: boolean }
+export interface History extends Labelled { symbol: string; timeframe: string; bars: Bar[] }
+export interface Held {
+  listing: string; symbol: string; quantity: string; average_cost: string; last: string | null;
+  market_value: string | null; unrealised: string | null; unrealised_pct: string | null;
+  r?: string | null; stop?: string | null;
+  provenance: string; source: string; as_of: string | null; missing: string;
+}
+export interface Amount { amount: string; currency: string }
+export interface Valuation extends Labelled {
+  currency: string; equity: string | null; day_pnl: string | null; unrealised: string | null;
+  market_value: string | null; holdings: Held[]; flags: string[];
+  cash: { posted: Amount; reserved: Amount; available: Amount };
+}
+export interface Account { id: string; broker: string; mode: string; currency: string }
+export interface Portfolio {
+  portfolio: { id: string; name: string }; account: Account; valuation: Valuation;
+}
+export interface Order {
+  id: string; proposal_id: string; state: string; reason: string; symbol: string; side: string;
+  quantity: string; filled_quantity: string; avg_price: string | null; type: string; tif: string;
+  limit_price: string | null; stop_price: string | null; protective_stop: string | null;
+  mode: string; provenance: string; updated_at: string; confirmed_at: string; is_open: boolean;
+}
+export interface Fill {
+  id: string; order_id: string; symbol: string; side: string; quantity: string; price: string;
+  commission: string; currency: string; provenance: string; at: string;
+}
+export interface CardLine { label: string; value: string; note?: string }
+export interface Card {
+  title: string; lines: CardLine[]; warnings: string[]; mode: string; provenance: string;
+  account: string; typed: null | { prompt: string; expected_hint: string };
+}
+export interface Challenge {
+  token: string; version: number; order_hash: string; expires_at: string; server_time: string;
+  card: Card;
+}
+export interface Terms {
+  symbol: string; side: string; quantity: string; type: string; limit_price: string | null;
+  stop_price: string | null; protective_stop: string | null;
+}
+export interface Proposal {
+  id: string; version: number; kind: string; status: string; status_reason: string;
+  expires_at: string; order: Terms; order_hash: string; card: Card; conversation_id: string;
+  supersedes: string | null; order_id: string | null; order_state: string | null;
+}
+export interface Switch { state: string; reason: string; since: string | null }
+export interface ToolCall {
+  call_id: string; name: string; label?: string; ok?: boolean; digest?: string; ref?: string;
+  source?: import("./events.js").Source[]; duration_ms?: number; running?: boolean;
+  error?: import("./events.js").Fault;
+}
+export interface Message {
+  id: string; role: "user" | "assistant"; text: string; run_id: string; at: string;
+  tools: ToolCall[]; marks: import("./events.js").Mark[];
+}
+export interface Level { price: number; title: string; tone: "entry" | "stop" | "target" | "held" }
+export interface Plan { symbol: string; side: string; entry: string; stop: string; targets: string[] }
+export interface Activity { at: string; text: string; tone: string; ref?: string }
