@@ -104,7 +104,7 @@ class Feed(Protocol):
         *,
         include_partial: bool = False,
     ) -> BarSeries:
-        """Return the newest `count` bars (1 to 5000), split-adjusted; fewer when history ends.
+        """Return the newest `count` bars (1 to 5000), split-adjusted; fewer where history ends.
 
         Only complete bars, unless `include_partial` adds the one in progress at the end.
         Raises `TIMEFRAME_UNSUPPORTED` and `PARAM_INVALID`.

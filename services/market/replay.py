@@ -105,8 +105,8 @@ class ReplayFeed:
     ) -> BarSeries:
         """Return the newest `count` bars, adjusted for the splits that the clock has reached.
 
-        Complete bars only, unless `include_partial`. Raises `PARAM_INVALID`, `SYMBOL_UNKNOWN`,
-        `TIMEFRAME_UNSUPPORTED`.
+        Complete bars only, unless `include_partial`; intraday ones of the last 250 sessions.
+        Raises `PARAM_INVALID`, `SYMBOL_UNKNOWN`, `TIMEFRAME_UNSUPPORTED`.
         """
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
             raise refuse(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 
 from services.market.bar import Bar
 from services.market.corporate_action import split_factor, splits_of
@@ -21,6 +22,8 @@ from services.market.tick import PathTick, minute_ticks
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
+INTRADAY_SESSIONS_MAX = 250
+"""How far back intraday bars reach: a year of sessions, which takes about half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,11 @@ def intraday_bars(
 ) -> list[Bar]:
     """Return the newest `count` bars of `minutes`, anchored at each session's open.
 
-    A bar is complete when `as_of` has reached its end. A span without trades has no bar.
+    A bar is complete when `as_of` has reached its end. A span without trades has no bar. They
+    reach back `INTRADAY_SESSIONS_MAX` sessions at most.
     """
     found: list[Bar] = []
-    for day in days_until(history, as_of):
+    for day in islice(days_until(history, as_of), INTRADAY_SESSIONS_MAX):
         if len(found) >= count:
             break
         factor = _factor(history, day, as_of)

@@ -290,3 +290,8 @@ def test_the_feed_says_that_it_is_on_and_replays(runtime):
     found = runtime.ports[Feed].capability()
     assert found.on
     assert "replayed" in found.why
+
+
+def test_intraday_bars_reach_back_a_year_of_sessions_at_most():
+    found = intraday_bars(load_history()["IBM"], OPEN, 240, 5000)
+    assert len({bar.t_open.date() for bar in found}) == 249
