@@ -58,7 +58,7 @@ LOOPS = (
     Loop(name="valuation", round=lambda product: each_tenant(product, _value_all), every_s=5.0),
     Loop(
         name="splits",
-        round=lambda product: each_tenant(product, split.apply_due_splits),
+        round=lambda product: each_tenant(product, lambda ctx: len(split.apply_due_splits(ctx))),
         every_s=10.0,
     ),
 )
@@ -83,7 +83,7 @@ def boot(product: Product) -> None:
     if isinstance(product.feed, ReplayFeed):
         each_tenant(product, resume_clock)
     each_tenant(product, end_dead_runs)
-    reconcile.boot(product.runtime)
+    reconcile.at_boot(product.runtime)
 
 
 def end_dead_runs(ctx: Context) -> int:
