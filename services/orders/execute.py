@@ -173,11 +173,11 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
     except Refusal as refusal:
         freeze(ctx, f"order {order_id} is not what was confirmed", subject=order_id)
         return _deny(ctx, row, refusal), None
-    verdicts, refusal = _claim_guards(ctx, row)
-    if refusal is not None and refusal.kind is Kind.DATA:
+    verdicts, blocked = _claim_guards(ctx, row)
+    if blocked is not None and blocked.kind is Kind.DATA:
         return False, None
-    if refusal is not None:
-        return _deny(ctx, row, refusal), None
+    if blocked is not None:
+        return _deny(ctx, row, blocked), None
     row = change_order(ctx, row, Event.CLAIM, epoch=row.epoch + 1, claimed_at=now)
     number = len(ctx.db.rows(select(submit_attempts.c.number).where(
         submit_attempts.c.order_id == order_id).order_by(submit_attempts.c.number))) + 1
