@@ -55,7 +55,8 @@ async function call(method, path, body, key, signal) {
   }
   const text = await answer.text();
   const parsed = parse(text);
-  if (!answer.ok) throw new ApiError(answer.status, parsed ?? { code: `HTTP_${answer.status}` });
+  if (!answer.ok) throw new ApiError(answer.status, parsed ?? { code: `HTTP_${answer.status}`,
+    message: `the server failed (${answer.status})`, hint: "Nothing was changed by this page. Try again." });
   return parsed;
 }
 

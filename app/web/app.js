@@ -86,10 +86,10 @@ class CornermanApp extends Live {
       </header>
       ${state.problem?.status === 401 ? html`<p class="banner bad" role="alert">You are signed out. Open a new login link, then reload.</p>` : nothing}
       ${halted ? html`<p class="banner bad" role="alert"><b>Trading is ${words(state.halt?.state)}.</b> ${state.halt?.reason}. New orders are refused; cancels pass.</p>` : nothing}
-      <div class="tabs" role="tablist" aria-label="Views" @keydown=${this.#arrow}>${TABS.map((tab) => html`<button role="tab" id=${`tab-${tab}`}
+      <nav aria-label="Views"><div class="tabs" role="tablist" aria-label="Views" @keydown=${this.#arrow}>${TABS.map((tab) => html`<button role="tab" id=${`tab-${tab}`}
         aria-selected=${this.tab === tab} aria-controls=${`view-${tab}`} tabindex=${this.tab === tab ? 0 : -1}
-        @click=${() => { this.tab = tab; }}>${tab}${tab === "Desk" && state.pending.length ? html`<span class="count">${state.pending.length}</span>` : nothing}</button>`)}</div>
-      <main id="main" tabindex="-1" data-tab=${this.tab}>
+        @click=${() => { this.tab = tab; }}>${tab}${tab === "Desk" && state.pending.length ? html`<span class="count">${state.pending.length}</span>` : nothing}</button>`)}</div></nav>
+      <main id="main" tabindex="-1" class=${state.offline ? "stale" : ""} data-tab=${this.tab}>
         <div class="view" id="view-Coach"><cornerman-coach></cornerman-coach></div>
         <div class="view" id="view-Desk"><cornerman-desk></cornerman-desk></div>
       </main>`;

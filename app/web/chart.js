@@ -36,7 +36,7 @@ class CornermanChart extends Live {
           .set=${`bars ${history.timeframe}`} .asof=${history.as_of}></cornerman-source>` : nothing}
       </div>
       <div class="plot" role="img" aria-label=${said}></div>
-      ${state.historyProblem ? html`<p class="problem over">${state.historyProblem.message}. ${state.historyProblem.hint}</p>` : nothing}
+      ${state.historyProblem && !history ? html`<p class="problem over">${state.historyProblem.message}. ${state.historyProblem.hint}</p>` : nothing}
       <p class="credit">Chart by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a>
         Lightweight Charts. ${last && !last.complete ? "The last bar is still forming." : ""}</p>
     </section>`;
@@ -56,7 +56,7 @@ class CornermanChart extends Live {
     this.#chart = createChart(box, {
       autoSize: true, crosshair: { mode: CrosshairMode.Normal },
       layout: { attributionLogo: false, fontFamily: "ui-sans-serif, system-ui, sans-serif", fontSize: 11 },
-      timeScale: { rightOffset: 4, borderVisible: false },
+      timeScale: { rightOffset: 8, borderVisible: false },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.08, bottom: 0.08 } },
       localization: { priceFormatter: (/** @type {number} */ price) => decimal(String(price.toFixed(2))) },
     });
@@ -108,7 +108,7 @@ class CornermanChart extends Live {
     const shown = `${history?.symbol} ${history?.timeframe}`;
     if (history && shown !== this.#shown) {
       this.#shown = shown;
-      this.#chart.timeScale().setVisibleLogicalRange({ from: history.bars.length - SHOWN_BARS, to: history.bars.length + 4 });
+      this.#chart.timeScale().setVisibleLogicalRange({ from: history.bars.length - SHOWN_BARS, to: history.bars.length + 8 });
     }
   }
 
@@ -135,7 +135,7 @@ class CornermanChart extends Live {
     this.#marks?.setMarkers([...fills].reverse().map((fill) => ({
       time: this.#time(this.#barOf(fill.at)), position: fill.side === "buy" ? "belowBar" : "aboveBar",
       shape: fill.side === "buy" ? "arrowUp" : "arrowDown", color: this.#colour("accent"),
-      text: `${fill.side} ${quantity(fill.quantity)} @ ${decimal(fill.price)}`,
+      text: quantity(fill.quantity),
     })));
   }
 
@@ -164,7 +164,7 @@ class CornermanChart extends Live {
       else if (held && order.side === "buy") put(order.protective_stop, "stop", "stop");
     }
     if (state.plan?.symbol === symbol) {
-      put(state.plan.entry, "entry", "entry");
+      if (!held) put(state.plan.entry, "entry", "entry");
       put(state.plan.stop, "stop", "stop");
       state.plan.targets.forEach((price, at) => put(price, `target ${at + 1}`, "target"));
     }

@@ -19,6 +19,7 @@ class CornermanCoach extends Live {
   static properties = { problem: { state: true }, ready: { state: true } };
   #talk = new Conversation(() => this.requestUpdate(), (text) => this.#speak(text));
   #stick = true;
+  /** @type {ResizeObserver | null} */ #grown = null;
 
   constructor() {
     super();
@@ -34,6 +35,7 @@ class CornermanCoach extends Live {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#talk.close();
+    this.#grown?.disconnect();
   }
 
   async #open() {
@@ -69,8 +71,7 @@ class CornermanCoach extends Live {
     if (!clean || this.#talk.run) return;
     const box = this.#box();
     if (box) { box.value = ""; this.#grow(box); }
-    const log = this.querySelector(".log");
-    if (log) log.scrollTop = log.scrollHeight;
+    this.#stick = true;
     await this.#try(() => this.#talk.send(clean));
     if (this.problem && box && !box.value) { box.value = clean; this.#grow(box); }
   }
@@ -90,14 +91,15 @@ class CornermanCoach extends Live {
     if (event.key === "Escape" && this.#talk.run) void this.#try(() => this.#talk.cancel());
   }
 
-  willUpdate() {
-    const log = this.querySelector(".log");
-    if (log) this.#stick = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX || this.#stick && !this.ready;
-  }
-
-  updated() {
-    const log = this.querySelector(".log");
-    if (log && this.#stick) log.scrollTop = log.scrollHeight;
+  /** Follows the end of the thread while the reader is there, also when a card grows later. */
+  firstUpdated() {
+    const log = /** @type {HTMLElement} */ (this.querySelector(".log"));
+    log.addEventListener("scroll", () => {
+      this.#stick = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+    }, { passive: true });
+    this.#grown = new ResizeObserver(() => { if (this.#stick) log.scrollTop = log.scrollHeight; });
+    this.#grown.observe(log);
+    this.#grown.observe(/** @type {HTMLElement} */ (log.querySelector(".thread")));
   }
 
   render() {
@@ -112,8 +114,8 @@ class CornermanCoach extends Live {
         <button class="quiet" ?disabled=${!talk.turns.length} @click=${() => { talk.begin(); this.#box()?.focus(); }}>New</button>
       </header>
       <div class="log" role="log" aria-live="off" aria-label="Conversation" tabindex="0">
-        ${talk.turns.length ? repeat(talk.turns, (turn) => turn.id, (turn) => this.#turn(turn))
-          : this.ready ? this.#empty() : html`<div class="bones" aria-hidden="true"><div class="bone"></div><div class="bone short"></div></div>`}
+        <div class="thread">${talk.turns.length ? repeat(talk.turns, (turn) => turn.id, (turn) => this.#turn(turn))
+          : this.ready ? this.#empty() : html`<div class="bones" aria-hidden="true"><div class="bone"></div><div class="bone short"></div></div>`}</div>
       </div>
       <p class="sr spoken" aria-live="polite"></p>
       ${this.problem ? html`<p class="problem inline" role="alert">${this.problem.message}. ${this.problem.hint}

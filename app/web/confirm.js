@@ -24,6 +24,12 @@ const REACHED = { QUEUED: 0, CLAIMED: 0, SUBMITTING: 0, WORKING: 1, PARTIALLY_FI
 const FAILED = new Set(["REJECTED", "DENIED", "CANCELLED", "EXPIRED", "DISPUTED", "UNKNOWN",
   "PRESUMED_NOT_ACCEPTED", "CANCEL_UNKNOWN"]);
 
+/** @param {import("./cards.js").Entry} entry */
+function eyebrow(entry) {
+  if (entry.kind === "cancel") return "Cancel request";
+  return { confirmed: "Confirmed order", dead: "Closed card" }[/** @type {string} */ (entry.phase)] ?? "Order to confirm";
+}
+
 class CornermanCard extends Live {
   static properties = { proposal: { type: String }, editing: { state: true }, typed: { state: true } };
   static uses = ["session"];
@@ -59,7 +65,7 @@ class CornermanCard extends Live {
     const { card } = entry;
     return html`<article class="card ${entry.phase}" aria-label=${`Order card: ${card.title}`}>
       <header>
-        <span class="eyebrow">${entry.kind === "cancel" ? "Cancel request" : "Order to confirm"}</span>
+        <span class="eyebrow">${eyebrow(entry)}</span>
         <span class="badges">${modeBadge(card.mode)}${badge(card.provenance)}</span>
         <h3>${card.title}</h3>
       </header>
@@ -87,15 +93,15 @@ class CornermanCard extends Live {
   #foot(entry) {
     if (entry.phase === "confirmed") return this.#progress(entry);
     if (entry.phase === "dead") {
-      return html`<footer class="ended" role="status"><strong>${ENDED[entry.status] ?? words(entry.status)}</strong>
+      return html`<footer><div class="ended" role="status"><strong>${ENDED[entry.status] ?? words(entry.status)}</strong>
         ${entry.reason && entry.reason !== entry.status ? html`<span>Reason: ${words(entry.reason)}.</span>` : nothing}
         ${entry.status === "invalidated" || entry.status === "expired"
-          ? html`<span class="muted">Ask again for a card at current prices.</span>` : nothing}</footer>`;
+          ? html`<span class="muted">Ask again for a card at current prices.</span>` : nothing}</div></footer>`;
     }
     const left_s = (entry.expires_ms - Date.now() - entry.offset_ms) / 1000;
     if (left_s <= 0) {
-      return html`<footer class="ended" role="status"><strong>${ENDED.expired}</strong>
-        <span class="muted">Ask again for a card at current prices.</span></footer>`;
+      return html`<footer><div class="ended" role="status"><strong>${ENDED.expired}</strong>
+        <span class="muted">Ask again for a card at current prices.</span></div></footer>`;
     }
     return html`<footer>
       ${entry.problem ? html`<p class="problem" role="alert">${entry.problem.message}. ${entry.problem.hint}</p>` : nothing}
@@ -151,17 +157,17 @@ class CornermanCard extends Live {
     const failed = FAILED.has(entry.order_state);
     const filled = entry.order_state === "FILLED";
     if (entry.kind === "cancel") {
-      return html`<footer class="ended" role="status"><strong>Cancel sent.</strong>
-        <span>Order is ${words(entry.order_state) || "being cancelled"}.</span></footer>`;
+      return html`<footer><div class="ended" role="status"><strong>Cancel sent.</strong>
+        <span>Order is ${words(entry.order_state) || "being cancelled"}.</span></div></footer>`;
     }
-    return html`<footer class="progress" role="status">
+    return html`<footer><div class="progress" role="status">
       ${failed ? html`<strong class="loss">${words(entry.order_state)}</strong>
           ${entry.reason ? html`<span>${words(entry.reason)}</span>` : nothing}`
         : html`<ol class="steps">${STEPS.map((step, at) => html`<li class=${at <= reached ? "reached" : ""}
             aria-current=${at === reached ? "step" : nothing}>${words(step)}</li>`)}</ol>`}
       ${/[1-9]/.test(entry.filled) ? html`<span class="fill">${filled ? "Filled" : "Filled so far"}:
         <b>${quantity(entry.filled)}</b> of ${quantity(entry.quantity)} at <b>${decimal(entry.average, 2, 4)}</b></span>` : nothing}
-    </footer>`;
+    </div></footer>`;
   }
 }
 

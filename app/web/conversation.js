@@ -152,7 +152,8 @@ export class Conversation {
     const found = turn.blocks.find((block) => block.kind === "text" && block.id === id);
     if (found) return /** @type {Text} */ (found);
     const made = /** @type {Text} */ ({ kind: "text", id, text: "", done: false, marks: [] });
-    turn.blocks.push(made);
+    const card = turn.blocks.findIndex((block) => block.kind === "card");
+    turn.blocks.splice(card < 0 ? turn.blocks.length : card, 0, made);
     return made;
   }
 

@@ -35,6 +35,16 @@ export function signed(text) {
   return tone(text) === "gain" ? `+${shown}` : shown;
 }
 
+const shares = new Intl.NumberFormat("en-US", {
+  style: "percent", minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "exceptZero",
+});
+
+/** Writes a fraction as a signed percentage: `-0.000236` is −0.02%.
+ * @param {string} text */
+export function percent(text) {
+  return shares.format(/** @type {any} */ (text)).replace("-", "−");
+}
+
 /** @param {string | null | undefined} text @returns {"gain" | "loss" | "flat"} */
 export function tone(text) {
   if (!text || !/[1-9]/.test(text)) return "flat";

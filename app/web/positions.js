@@ -2,7 +2,7 @@
 // Owns the element `cornerman-positions`: what is held, at its mark, with the label of each mark.
 import { html, nothing } from "./vendor/lit.js";
 import { Live } from "./element.js";
-import { decimal, quantity, signed, tone } from "./format.js";
+import { decimal, percent, quantity, signed, tone } from "./format.js";
 import { showSymbol } from "./refresh.js";
 import { state } from "./state.js";
 
@@ -30,7 +30,7 @@ class CornermanPositions extends Live {
         <td class="number" title=${one.average_cost}>${decimal(one.average_cost)}</td>
         <td class="number">${decimal(one.last)}</td>
         <td class="number ${tone(one.unrealised)}">${one.unrealised ? signed(one.unrealised) : html`<span title=${one.missing}>no price</span>`}
-          ${one.unrealised_pct ? html`<small>${signed(one.unrealised_pct)}%</small>` : nothing}</td>
+          ${one.unrealised_pct ? html`<small>${percent(one.unrealised_pct)}</small>` : nothing}</td>
         <td class="number">${decimal(one.stop ?? this.#stop(one.symbol))}</td>
         ${risk ? html`<td class="number">${decimal(one.r)}</td>` : nothing}
         <td><cornerman-source .provenance=${one.provenance} .provider=${one.source} set="quotes"

@@ -63,7 +63,11 @@ async function loadInstruments() {
 
 export async function loadStatus() {
   const [status, replay] = await Promise.all([ask("market/status"), loadReplay()]);
-  update({ status: status instanceof ApiError ? null : status, replay });
+  if (status instanceof ApiError) {
+    if (status.status) update({ status: null, replay: null });
+    return;
+  }
+  update({ status, replay });
 }
 
 async function loadReplay() {
