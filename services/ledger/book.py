@@ -61,20 +61,22 @@ class Cash:
     available: Money
 
 
-def append(ctx: Context, batch: Batch) -> Posted:
+def append(ctx: Context, batch: Batch, *, terms: Terms | None = None) -> Posted:
     """Post one batch: legs, snapshots, trade, audit event and outbox row in the one transaction.
 
     The same key with the same content is answered with where it stands already. Effective times
-    may lie before those of earlier batches; order is by sequence number alone.
+    may lie before those of earlier batches; order is by sequence number alone. `terms` saves a
+    look-up where the caller has them.
     Raises `BATCH_KEY_REUSED`, `BATCH_UNBALANCED`, `CURRENCY_MISMATCH`, `INSUFFICIENT_CASH`,
     `INSUFFICIENT_POSITION`, `PORTFOLIO_UNKNOWN`, `REVERSAL_BLOCKED`, `LEDGER_DIFFERS`.
     """
     ctx.db.lock(portfolio_lock(batch.portfolio_id))
-    before = _find_same(ctx, batch)
+    content_hash = batch.content_hash
+    before = _find_same(ctx, batch, content_hash)
     if before is not None:
         return before
     require_balanced(batch.key, batch.legs)
-    plan = _plan(ctx, batch, terms_of(ctx, batch.portfolio_id))
+    plan = _plan(ctx, batch, terms or terms_of(ctx, batch.portfolio_id), content_hash)
     reach("ledger.before_batch")
     write_batch(ctx, batch, plan)
     reach("ledger.after_entries")
@@ -97,7 +99,7 @@ def reverse(ctx: Context, portfolio_id: str, seq: int, *, key: str,
     batch = Batch(portfolio_id=portfolio_id, kind="REVERSAL", key=key, effective_at=effective_at,
                   legs=reversal_legs(stored.batch.legs), source="manual", ref=stored.batch.ref,
                   reverses_seq=seq)
-    before = _find_same(ctx, batch)
+    before = _find_same(ctx, batch, batch.content_hash)
     if before is not None:
         return before
     if stored.batch.kind == "REVERSAL":
@@ -109,19 +111,19 @@ def reverse(ctx: Context, portfolio_id: str, seq: int, *, key: str,
     return append(ctx, batch)
 
 
-def _find_same(ctx: Context, batch: Batch) -> Posted | None:
+def _find_same(ctx: Context, batch: Batch, content_hash: str) -> Posted | None:
     row = ctx.db.row(select(ledger_batches.c.seq, ledger_batches.c.content_hash)
                      .where(ledger_batches.c.key == batch.key))
     if row is None:
         return None
-    if row.content_hash != batch.content_hash:
+    if row.content_hash != content_hash:
         raise refuse("BATCH_KEY_REUSED", key=batch.key)
     pnl = ctx.db.scalar(select(trades.c.pnl).where(
         trades.c.portfolio_id == batch.portfolio_id, trades.c.seq == row.seq))
     return Posted(row.seq, replayed=True, pnl=pnl)
 
 
-def _plan(ctx: Context, batch: Batch, terms: Terms) -> Plan:
+def _plan(ctx: Context, batch: Batch, terms: Terms, content_hash: str) -> Plan:
     head = ctx.db.row(select(ledger_batches.c.seq, ledger_batches.c.hash)
                       .where(ledger_batches.c.portfolio_id == batch.portfolio_id)
                       .order_by(ledger_batches.c.seq.desc()).limit(1))
@@ -130,7 +132,7 @@ def _plan(ctx: Context, batch: Batch, terms: Terms) -> Plan:
                          batch.reverses_seq)
     cash, cash_after = _plan_cash(ctx, batch, terms)
     held, change = _plan_holding(ctx, batch, posted, terms)
-    return Plan(posted, prev_hash, cash, cash_after, held, change)
+    return Plan(posted, content_hash, prev_hash, cash, cash_after, held, change)
 
 
 def _plan_cash(ctx: Context, batch: Batch, terms: Terms) -> tuple[CashSnapshot | None, Decimal]:

@@ -31,6 +31,7 @@ class Plan:
     """Everything that a posting will write, decided before the first write."""
 
     posted: PostedBatch
+    content_hash: str
     prev_hash: str
     cash: CashSnapshot | None
     cash_after: Decimal
@@ -45,8 +46,9 @@ def write_batch(ctx: Context, batch: Batch, plan: Plan) -> None:
         "portfolio_id": batch.portfolio_id, "seq": seq, "kind": batch.kind, "key": batch.key,
         "effective_at": batch.effective_at, "recorded_at": ctx.now,
         "reverses_seq": batch.reverses_seq, "source": batch.source, "ref": batch.ref,
-        "meta": canonical(batch.meta).decode(), "content_hash": batch.content_hash,
-        "prev_hash": plan.prev_hash, "hash": seal(batch, seq, ctx.now, plan.prev_hash)})
+        "meta": canonical(batch.meta).decode(), "content_hash": plan.content_hash,
+        "prev_hash": plan.prev_hash,
+        "hash": seal(plan.content_hash, seq, ctx.now, plan.prev_hash)})
     ctx.db.insert(ledger_entries, *({
         "portfolio_id": batch.portfolio_id, "seq": seq, "line": line, "account": leg.account,
         "asset": leg.asset, "amount": leg.amount if is_currency(leg.asset) else None,
@@ -102,7 +104,7 @@ def announce(ctx: Context, batch: Batch, plan: Plan) -> None:
     seq, change = plan.posted.seq, plan.change
     audit.record(ctx, "ledger.posted", batch.ref or batch.portfolio_id,
                  portfolio_id=batch.portfolio_id, seq=seq, batch_kind=batch.kind, key=batch.key,
-                 hash=batch.content_hash, cash=plan.cash_after if plan.cash else None,
+                 hash=plan.content_hash, cash=plan.cash_after if plan.cash else None,
                  listing=change.listing if change else None,
                  quantity=change.after.quantity if change else None)
     outbox.put(ctx, "position.changed", batch.portfolio_id, {

@@ -41,16 +41,16 @@ def post_fill(ctx: Context, fill: FillFacts) -> Posted:
     Worked: 100 bought at 200 and 50 at 206, fee 1 each; 120 sold at 209, fee 1: P&L 837.40.
     """
     check(fill.side in ("buy", "sell"), "a fill buys or sells", side=fill.side)
-    base = terms_of(ctx, fill.portfolio_id).base
+    terms = terms_of(ctx, fill.portfolio_id)
     deal = Exchange(listing=fill.listing, quantity=fill.quantity, price=fill.price,
-                    commission=fill.commission, currency=fill.currency, base=base,
+                    commission=fill.commission, currency=fill.currency, base=terms.base,
                     conversion=fill.conversion)
     buys = fill.side == "buy"
     return append(ctx, Batch(
         portfolio_id=fill.portfolio_id, kind="BUY" if buys else "SELL",
         key=f"fill:{fill.order_id}:{fill.exec_id}", effective_at=fill.at,
         legs=buy_legs(deal) if buys else sell_legs(deal), source="fill", ref=fill.order_id,
-        meta=_meta(fill)))
+        meta=_meta(fill)), terms=terms)
 
 
 def _meta(fill: FillFacts) -> dict[str, str]:

@@ -14,7 +14,13 @@ from sqlalchemy import select
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.kit.money import rounded
-from services.ledger.performance_math import TradeStats, annual_growth, return_stats, trade_stats
+from services.ledger.performance_math import (
+    TradeStats,
+    annual_growth,
+    return_stats,
+    returns_of,
+    trade_stats,
+)
 from services.ledger.portfolio import get_portfolio
 from services.ledger.position import ZERO
 from services.ledger.tables import ledger_batches, trades, valuations
@@ -180,12 +186,7 @@ def _daily_returns(ctx: Context, portfolio_id: str) -> list[float]:
     rows = ctx.db.rows(select(valuations.c.growth).where(
         valuations.c.portfolio_id == portfolio_id, valuations.c.kind == "close",
     ).order_by(valuations.c.era, valuations.c.at))
-    returns, before = [], Decimal(1)
-    for row in rows:
-        if before > 0:
-            returns.append(float(row.growth / before - 1))
-        before = row.growth
-    return returns
+    return returns_of([Decimal(1), *(row.growth for row in rows)])
 
 
 def _days(ctx: Context, now: Valuation) -> int:

@@ -76,6 +76,15 @@ def time_weighted_return(periods: Sequence[tuple[Decimal, Decimal]]) -> Decimal 
     return growth - 1
 
 
+def returns_of(levels: Sequence[Decimal]) -> list[float]:
+    """Return each level over the one before, less 1; steps from a level of 0 are left out.
+
+    Worked: 1, 1.1, 0.99 gives 0.1 and -0.1.
+    """
+    return [float(level / before - 1)
+            for before, level in zip(levels, levels[1:], strict=False) if before > 0]
+
+
 def annual_growth(start: Decimal, end: Decimal, days: int) -> Decimal | None:
     """Return (end/start)^(365.25/days) - 1, 6 decimals; null below 90 days or start <= 0."""
     if days < MIN_CAGR_DAYS or start <= 0 or end < 0:

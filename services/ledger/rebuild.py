@@ -109,7 +109,7 @@ def _check(ctx: Context, portfolio: Portfolio) -> list[Difference]:
 def _chain_differences(ctx: Context, portfolio_id: str) -> Iterator[Difference]:
     prev = GENESIS
     for stored in read_batches(ctx, portfolio_id):
-        sealed = seal(stored.batch, stored.seq, stored.recorded_at, prev)
+        sealed = seal(stored.batch.content_hash, stored.seq, stored.recorded_at, prev)
         if stored.prev_hash != prev or stored.hash != sealed:
             yield Difference(portfolio_id, "chain", str(stored.seq), stored.hash, sealed)
         prev = stored.hash

@@ -38,10 +38,10 @@ class StoredBatch:
                            self.batch.legs, self.batch.reverses_seq)
 
 
-def seal(batch: Batch, seq: int, recorded_at: datetime, prev_hash: str) -> str:
-    """Return the hash (`ledger/v1`) that chains a batch to the one before it."""
-    return tagged_hash("ledger/v1", {"seq": seq, "batch": batch, "recorded_at": recorded_at,
-                                     "prev_hash": prev_hash})
+def seal(content_hash: str, seq: int, recorded_at: datetime, prev_hash: str) -> str:
+    """Return the hash (`ledger/v1`) that chains a batch's content to the batch before it."""
+    return tagged_hash("ledger/v1", {"seq": seq, "content": content_hash,
+                                     "recorded_at": recorded_at, "prev_hash": prev_hash})
 
 
 def read_batches(ctx: Context, portfolio_id: str, *,

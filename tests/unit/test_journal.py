@@ -1,7 +1,7 @@
 """The journal keeps executions for ever and lets people edit the notes beside them."""
 
 from datetime import timedelta
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - a column of numbers reads better short
 
 import pytest
 from sqlalchemy import text

@@ -1,17 +1,18 @@
 """The book posts balanced batches once, keeps its snapshots, and refuses what it does not have."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - a column of numbers reads better short
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 
 from services import audit
-from services.kit import outbox
+from services.kit import failpoint, outbox
 from services.kit.context import system_principal
 from services.kit.errors import Refusal
-from services.ledger import book, holding
+from services.ledger import book, holding, rebuild
 from services.ledger.portfolio import charge_fee, contribute, open_portfolio, withdraw
 from services.ledger.posting import Batch, Leg, flow_legs
 from services.ledger.tables import lot_reliefs, lots, trades
@@ -167,9 +168,9 @@ def test_batches_are_chained_by_their_hashes(desk):
     assert stored[0].prev_hash == GENESIS
     assert stored[1].prev_hash == stored[0].hash
     for one in stored:
-        assert seal(one.batch, one.seq, one.recorded_at, one.prev_hash) == one.hash
+        assert seal(one.batch.content_hash, one.seq, one.recorded_at, one.prev_hash) == one.hash
     changed = replace(stored[1].batch, ref="other")
-    assert seal(changed, 2, stored[1].recorded_at, stored[0].hash) != stored[1].hash
+    assert seal(changed.content_hash, 2, stored[1].recorded_at, stored[0].hash) != stored[1].hash
 
 
 def test_first_in_first_out_relieves_the_oldest_lots(any_runtime, owner):
@@ -225,6 +226,27 @@ def test_many_partial_sales_never_make_the_pool_negative_and_relieve_it_exactly(
             assert relief >= 0
             total += relief
         assert (total, position.cost) == (D("103.34"), 0)
+
+
+@pytest.mark.fault("F086")
+def test_one_execution_posted_by_many_threads_at_once_is_one_batch(any_desk):
+    desk = any_desk
+    with ThreadPoolExecutor(8) as threads:
+        posted = list(threads.map(lambda _: desk.fill("buy", 10, 100, exec_id="e1"), range(16)))
+    assert {one.seq for one in posted} == {2}
+    assert [one.replayed for one in posted].count(False) == 1
+    assert cash_of(desk).posted.amount == D(100_000) - 1001
+
+
+@pytest.mark.parametrize("name", ["ledger.before_batch", "ledger.after_entries",
+                                  "ledger.after_snapshots"])
+def test_a_post_that_fails_on_the_way_leaves_nothing(desk, name):
+    failpoint.arm(f"{name}:raise")
+    with pytest.raises(failpoint.FailpointHit):
+        desk.fill("buy", 10, 100, exec_id="e1")
+    assert desk.do(rebuild.check) == []
+    assert cash_of(desk).posted.amount == 100_000
+    assert desk.fill("buy", 10, 100, exec_id="e1").replayed is False
 
 
 def test_opening_is_idempotent_and_other_terms_are_refused(any_desk):

@@ -1,7 +1,7 @@
 """Splits change units and never cost, pay lost fractions in cash, and are posted once."""
 
 from datetime import timedelta
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - a column of numbers reads better short
 
 import pytest
 from hypothesis import given
@@ -110,6 +110,16 @@ def test_a_reversed_split_gives_back_the_lots(desk, feed):
     assert desk.do(rebuild.check) == []
     desk.fill("sell", 10, 10)
     assert desk.do(rebuild.check) == []
+
+
+def test_a_feed_without_a_price_leaves_the_holding_until_it_has_one(desk, feed):
+    desk.fill("buy", 7, 10)
+    feed.known_splits[AAPL] = [ratio(2, 3)]
+    feed.now = LATER
+    assert desk.do(apply_due_splits) == []
+    assert held(desk).quantity == 7
+    feed.prices[AAPL] = 7
+    assert len(desk.do(apply_due_splits)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 99_999)), min_size=1, max_size=5),

@@ -1,7 +1,7 @@
 """Valuation marks every holding with its provenance; the series gives returns and drawdown."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817 - a column of numbers reads better short
 
 import pytest
 from hypothesis import given
@@ -187,6 +187,13 @@ def test_daily_ratios_come_from_twenty_closes_on(desk, feed):
     assert done.sharpe is not None
     assert done.annual_volatility is not None
     assert "SHORT_HISTORY" not in done.flags
+
+
+def test_returns_are_the_steps_between_levels():
+    from services.ledger.performance_math import returns_of
+
+    assert returns_of([D(1), D("1.1"), D("0.99")]) == [0.1, -0.1]
+    assert returns_of([D(1), D(0), D(5)]) == [-1.0]
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=30))
