@@ -58,7 +58,7 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [_Bridge(max(level, logging.INFO))]
     root.setLevel(max(level, logging.INFO))
-    for noisy in ("httpx", "httpcore", "uvicorn.error"):
+    for noisy in ("alembic", "httpcore", "httpx", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

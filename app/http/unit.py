@@ -44,9 +44,7 @@ def principal_of(request: Request) -> Principal:
     return caller.principal  # type: ignore[union-attr]
 
 
-async def read(
-    request: Request, act: Callable[[Context], object], *, status: int = OK
-) -> Response:
+async def read(request: Request, act: Callable[[Context], object], *, status: int = OK) -> Response:
     """Run `act` in a reading transaction and render what it returns."""
     return render(await fetch(request, act), status=status)
 
