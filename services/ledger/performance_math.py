@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from services.kit.errors import refuse
 from services.kit.money import from_float, rounded
@@ -82,7 +83,7 @@ def returns_of(levels: Sequence[Decimal]) -> list[float]:
     Worked: 1, 1.1, 0.99 gives 0.1 and -0.1.
     """
     return [float(level / before - 1)
-            for before, level in zip(levels, levels[1:], strict=False) if before > 0]
+            for before, level in pairwise(levels) if before > 0]
 
 
 def annual_growth(start: Decimal, end: Decimal, days: int) -> Decimal | None:
