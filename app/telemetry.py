@@ -58,6 +58,7 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [_Bridge(max(level, logging.INFO))]
     root.setLevel(max(level, logging.INFO))
+    logging.getLogger("uvicorn.access").disabled = True  # the guard writes the access lines
     for noisy in ("alembic", "httpcore", "httpx", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

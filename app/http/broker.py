@@ -12,6 +12,7 @@ from app.http.unit import read, write
 from app.http.wire import Body, Line, Word
 from services.kit.context import Context
 from services.ledger import book, portfolio, valuation
+from services.market.feed import Feed
 from services.orders import execute, store
 
 router = APIRouter(prefix="/api/v1/broker")
@@ -70,8 +71,8 @@ async def list_positions(request: Request, portfolio_id: PortfolioId = None) -> 
         return {
             "items": value.holdings,
             "as_of": value.as_of,
-            "provenance": value.provenance,
-            "source": value.source,
+            "provenance": value.provenance or ctx.port(Feed).provenance,
+            "source": value.source or ctx.port(Feed).name,
         }
 
     return await write(request, act)
@@ -90,8 +91,8 @@ async def show_balances(request: Request, portfolio_id: PortfolioId = None) -> R
             "equity": value.equity,
             "day_pnl": value.day_pnl,
             "as_of": value.as_of,
-            "provenance": value.provenance,
-            "source": value.source,
+            "provenance": value.provenance or ctx.port(Feed).provenance,
+            "source": value.source or ctx.port(Feed).name,
         }
 
     return await write(request, act)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from app.http.wire import Body, Line, Number, Word
 from services.orders import confirm, proposal
 
 router = APIRouter(prefix="/api/v1/proposals")
+_NUMBERS = {"quantity", "limit_price", "stop_price"}
 
 
 class ConfirmBody(Body):
@@ -101,5 +103,7 @@ async def decline_proposal(request: Request, id: Word, body: ReasonBody) -> Resp
 @router.post("/{id}/edit")
 async def edit_proposal(request: Request, id: Word, body: EditBody) -> Response:  # noqa: A002
     """Make a new version with other terms; the old card and its tokens die."""
-    changes = body.model_dump(exclude_none=True)
+    changes: dict[str, Any] = body.model_dump(exclude_none=True)
+    for name in _NUMBERS & changes.keys():
+        changes[name] = Decimal(changes[name])
     return await write(request, lambda ctx: proposal_body(ctx, proposal.edit(ctx, id, changes)))

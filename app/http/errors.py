@@ -117,5 +117,10 @@ async def on_http(request: Request, error: Exception) -> Response:
     return problem(refusal, request.scope.get("request_id", ""))
 
 
+async def on_defect(request: Request, _error: Exception) -> Response:
+    """Answer a defect with the request id only; the guard logs it with its traceback."""
+    return problem(INTERNAL, request.scope.get("request_id", ""))
+
+
 def _plain_facts(refusal: Refusal) -> dict[str, Any]:
     return {} if refusal.kind is Kind.INTERNAL else dict(refusal.facts)

@@ -26,7 +26,7 @@ from app.http import (
     tools,
 )
 from app.http.access import TABLE
-from app.http.errors import on_http, on_refusal, on_validation
+from app.http.errors import on_defect, on_http, on_refusal, on_validation
 from app.http.gate import Gate
 from app.http.shape import Problem
 from app.http.stream import Streams
@@ -69,6 +69,7 @@ def build_api(product: Product) -> FastAPI:
     api_app.add_exception_handler(Refusal, on_refusal)
     api_app.add_exception_handler(RequestValidationError, on_validation)
     api_app.add_exception_handler(HTTPException, on_http)
+    api_app.add_exception_handler(Exception, on_defect)
     _secure(api_app)
     return api_app
 

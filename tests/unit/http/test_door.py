@@ -295,3 +295,20 @@ def test_a_key_of_another_tenant_sees_its_own_rows_only(live, owner_key):
     other = live.key(tenant="ten_bola", name="mallory")
     assert other.get("/api/v1/settings/theme").json()["value"] == "auto"
     assert other.get("/api/v1/auth/session").json()["tenant"] == "ten_bola" != LOCAL_TENANT
+
+
+def test_a_defect_answers_with_the_request_id_only_and_is_logged_with_its_traceback(
+        live, owner_key, monkeypatch):
+    from services import preference
+
+    def broken(_ctx):
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(preference, "list_settings", broken)
+    answer = owner_key.get("/api/v1/settings", headers={"x-request-id": "defect-0123456789"})
+    assert code(answer) == (500, "INTERNAL_ERROR")
+    assert answer.json()["request_id"] == "defect-0123456789"
+    assert "secret detail" not in answer.text
+    failed = next(line for line in map(json.loads, live.lines().splitlines())
+                  if line["event"] == "http.failed")
+    assert "ZeroDivisionError" in failed["exception"]
