@@ -19,7 +19,10 @@ class CornermanHalt extends Live {
 
   updated() {
     const dialog = this.querySelector("dialog");
-    if (dialog && this.asking && !dialog.open) dialog.showModal();
+    if (dialog && this.asking && !dialog.open) {
+      dialog.querySelector("form")?.reset();
+      dialog.showModal();
+    }
     if (dialog && !this.asking && dialog.open) dialog.close();
   }
 
