@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-import argon2
+if TYPE_CHECKING:
+    import argon2
 
 _LENGTH_MAX = 256
 """Longer passwords are refused before hashing; argon2 reads all of its input."""
@@ -20,17 +22,21 @@ def password_matches(stored: str | None, password: str) -> bool:
 
     Call it in a thread and outside any transaction: one check costs about 0.1 s.
     """
+    from argon2 import exceptions
+
     if len(password) > _LENGTH_MAX:
         return False
     try:
         _hasher().verify(stored or _dummy(), password)
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+    except (exceptions.VerificationError, exceptions.InvalidHashError):
         return False
     return stored is not None
 
 
 @cache
 def _hasher() -> argon2.PasswordHasher:
+    import argon2
+
     return argon2.PasswordHasher()
 
 

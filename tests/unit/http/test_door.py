@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from app.telemetry import configure_logs
 from services.identity.user import LOCAL_TENANT
 from tests.unit.http.live import KEY, live_server
 
@@ -305,6 +306,7 @@ def test_a_defect_answers_with_the_request_id_only_and_is_logged_with_its_traceb
         raise ZeroDivisionError("secret detail")
 
     monkeypatch.setattr(preference, "list_settings", broken)
+    configure_logs(live.product.settings, live.log)  # another module's server may own the logs
     answer = owner_key.get("/api/v1/settings", headers={"x-request-id": "defect-0123456789"})
     assert code(answer) == (500, "INTERNAL_ERROR")
     assert answer.json()["request_id"] == "defect-0123456789"
