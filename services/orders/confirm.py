@@ -297,7 +297,7 @@ def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | No
     results = evaluate(seen)
     blocked = first_block(results)
     if blocked is not None:
-        latch_day_loss(ctx, order.portfolio_id, market.session_date)
+        latch_day_loss(ctx, seen, market.session_date)
         return Decision(None, invalidated(ctx, row, found, blocked.refusal(), results))
     expected = typed_phrase(order)
     if (order.mode == "live" or needs_typing(results)) and _plain(typed) != _plain(expected):

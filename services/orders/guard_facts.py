@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from services import audit
 from services.kit.context import Context
@@ -24,6 +24,9 @@ from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
 from services.orders.tables import day_loss_latches, fills, order_intents
 
 ZERO = Decimal(0)
+_HOLDING = tuple(state.value for state in (*OPEN, State.PRESUMED_NOT_ACCEPTED))
+_DOUBTED = tuple(state.value for state in (*IN_DOUBT, State.DISPUTED))
+_MATTER = (*_HOLDING, State.DISPUTED.value)
 _NINE_DAYS = timedelta(days=9)
 """Calendar days that are sure to hold the last five sessions."""
 
@@ -82,7 +85,7 @@ def guard_context(ctx: Context, order: Order, stage: Stage, *, market: MarketFac
     """Return the frozen context that every guard of one decision looks at."""
     account = portfolio.account_of(ctx, order.portfolio_id)
     value = valuation.value(ctx, order.portfolio_id)
-    held = _held(ctx, order)
+    held, others = _held(ctx, order), _others(ctx, order)
     stand = switch.state(ctx, scopes=switch.scopes_of(order.portfolio_id, order.instrument_id))
     quote = market.quote
     return GuardContext(
@@ -96,26 +99,27 @@ def guard_context(ctx: Context, order: Order, stage: Stage, *, market: MarketFac
         market_state=market.state, next_open=market.next_open,
         calendar=market.instrument.calendar, tick=market.tick,
         lot_step=market.instrument.lot_step, min_quantity=market.instrument.min_quantity,
-        held=held, available_quantity=held - _promised(ctx, order),
+        held=held, available_quantity=held - others.promised,
         cash_available=book.cash(ctx, order.portfolio_id).available.amount,
-        unsettled_cash=_unsettled(ctx, order, market), commission=commission_of(ctx, order.quantity)
+        unsettled_cash=_unsettled(ctx, order, market) if account.day_trade_rule == "cash"
+        else ZERO, commission=commission_of(ctx, order.quantity)
         if order.quantity > 0 else ZERO,
         equity=_amount(value.equity), open_equity=_amount(value.session_open_equity),
         gross_value=sum((abs(_amount(held.market_value)) for held in value.holdings), ZERO),
         day_pnl=_amount(value.day_pnl),
         day_loss_latched=_latched(ctx, order.portfolio_id, market.session_date),
-        day_trades=_day_trades(ctx, order, market), in_doubt=_in_doubt(ctx, order),
-        alike_recently=_alike(ctx, order), reference_mid=reference_mid,
+        day_trades=_day_trades(ctx, order, market)
+        if account.day_trade_rule == "pdt_legacy" else 0, in_doubt=others.in_doubt,
+        alike_recently=others.alike, reference_mid=reference_mid,
         policy=ctx.policy.orders, risk=ctx.policy.risk)
 
 
-def latch_day_loss(ctx: Context, portfolio_id: str, session_date: str) -> None:
+def latch_day_loss(ctx: Context, seen: GuardContext, session_date: str) -> None:
     """Remember for the rest of the session that the day's loss reached its limit."""
-    value = valuation.value(ctx, portfolio_id)
-    loss, limit = -_amount(value.day_pnl), ctx.policy.risk.day_loss * _amount(
-        value.session_open_equity)
-    if limit <= 0 or loss < limit or _latched(ctx, portfolio_id, session_date):
+    loss, limit = -seen.day_pnl, ctx.policy.risk.day_loss * seen.open_equity
+    if limit <= 0 or loss < limit or seen.day_loss_latched:
         return
+    portfolio_id = seen.order.portfolio_id
     ctx.db.insert(day_loss_latches, {"portfolio_id": portfolio_id, "session_date": session_date,
                                      "loss": loss, "at": ctx.now})
     audit.record(ctx, "risk.day_loss", portfolio_id, loss=loss, limit=limit, session=session_date)
@@ -136,37 +140,29 @@ def _held(ctx: Context, order: Order) -> Decimal:
                  if item.listing == order.instrument_id), ZERO)
 
 
-def _promised(ctx: Context, order: Order) -> Decimal:
-    rows = ctx.db.rows(_orders_alike(order).where(
-        order_intents.c.side == Side.SELL.value,
-        order_intents.c.client_order_id != order.client_order_id,
-        order_intents.c.state.in_([*_values(OPEN), State.PRESUMED_NOT_ACCEPTED.value])))
-    return sum((row.quantity - row.filled_quantity for row in rows), ZERO)
+@dataclass(frozen=True, slots=True)
+class _Others:
+    promised: Decimal
+    in_doubt: int
+    alike: int
 
 
-def _in_doubt(ctx: Context, order: Order) -> int:
-    return len(ctx.db.rows(_orders_alike(order).where(
-        order_intents.c.client_order_id != order.client_order_id,
-        order_intents.c.state.in_([*_values(IN_DOUBT), State.DISPUTED.value]))))
-
-
-def _alike(ctx: Context, order: Order) -> int:
+def _others(ctx: Context, order: Order) -> _Others:
+    """Return what the other orders of this listing mean for `order`, by one query."""
     since = ctx.now - timedelta(seconds=ctx.policy.orders.duplicate_like_s)
-    return len(ctx.db.rows(_orders_alike(order).where(
-        order_intents.c.side == order.side.value, order_intents.c.quantity == order.quantity,
-        order_intents.c.client_order_id != order.client_order_id,
-        order_intents.c.confirmed_at > since)))
-
-
-def _orders_alike(order: Order) -> Any:
-    return (select(order_intents.c.quantity, order_intents.c.filled_quantity)
-            .where(order_intents.c.portfolio_id == order.portfolio_id,
-                   order_intents.c.listing == order.instrument_id)
-            .order_by(order_intents.c.id))
-
-
-def _values(states: tuple[State, ...]) -> list[str]:
-    return [state.value for state in states]
+    rows = ctx.db.rows(
+        select(order_intents.c.side, order_intents.c.state, order_intents.c.quantity,
+               order_intents.c.filled_quantity, order_intents.c.confirmed_at)
+        .where(order_intents.c.portfolio_id == order.portfolio_id,
+               order_intents.c.listing == order.instrument_id,
+               order_intents.c.client_order_id != order.client_order_id,
+               or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > since))
+        .order_by(order_intents.c.id))
+    promised = sum((row.quantity - row.filled_quantity for row in rows
+                    if row.side == Side.SELL and row.state in _HOLDING), ZERO)
+    alike = [row for row in rows if row.confirmed_at > since
+             and (row.side, row.quantity) == (order.side, order.quantity)]
+    return _Others(promised, sum(row.state in _DOUBTED for row in rows), len(alike))
 
 
 def _latched(ctx: Context, portfolio_id: str, session_date: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from services import audit, journal
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal
 from services.kit.failpoint import reach
-from services.kit.money import rounded, tick_round
+from services.kit.money import parse_decimal, rounded, tick_round
 from services.kit.outbox import put
 from services.ledger.book import release
 from services.ledger.fill_posting import FillFacts, post_fill
@@ -34,9 +35,16 @@ from services.orders.broker import (
     Rejected,
 )
 from services.orders.order import ENDED, Event, Order, State, order_from_json
-from services.orders.store import change_order, locked_row
+from services.orders.store import announce_order, change_order, locked_row
 from services.orders.switch import freeze
-from services.orders.tables import disputed_fills, fills, order_intents, submit_attempts
+from services.orders.tables import (
+    disputed_fills,
+    fills,
+    order_intents,
+    proposals,
+    submit_attempts,
+)
+from services.trade import advice
 
 _UNSEEN = (State.SUBMITTING, State.UNKNOWN, State.PRESUMED_NOT_ACCEPTED)
 _NOT_SENT_MAX = 2
@@ -145,6 +153,8 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
         if made.exec_id not in known:
             row = _take_fill(ctx, row, made)
     row = _take_status(ctx, row, view)
+    if was in _UNSEEN and row.state == State.WORKING:
+        announce_order(ctx, row, f"{row.id}:working:{row.epoch}")
     if was is State.PRESUMED_NOT_ACCEPTED:
         freeze(ctx, f"order {order_id} was thought lost and is alive", subject=order_id)
     reach("settle.before_commit")
@@ -190,11 +200,27 @@ def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
         currency=order.currency, at=made.at, provenance=made.provenance,
         portfolio_id=row.portfolio_id, pnl=posted.pnl, source=row.broker,
         proposal_id=row.proposal_id, run_id=row.run_id, conversation_id=row.conversation_id,
-        plan=order.basis_ref or "")
+        plan=order.basis_ref or "", **_planned(ctx, row, order))
     put(ctx, "position.changed", row.portfolio_id, {
         "portfolio_id": row.portfolio_id, "symbol": order.symbol, "order_id": row.id,
         "exec_id": made.exec_id, "batch_seq": posted.seq}, dedupe=f"fill:{made.exec_id}")
     return row
+
+
+def _planned(ctx: Context, row: Row[Any], order: Order) -> dict[str, Decimal]:
+    """Return the plan that the order was measured against: entry, stop and risk in money."""
+    if order.protective_stop is None:
+        return {}
+    planned = {"planned_stop": order.protective_stop}
+    basis = advice.find(ctx, order.basis_ref) if order.basis_ref else None
+    entry = basis.number("entry") if basis is not None else None
+    if entry is not None:
+        planned["planned_entry"] = entry
+    risk = json.loads(ctx.db.scalar(select(proposals.c.risk)
+                                    .where(proposals.c.id == row.proposal_id)) or "{}")
+    if "money" in risk:
+        planned["planned_risk"] = parse_decimal(risk["money"], "risk")
+    return planned
 
 
 def _fill_values(ctx: Context, row: Row[Any], order: Order, made: BrokerFill) -> dict[str, Any]:

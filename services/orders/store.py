@@ -18,6 +18,8 @@ from services.orders.order import OPEN, Event, Order, State, next_state, order_f
 from services.orders.tables import fills, order_intents, order_transitions
 
 _ORDERS_MAX = 500
+_UNTOLD = (Event.CLAIM, Event.SEND, Event.ACKNOWLEDGE)
+"""Arrows on the way to the broker that a screen is not woken for, unless the order stays there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,8 @@ def change_order(ctx: Context, row: Row[Any], event: Event, *, reason: str = "",
                  client_order_id=row.client_order_id, order_hash=row.order_hash,
                  from_state=state.value, to_state=target.value, reason=reason, number=number)
     changed = order_row(ctx, row.id)
-    announce_order(ctx, changed, f"{row.id}:{number}")
+    if event not in _UNTOLD:
+        announce_order(ctx, changed, f"{row.id}:{number}")
     return changed
 
 
