@@ -113,6 +113,22 @@ def shared_table(name: str, *items: SchemaItem, append_only: bool = False) -> Ta
     return Table(name, metadata, *items, info={"append_only": append_only})
 
 
+def _sources(statement: Select[Any]) -> dict[FromClause, None]:
+    """Return every table that stands in the statement's own FROM, in order of appearance.
+
+    The same tables as `get_final_froms()`, which compiles the statement and costs as much as
+    running it; a test compares the two over the shapes that are used.
+    """
+    found: dict[FromClause, None] = {}
+    for part in (*statement._raw_columns, *statement._where_criteria, *statement._from_obj):  # noqa: SLF001
+        for source in part._from_objects:  # noqa: SLF001
+            found.update(dict.fromkeys(_tables_of(source)))
+    for join in statement._setup_joins:  # noqa: SLF001
+        if isinstance(join[0], FromClause):
+            found.update(dict.fromkeys(_tables_of(join[0])))
+    return found
+
+
 def _tables_of(source: FromClause) -> Iterator[FromClause]:
     if isinstance(source, Join):
         yield from _tables_of(source.left)
@@ -137,6 +153,11 @@ class Db:
     def dialect(self) -> str:
         """Return `sqlite` or `postgresql`."""
         return self.connection.dialect.name
+
+    @property
+    def writing(self) -> bool:
+        """Return True in a transaction that was opened to write."""
+        return bool(self.connection.get_execution_options().get("cornerman_write", True))
 
     def rows(self, statement: Select[Any]) -> list[Row[Any]]:
         """Return all rows, in the statement's order."""
@@ -185,9 +206,8 @@ class Db:
     def _scoped(self, statement: Select[Any]) -> Select[Any]:
         if self.tenant_id is None:
             return statement
-        for source in statement.get_final_froms():
-            for table in _tables_of(source):
-                statement = statement.where(table.c.tenant_id == self.tenant_id)
+        for table in _sources(statement):
+            statement = statement.where(table.c.tenant_id == self.tenant_id)
         return statement
 
 

@@ -5,13 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from services import audit
 from services.kit import guards, outbox
 from services.kit.context import system_principal
-from services.kit.db import Database, Scaled, UtcDateTime
+from services.kit.db import Database, Scaled, UtcDateTime, _tables_of
 from services.kit.errors import Refusal
 from services.kit.work import Runtime
 from tests.conftest import NOW
@@ -145,3 +145,22 @@ def test_sqlite_connections_carry_every_pragma(database):
     with database.read(None) as db:
         for name, value in wanted.items():
             assert db.connection.exec_driver_sql(f"PRAGMA {name}").scalar() == value
+
+
+def test_the_tenant_predicate_reaches_every_table_of_a_statement():
+    from services.kit.db import _sources
+    from services.ledger.tables import ledger_batches, ledger_entries
+
+    batches, entries = ledger_batches.c, ledger_entries.c
+    joined = ledger_batches.join(ledger_entries, batches.seq == entries.seq)
+    shapes = [
+        select(ledger_batches), select(batches.seq), select(func.count()).select_from(joined),
+        select(func.max(batches.seq)), select(batches.seq, entries.asset).select_from(joined),
+        select(ledger_batches, entries.asset).join(ledger_entries, batches.seq == entries.seq),
+        select(batches.seq).where(batches.seq == entries.seq),
+        select(batches.seq).where(exists().where(entries.seq == batches.seq)),
+        select(ledger_batches.alias("b")), select(batches.kind).group_by(batches.kind),
+    ]
+    for shape in shapes:
+        compiled = {table for source in shape.get_final_froms() for table in _tables_of(source)}
+        assert set(_sources(shape)) == compiled, str(shape)
