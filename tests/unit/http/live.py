@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -76,6 +78,16 @@ class Live:
             return open_user(ctx, name)
 
         return self.product.runtime.write(system_principal(tenant), act)
+
+    def find_line(self, **wanted):
+        """The log line with these fields; it is written just after the answer left."""
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            for line in map(json.loads, self.lines().splitlines()):
+                if all(line.get(name) == value for name, value in wanted.items()):
+                    return line
+            time.sleep(0.01)
+        raise AssertionError(f"no log line with {wanted}")
 
     def lines(self) -> str:
         return self.log.getvalue()

@@ -1,7 +1,5 @@
 """Who gets in and from where: login, cookies, origins, hosts, headers, limits."""
 
-import json
-
 import httpx
 import pytest
 
@@ -223,8 +221,7 @@ def test_too_many_logins_are_limited_and_the_kill_switch_never_is(migrated_file,
 def test_a_request_id_of_the_caller_is_kept_and_logged(live, owner_key):
     answer = owner_key.get("/api/v1/halt", headers={"x-request-id": "trace-0123456789"})
     assert answer.headers["x-request-id"] == "trace-0123456789"
-    line = next(line for line in map(json.loads, live.lines().splitlines())
-                if line.get("request_id") == "trace-0123456789")
+    line = live.find_line(request_id="trace-0123456789")
     assert (line["event"], line["route"], line["status"]) == (
         "http.request", "/api/v1/halt", 200)
 
@@ -311,6 +308,5 @@ def test_a_defect_answers_with_the_request_id_only_and_is_logged_with_its_traceb
     assert code(answer) == (500, "INTERNAL_ERROR")
     assert answer.json()["request_id"] == "defect-0123456789"
     assert "secret detail" not in answer.text
-    failed = next(line for line in map(json.loads, live.lines().splitlines())
-                  if line["event"] == "http.failed")
+    failed = live.find_line(event="http.failed", request_id="defect-0123456789")
     assert "ZeroDivisionError" in failed["exception"]
