@@ -6,8 +6,8 @@ import re
 from tests.house import tree
 
 CLOCKS = ("services/kit/clock.py",)
-RANDOM = ("services/kit/ids.py",)
-ENVIRONMENT = ("app/cli.py", "app/wiring.py", "migrations/env.py", "services/kit/settings.py",
+RANDOM = ("services/kit/ids.py", "agent/model/retry.py")  # seeded jitter of an adapter's waits
+ENVIRONMENT = ("app/cli.py", "app/node.py", "app/wiring.py", "migrations/env.py", "services/kit/settings.py",
                "services/kit/failpoint.py", "app/http/server.py", "services/kit/process.py")
 BROAD = ("app/", "services/kit/bus/")
 BANNED_WORDS = re.compile(r"^(utils?|common|helpers?|core|managers?|misc)$")
