@@ -107,12 +107,15 @@ def propose(ctx: Context, draft: OrderDraft, *, run_id: str = "", call_id: str =
     market, order = _draft_order(ctx, draft)
     ctx.db.lock(f"propose:{order.account_id}")
     expire_due(ctx)
-    known = ctx.db.row(select(proposals).where(
-        proposals.c.account_id == order.account_id, proposals.c.intent_hash == intent_hash(order),
+    known = _find_pending(ctx, order.account_id, intent_hash(order))
+    return known or _store_order(ctx, order, market, origin=origin)
+
+
+def _find_pending(ctx: Context, account_id: str, wanted: str) -> Proposal | None:
+    row = ctx.db.row(select(proposals).where(
+        proposals.c.account_id == account_id, proposals.c.intent_hash == wanted,
         proposals.c.status == Status.PENDING.value))
-    if known is not None:
-        return proposal_of(known)
-    return _store_order(ctx, order, market, origin=origin)
+    return None if row is None else proposal_of(row)
 
 
 def _draft_order(ctx: Context, draft: OrderDraft) -> tuple[MarketFacts, Order]:
@@ -158,11 +161,9 @@ def propose_cancel(ctx: Context, order_id: str, *, run_id: str = "", call_id: st
     ctx.db.lock(f"propose:{row.account_id}")
     expire_due(ctx)
     wanted = tagged_hash("cancel/v1", {"order": order_id})
-    known = ctx.db.row(select(proposals).where(
-        proposals.c.account_id == row.account_id, proposals.c.intent_hash == wanted,
-        proposals.c.status == Status.PENDING.value))
+    known = _find_pending(ctx, row.account_id, wanted)
     if known is not None:
-        return proposal_of(known)
+        return known
     order = order_from_json(row.order_json)
     risk = Risk(reference_price=order.worst_price, notional=Decimal(0), commission=Decimal(0),
                 cost=Decimal(0))
@@ -217,6 +218,8 @@ def list_proposals(ctx: Context, status: str | None = None, *, limit: int = 100)
 def edit(ctx: Context, proposal_id: str, changes: Mapping[str, Any]) -> Proposal:
     """Replace a pending proposal by a new version with `changes`; its old tokens die.
 
+    When the edited order is pending already, that proposal is returned instead of a second one.
+
     `changes` may name quantity, type, limit_price, stop_price, protective_stop (Decimals) and
     tif. Raises `PROPOSAL_UNKNOWN`, `PROPOSAL_NOT_PENDING`, `EDIT_EMPTY` and what `propose` raises.
     """
@@ -229,7 +232,11 @@ def edit(ctx: Context, proposal_id: str, changes: Mapping[str, Any]) -> Proposal
     if intent_hash(order) == intent_hash(before):
         raise refuse("EDIT_EMPTY")
     ctx.db.lock(f"propose:{order.account_id}")
-    close(ctx, row, Status.SUPERSEDED, "edited")
+    expire_due(ctx)
+    known = _find_pending(ctx, order.account_id, intent_hash(order))
+    close(ctx, row, Status.SUPERSEDED, f"edited into {known.id}" if known else "edited")
+    if known is not None:
+        return known
     origin = Origin(run_id=row.run_id, call_id=row.call_id, conversation_id=row.conversation_id,
                     taint=tuple(json.loads(row.taint)))
     return _store_order(ctx, order, market, origin=origin, version=row.version + 1,

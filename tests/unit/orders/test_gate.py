@@ -312,6 +312,13 @@ def test_an_edit_that_changes_nothing_is_refused(desk, card):
         lambda ctx: proposal.edit(ctx, card.id, same))).code == "EDIT_EMPTY"
 
 
+def test_an_edit_into_an_order_that_is_pending_already_returns_that_one(desk, card):
+    other = desk.propose(quantity="20")
+    same = desk.write(lambda ctx: proposal.edit(ctx, card.id, {"quantity": other.order.quantity}))
+    assert same.id == other.id
+    assert desk.status(card.id) == "superseded"
+
+
 def test_a_declined_card_is_final(desk, card):
     challenge = desk.issue(card.id)
     for _ in range(2):
