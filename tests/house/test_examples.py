@@ -81,7 +81,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "here").mkdir()
     return {"PATH": f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(tmp_path), "CORNERMAN_HOME": str(tmp_path / "home"), "PORT": "0",
-            "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+            "LANG": "C.UTF-8"}
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def run(*command: object, cwd: Path | str = "/", env: dict[str, str] | None = No
 def clean_environment(**more: str) -> dict[str, str]:
     """Only what a new user's shell has; nothing that points Python at the tree."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", **more}
+    return {**kept, "HOME": "/nonexistent", **more}
 
 
 class Place:
