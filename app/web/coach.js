@@ -168,7 +168,7 @@ class CornermanCoach extends Live {
         ${block.marks.some((mark) => mark.kind === "unverified")
           ? html`<p class="caution">Marked numbers are not verified: no tool result holds them.</p>` : nothing}</div>`;
       case "tools": return html`<ul class="tools">${block.calls.map((call) => this.#tool(call))}</ul>`;
-      case "card": return html`<div role="region" aria-live="assertive" aria-label="Confirm card"><cornerman-card .proposal=${block.id}></cornerman-card></div>`;
+      case "card": return html`<div aria-live="assertive"><cornerman-card .proposal=${block.id}></cornerman-card></div>`;
       case "notice": return html`<p class="notice">${block.text}
         ${block.retry && this.#talk.sent ? html`<button class="quiet" @click=${() => this.#send(this.#talk.sent)}>Ask again</button>` : nothing}</p>`;
     }

@@ -22,6 +22,8 @@ const STOPPED = {
   blocked: "This answer was blocked by a safety rule.",
 };
 
+const MAKERS = new Set(["propose_order", "cancel_order"]);
+
 export class Conversation {
   /** @type {Turn[]} */ turns = [];
   /** @type {{id: string, title: string}[]} */ list = [];
@@ -70,12 +72,10 @@ export class Conversation {
   async #load() {
     const id = this.id;
     const [said, proposals] = await Promise.all([get(`coach/conversations/${id}/messages`),
-      get("proposals?status=pending")]);
+      get("proposals")]);
     if (id !== this.id) return;
     this.#take(said.items);
-    const open = /** @type {import("./wire.js").Proposal[]} */ (proposals.items)
-      .filter((one) => one.conversation_id === id);
-    open.reverse().forEach((one) => this.#card(this.#answer(this.turns.at(-1)?.run ?? "", ""), one.id));
+    this.#place(/** @type {import("./wire.js").Proposal[]} */ (proposals.items).filter((one) => one.conversation_id === id));
     this.#redraw();
     this.#stream ??= new Stream(`coach/conversations/${id}/events`, said.cursor,
       (event) => this.#on(event), (line, why) => update({ chatLine: why ?? line }));
@@ -96,6 +96,24 @@ export class Conversation {
     }
     const last = this.turns.at(-1);
     this.run = last?.role === "user" ? last.run : "";
+  }
+
+  /** Puts this conversation's cards (newest first) under the calls that made them; an edited card
+   * stands under the one it replaced.
+   * @param {import("./wire.js").Proposal[]} proposals */
+  #place(proposals) {
+    const makers = this.turns.flatMap((turn) => turn.blocks.flatMap((block) => block.kind === "tools"
+      ? block.calls.filter((call) => call.ok && MAKERS.has(call.name)).map(() => turn) : []));
+    const edited = makers.length < proposals.length;
+    /** @type {Map<string, Turn>} */ const places = new Map();
+    const made = proposals.filter((one) => !(edited && one.supersedes));
+    made.forEach((one, at) => places.set(one.id, makers.at(-1 - at) ?? this.#answer(this.turns.at(-1)?.run ?? "", "")));
+    for (const one of [...proposals].reverse()) {
+      const turn = places.get(one.id) ?? places.get(one.supersedes ?? "") ?? this.turns.at(-1);
+      if (!turn) continue;
+      places.set(one.id, turn);
+      this.#card(turn, one.id);
+    }
   }
 
   /** Sends a message; the answer arrives by the stream. Raises `ApiError`.

@@ -70,7 +70,7 @@ class CornermanDesk extends Live {
     const off = (state.config?.features ?? []).filter((one) => !one.on);
     return html`<section class="desk" aria-label="Desk"><h2 class="sr">Desk</h2>
       <cornerman-account></cornerman-account>
-      <div class="dock" aria-live="assertive">${state.pending.map((id) => html`<cornerman-card class="docked" .proposal=${id}></cornerman-card>`)}</div>
+      <div class="dock" aria-live="polite">${state.pending.map((id) => html`<cornerman-card class="docked" .proposal=${id}></cornerman-card>`)}</div>
       <div class="panel"><cornerman-quote></cornerman-quote><cornerman-chart></cornerman-chart></div>
       <div class="panel"><cornerman-positions></cornerman-positions></div>
       <div class="panel"><cornerman-orders></cornerman-orders></div>

@@ -52,8 +52,8 @@ class CornermanHalt extends Live {
   render() {
     const halted = this.#halted();
     return html`
-      <button class=${halted ? "resume" : "halt"} aria-haspopup="dialog" @click=${() => { this.asking = true; }}>
-        ${halted ? "Resume trading" : "Halt"}</button>
+      <button class=${halted ? "resume" : "halt"} aria-haspopup="dialog" aria-label=${halted ? "Resume trading" : "Halt"} @click=${() => { this.asking = true; }}>
+        ${halted ? "Resume" : "Halt"}</button>
       <dialog aria-label=${halted ? "Resume trading" : "Halt trading"} @close=${() => { this.asking = false; }}>
         <form @submit=${this.#send}>
           <h3>${halted ? "Resume trading" : "Halt all trading"}</h3>

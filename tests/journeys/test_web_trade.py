@@ -43,6 +43,13 @@ def test_a_plan_becomes_a_card_and_a_confirmed_card_becomes_a_position_without_r
     say(page, "what do I hold and why?")
     expect(page.locator(".turn.answer").last).to_contain_text("from your journal")
     assert page.evaluate("window.__violations") == []
+
+    page.reload()
+    expect(page.locator(".turn cornerman-card .fill")).to_contain_text("Filled")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("tab", name="Desk").click()
+    expect(page.locator("cornerman-orders tbody tr")).to_contain_text("filled")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert desk.troubles == []
 
 
