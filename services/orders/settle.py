@@ -216,7 +216,7 @@ def _planned(ctx: Context, row: Row[Any], order: Order) -> dict[str, Decimal]:
     entry = basis.number("entry") if basis is not None else None
     if entry is not None:
         planned["planned_entry"] = entry
-    risk = json.loads(ctx.db.scalar(select(proposals.c.risk)
+    risk = json.loads(ctx.db.scalar(select(proposals.c.risk_json)
                                     .where(proposals.c.id == row.proposal_id)) or "{}")
     if "money" in risk:
         planned["planned_risk"] = parse_decimal(risk["money"], "risk")
