@@ -26,17 +26,42 @@ from tests.house import tree
 
 pytestmark = pytest.mark.xdist_group("packaging")
 
-PAGES = [tree.ROOT / "README.md",
-         *sorted((tree.ROOT / "docs" / "guide").glob("*.md")),
-         *sorted((tree.ROOT / "docs" / "runbooks").glob("*.md"))]
+PAGES = [
+    tree.ROOT / "README.md",
+    *sorted((tree.ROOT / "docs" / "guide").glob("*.md")),
+    *sorted((tree.ROOT / "docs" / "runbooks").glob("*.md")),
+]
 ADDRESS = "http://127.0.0.1:8080"
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _MARK = "=====example====="
 _NOT_SETTINGS = {
-    "READ", "REPLAY", "SIMULATED", "AUTH", "JSON", "BASE", "KEY", "TALK", "ID", "HALTED", "ACTIVE",
-    "UNKNOWN", "SUBMITTING", "CANCEL_UNKNOWN", "PRESUMED_NOT_ACCEPTED", "DISPUTED", "KILL", "NAME",
-    "BYPASSRLS", "NOBYPASSRLS", "PASSWORD", "NAME_FILE", "OPENAI_API_KEY_FILE", "LICENSE", "FAIL",
-    "DAY"}
+    "READ",
+    "REPLAY",
+    "SIMULATED",
+    "AUTH",
+    "JSON",
+    "BASE",
+    "KEY",
+    "TALK",
+    "ID",
+    "HALTED",
+    "ACTIVE",
+    "UNKNOWN",
+    "SUBMITTING",
+    "CANCEL_UNKNOWN",
+    "PRESUMED_NOT_ACCEPTED",
+    "DISPUTED",
+    "KILL",
+    "NAME",
+    "BYPASSRLS",
+    "NOBYPASSRLS",
+    "PASSWORD",
+    "NAME_FILE",
+    "OPENAI_API_KEY_FILE",
+    "LICENSE",
+    "FAIL",
+    "DAY",
+}
 
 
 def blocks(page: Path, kind: str) -> list[str]:
@@ -79,17 +104,27 @@ def shell(tmp_path: Path) -> dict[str, str]:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tree.ROOT / "cornerman.py"}" "$@"\n')
     command.chmod(0o755)
     (tmp_path / "here").mkdir()
-    return {"PATH": f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(tmp_path), "CORNERMAN_HOME": str(tmp_path / "home"), "PORT": "0",
-            "LANG": "C.UTF-8"}
+    return {
+        "PATH": f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "CORNERMAN_HOME": str(tmp_path / "home"),
+        "PORT": "0",
+        "LANG": "C.UTF-8",
+    }
 
 
 @pytest.fixture
 def served(shell: dict[str, str], tmp_path: Path) -> Iterator[str]:
     """The address of a server started as the documents say."""
     with (tmp_path / "serve.txt").open("w+") as said:
-        server = subprocess.Popen(["cornerman", "serve"], cwd=tmp_path / "here", env=shell,
-                                  stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+        server = subprocess.Popen(
+            ["cornerman", "serve"],
+            cwd=tmp_path / "here",
+            env=shell,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             yield address_of(server, tmp_path / "serve.txt")
         finally:
@@ -110,10 +145,19 @@ def address_of(server: subprocess.Popen[bytes], said: Path) -> str:
 def run_page(page: Path, shell: dict[str, str], folder: Path, address: str) -> None:
     """Run a page's commands in one shell, in order, and compare what each prints."""
     todo = steps(page)
-    script = "".join(f"{command.replace(ADDRESS, address)}\necho '{_MARK}'\n"
-                     for command, _ in todo)
-    done = subprocess.run(["bash", "-c", script], cwd=folder, env=shell, text=True, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    script = "".join(
+        f"{command.replace(ADDRESS, address)}\necho '{_MARK}'\n" for command, _ in todo
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=shell,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+    )
     outputs = done.stdout.split(_MARK)
     assert len(outputs) == len(todo) + 1, done.stdout
     for (command, expected), output in zip(todo, outputs, strict=False):
@@ -138,8 +182,11 @@ def test_an_output_that_differs_is_found():
 
 def test_each_make_target_of_the_documents_exists():
     targets = set(re.findall(r"^([a-z-]+):", (tree.ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {word for page in PAGES
-             for word in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)}
+    named = {
+        word
+        for page in PAGES
+        for word in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    }
     assert {"run", "test"} <= named
     assert named - targets == set()
 
@@ -148,8 +195,9 @@ def test_each_verb_of_the_documents_exists():
     import typer.main
 
     known = set(typer.main.get_command(command_line).commands)
-    named = {word for page in PAGES
-             for word in re.findall(r"[`$] ?cornerman ([a-z]+)", page.read_text())}
+    named = {
+        word for page in PAGES for word in re.findall(r"[`$] ?cornerman ([a-z]+)", page.read_text())
+    }
     assert {"serve", "chat", "doctor"} <= named
     assert named - known == set()
 

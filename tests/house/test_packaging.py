@@ -47,8 +47,15 @@ print("PROBE" + json.dumps({"code": code, "files": files, "launcher": cornerman.
 
 def run(*command: object, cwd: Path | str = "/", env: dict[str, str] | None = None) -> str:
     """Run a command outside the tree; its output, or a failure that shows it."""
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True,
-                          check=False, timeout=120, env=env or clean_environment())
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=env or clean_environment(),
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -66,13 +73,21 @@ class Place:
         venv.create(folder, with_pip=False, symlinks=True)
         self.python = folder / "bin" / "python"
         self.command = folder / "bin" / "cornerman"
-        self.site = Path(run(self.python, "-c",
-                             "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+        self.site = Path(
+            run(self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+        )
         (self.site / "zz_dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
 
     def pip(self, *arguments: object) -> None:
-        run(sys.executable, "-m", "pip", "--python", self.python, "--disable-pip-version-check",
-            *arguments)
+        run(
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "--disable-pip-version-check",
+            *arguments,
+        )
 
     def install(self, *arguments: object) -> None:
         self.pip("install", "--quiet", "--no-deps", "--no-index", *arguments)
@@ -140,22 +155,38 @@ def names_of(wheel: Path) -> list[str]:
 def test_the_wheel_holds_one_module_one_private_folder_and_its_metadata(wheel):
     tops = {name.split("/")[0] for name in names_of(wheel)}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
-        "cornerman.py", "cornerman_app"}
+        "cornerman.py",
+        "cornerman_app",
+    }
     assert len(tops) == 3
 
 
 def test_the_wheel_holds_every_file_of_our_folders_and_nothing_that_git_ignores(wheel):
-    inside = {name.removeprefix("cornerman_app/") for name in names_of(wheel)
-              if name.startswith("cornerman_app/")}
-    tracked = {tree.name_of(path) for path in tree.tracked_files()
-               if tree.name_of(path).split("/")[0] in tree.FOLDERS and path.name != ".npmrc"}
+    inside = {
+        name.removeprefix("cornerman_app/")
+        for name in names_of(wheel)
+        if name.startswith("cornerman_app/")
+    }
+    tracked = {
+        tree.name_of(path)
+        for path in tree.tracked_files()
+        if tree.name_of(path).split("/")[0] in tree.FOLDERS and path.name != ".npmrc"
+    }
     assert tracked - inside == set()
-    for must in ("prompts/coach.md", "services/market/history/wiki_daily.bin",
-                 "services/market/sessions/XNYS.txt", "migrations/env.py",
-                 "migrations/versions/0001_baseline.py", "app/web/package.json"):
+    for must in (
+        "prompts/coach.md",
+        "services/market/history/wiki_daily.bin",
+        "services/market/sessions/XNYS.txt",
+        "migrations/env.py",
+        "migrations/versions/0001_baseline.py",
+        "app/web/package.json",
+    ):
         assert must in inside
-    assert [name for name in inside if {"node_modules", "__pycache__", ".env", "secrets"}
-            & set(name.split("/"))] == []
+    assert [
+        name
+        for name in inside
+        if {"node_modules", "__pycache__", ".env", "secrets"} & set(name.split("/"))
+    ] == []
     assert wheel.stat().st_size < 5_000_000
 
 
@@ -168,16 +199,23 @@ def test_the_page_s_libraries_ship_when_they_were_built(wheel):
 
 def test_help_answers_from_the_root_folder_beside_the_strangers(installed, tmp_path):
     form, place = installed
-    text = run(*command_of(form, place), "--help",
-               env=clean_environment(CORNERMAN_HOME=str(tmp_path)))
+    text = run(
+        *command_of(form, place), "--help", env=clean_environment(CORNERMAN_HOME=str(tmp_path))
+    )
     for verb in ("serve", "chat", "doctor"):
         assert verb in text
 
 
 def test_every_module_comes_from_our_own_folder(installed, tmp_path):
     form, place = installed
-    text = run(place.python, "-c", PROBE, form, tree.ROOT,
-               env=clean_environment(CORNERMAN_HOME=str(tmp_path)))
+    text = run(
+        place.python,
+        "-c",
+        PROBE,
+        form,
+        tree.ROOT,
+        env=clean_environment(CORNERMAN_HOME=str(tmp_path)),
+    )
     seen = json.loads(text.split("PROBE")[1])
     home = home_of(form, place)
     assert seen["code"] == 0
@@ -191,16 +229,28 @@ def test_every_module_comes_from_our_own_folder(installed, tmp_path):
 
 def test_a_tool_answers_on_bundled_history_from_a_fresh_home(installed, tmp_path):
     form, place = installed
-    text = run(*command_of(form, place), "tool", "quote", "--json", '{"symbols": ["AAPL"]}',
-               env=clean_environment(CORNERMAN_HOME=str(tmp_path)))
+    text = run(
+        *command_of(form, place),
+        "tool",
+        "quote",
+        "--json",
+        '{"symbols": ["AAPL"]}',
+        env=clean_environment(CORNERMAN_HOME=str(tmp_path)),
+    )
     assert "AAPL" in text
     assert "REPLAY" in text or "SIMULATED" in text
 
 
 def test_the_strangers_cannot_be_imported_by_our_command_but_are_really_there(installed):
     _, place = installed
-    done = subprocess.run([str(place.python), "-c", "import services"], cwd="/", check=False,
-                          capture_output=True, text=True, env=clean_environment())
+    done = subprocess.run(
+        [str(place.python), "-c", "import services"],
+        cwd="/",
+        check=False,
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+    )
     assert "the stranger services was imported" in done.stderr
 
 
@@ -214,6 +264,9 @@ def test_the_wheel_leaves_nothing_behind_and_harms_no_stranger(tmp_path, wheel, 
     place.pip("uninstall", "--quiet", "--yes", *(f"{name}-stranger" for name in FOREIGN))
     run(place.command, "--help", env=clean_environment(CORNERMAN_HOME=str(tmp_path / "home")))
     place.pip("uninstall", "--quiet", "--yes", "cornerman")
-    left = [path for path in place.site.rglob("*") if path.is_file() and "cornerman" in str(
-        path.relative_to(place.site))]
+    left = [
+        path
+        for path in place.site.rglob("*")
+        if path.is_file() and "cornerman" in str(path.relative_to(place.site))
+    ]
     assert left == []
