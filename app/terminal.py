@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -61,10 +62,10 @@ async def working(desk: Desk) -> AsyncIterator[None]:
 def person() -> Iterator[TextIO]:
     """Yield the terminal of a person, never a pipe. Raises `NO_TTY`."""
     try:
-        terminal = open("/dev/tty", "r+", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115
+        line = io.FileIO("/dev/tty", "r+")  # a terminal cannot seek, so `open` refuses it
     except OSError as error:
         raise refuse("NO_TTY") from error
-    with terminal:
+    with io.TextIOWrapper(line, encoding="utf-8", write_through=True) as terminal:
         yield terminal
 
 
