@@ -46,17 +46,14 @@ class CornermanOrders extends Live {
   /** @param {import("./wire.js").Order[]} orders */
   #table(orders) {
     return html`<div class="wide" tabindex="0" role="region" aria-label="Orders table"><table>
-      <thead><tr><th scope="col">Order</th><th scope="col">Type</th><th scope="col">State</th>
-        <th scope="col" class="number">Filled</th><th scope="col" class="number">Avg</th><th scope="col">Prices</th>
-        <th scope="col"><span class="sr">Action</span></th></tr></thead>
+      <thead><tr><th scope="col">Order</th><th scope="col">State</th><th scope="col">Type</th>
+        <th scope="col" class="number">Filled</th><th scope="col" class="number">Avg</th></tr></thead>
       <tbody>${orders.map((one) => html`<tr class=${one.is_open ? "open" : ""}>
-        <th scope="row"><span class="side ${one.side}">${one.side}</span> ${quantity(one.quantity)} ${one.symbol}</th>
-        <td>${one.type}${one.limit_price ? ` ${decimal(one.limit_price)}` : one.stop_price ? ` ${decimal(one.stop_price)}` : ""}</td>
-        <td title=${one.reason}>${words(one.state)}</td>
-        <td class="number">${quantity(one.filled_quantity)}</td><td class="number">${decimal(one.avg_price, 2, 4)}</td>
-        <td>${badge(one.provenance)}</td>
-        <td>${one.is_open ? html`<button class="small" ?disabled=${this.busy === one.id || one.state === "CANCEL_PENDING"}
+        <th scope="row"><span class="side ${one.side}">${one.side}</span> ${quantity(one.quantity)} ${one.symbol} ${badge(one.provenance)}</th>
+        <td title=${one.reason}>${words(one.state)} ${one.is_open ? html`<button class="small" ?disabled=${this.busy === one.id || one.state === "CANCEL_PENDING"}
           aria-label=${`Cancel order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#cancel(one.id)}>Cancel</button>` : nothing}</td>
+        <td>${one.type}${one.limit_price ? ` ${decimal(one.limit_price)}` : one.stop_price ? ` ${decimal(one.stop_price)}` : ""}</td>
+        <td class="number">${quantity(one.filled_quantity)}</td><td class="number">${decimal(one.avg_price, 2, 4)}</td>
       </tr>`)}</tbody></table></div>`;
   }
 }

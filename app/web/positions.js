@@ -23,18 +23,17 @@ class CornermanPositions extends Live {
     return html`<div class="wide" tabindex="0" role="region" aria-label="Positions table"><table>
       <thead><tr><th scope="col">Symbol</th><th scope="col" class="number">Qty</th><th scope="col" class="number">Avg</th>
         <th scope="col" class="number">Last</th><th scope="col" class="number">Unrealised</th>
-        <th scope="col" class="number">Stop</th>${risk ? html`<th scope="col" class="number">R</th>` : nothing}<th scope="col">Mark</th></tr></thead>
+        <th scope="col" class="number">Stop</th>${risk ? html`<th scope="col" class="number">R</th>` : nothing}</tr></thead>
       <tbody>${held.map((one) => html`<tr>
-        <th scope="row"><button class="link" @click=${() => showSymbol(one.symbol)}>${one.symbol}</button></th>
+        <th scope="row"><button class="link" @click=${() => showSymbol(one.symbol)}>${one.symbol}</button>
+          <cornerman-source .provenance=${one.provenance} .provider=${one.source} set="quotes" .asof=${one.as_of ?? ""}></cornerman-source></th>
         <td class="number">${quantity(one.quantity)}</td>
         <td class="number" title=${one.average_cost}>${decimal(one.average_cost)}</td>
         <td class="number">${decimal(one.last)}</td>
         <td class="number ${tone(one.unrealised)}">${one.unrealised ? signed(one.unrealised) : html`<span title=${one.missing}>no price</span>`}
           ${one.unrealised_pct ? html`<small>${percent(one.unrealised_pct)}</small>` : nothing}</td>
         <td class="number">${decimal(one.stop ?? this.#stop(one.symbol))}</td>
-        ${risk ? html`<td class="number">${decimal(one.r)}</td>` : nothing}
-        <td><cornerman-source .provenance=${one.provenance} .provider=${one.source} set="quotes"
-          .asof=${one.as_of ?? ""}></cornerman-source></td></tr>`)}</tbody></table></div>`;
+        ${risk ? html`<td class="number">${decimal(one.r)}</td>` : nothing}</tr>`)}</tbody></table></div>`;
   }
 
   /** The stop that the latest filled order of a symbol was measured against.
