@@ -60,9 +60,12 @@ def by_rules(tmp_path_factory):
 def test_a_stranger_is_filled_within_half_a_minute(by_rules):
     home, said, filled, took = by_rules
     assert took < 30
-    assert filled["order_state"] == "FILLED" and filled["status"] == "confirmed"
-    assert "61 shares" in said[PLAN] and "card" in said[BUY]
-    assert "61 AAPL" in said[WHY] and "journal" in said[WHY]
+    assert filled["order_state"] == "FILLED"
+    assert filled["status"] == "confirmed"
+    assert "61 shares" in said[PLAN]
+    assert "card" in said[BUY]
+    assert "61 AAPL" in said[WHY]
+    assert "journal" in said[WHY]
     kinds = [leg[0] for leg in legs(home)]
     assert kinds == ["CONTRIBUTION"] * 2 + ["BUY"] * (len(kinds) - 2)
     assert violations(home) == []
@@ -119,7 +122,9 @@ def test_a_scripted_endpoint_leaves_the_same_ledger(by_rules, tmp_path):
         person.close()
         assert model.requests
     assert filled["order_state"] == "FILLED"
-    assert "61 shares" in said[PLAN] and "card is ready" in said[BUY] and "61 AAPL" in said[WHY]
+    assert "61 shares" in said[PLAN]
+    assert "card is ready" in said[BUY]
+    assert "61 AAPL" in said[WHY]
     assert legs(home) == legs(by_rules[0])
     assert violations(home) == []
 
@@ -171,11 +176,14 @@ def test_the_terminal_leaves_the_same_ledger(by_rules, tmp_path):
     assert len(cards) == 1
     card = cards.pop()
     piped = command(home, "confirm", card)
-    assert piped.returncode == 1 and "NO_TTY" in piped.stderr
+    assert piped.returncode == 1
+    assert "NO_TTY" in piped.stderr
     assert legs(home) == legs(by_rules[0])[:2]
     code, shown = at_a_terminal(home, "confirm", card, typed="y", prompt="Confirm this order?")
     assert code == 0, shown
-    assert "buy" in shown.lower() and "AAPL" in shown and "filled" in shown
+    assert "buy" in shown.lower()
+    assert "AAPL" in shown
+    assert "filled" in shown
     assert legs(home) == legs(by_rules[0])
     why = command(home, "chat", "--resume", "--once", WHY)
     assert "61 AAPL" in why.stdout
@@ -236,7 +244,8 @@ def test_two_browsers_that_confirm_the_same_card_make_one_order(open_house):
             f"proposals/{card['id']}/confirm", pair[1]).status_code,
             zip((person, other), attempts, strict=True)))
     other.close()
-    assert sorted(codes)[0] == 200 and sorted(codes)[1] >= 400
+    assert min(codes) == 200
+    assert max(codes) >= 400
     person.settled(card["id"])
     assert rows(home, f"SELECT count(*) FROM order_intents WHERE proposal_id='{card['id']}'") \
         == [(1,)]
@@ -252,7 +261,8 @@ def test_an_edited_order_kills_the_old_card(open_house):
     assert old.json()["code"] in ("PROPOSAL_NOT_PENDING", "TOKEN_EXPIRED", "PROPOSAL_VERSION")
     crossed = person.send(f"proposals/{edited['id']}/confirm", attempt)
     assert crossed.status_code in (403, 409)
-    assert edited["version"] == 2 and edited["order"]["quantity"] == "6"
+    assert edited["version"] == 2
+    assert edited["order"]["quantity"] == "6"
     person.post(f"proposals/{edited['id']}/confirm", person.attempt(edited["id"]))
     assert person.settled(edited["id"])["order_state"] == "FILLED"
 
@@ -269,7 +279,8 @@ def test_a_token_pasted_in_the_chat_is_redacted_and_confirms_nothing(open_house)
     assert token not in json.dumps(model.requests[before:])
     assert token not in json.dumps(person.get(f"coach/conversations/{talk}/messages"))
     stored = "".join(str(row) for row in rows(home, "SELECT text, document FROM coach_entries"))
-    assert token not in stored and "token removed" in stored
+    assert token not in stored
+    assert "token removed" in stored
     assert violations(home) == []
     person.post(f"proposals/{card['id']}/decline", {"reason": "a test"})
 
@@ -279,7 +290,8 @@ def test_a_model_that_says_executed_is_corrected_by_the_rows(open_house):
     card = card_for(person, "8")
     said.append(text_answer("Done. I bought 8 MSFT for you, the order is executed."))
     answer = person.say(person.start(), "how is my MSFT order?")
-    assert "I bought" not in answer and "is executed" not in answer
+    assert "I bought" not in answer
+    assert "is executed" not in answer
     assert "confirm" in answer.lower() or "pending" in answer.lower() or "wait" in answer.lower()
     person.post(f"proposals/{card['id']}/decline", {"reason": "a test"})
 
@@ -311,4 +323,5 @@ def test_a_dead_endpoint_gets_the_rules_answer_that_says_why(tmp_path):
         first = person.say(talk, "what's AAPL doing")
         person.close()
     assert "The language model is not used" in first
-    assert "AAPL" in first and "409" in first
+    assert "AAPL" in first
+    assert "409" in first
