@@ -29,6 +29,7 @@ from services.kit.ids import Ids, RandomIds
 from services.kit.settings import Settings
 from services.kit.work import Runtime
 from services.market.feed import Feed
+from services.market.history.bundle import load_history
 from services.market.off import OffFeed
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
@@ -86,7 +87,8 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         settings,
         ports={Bus: bus, Feed: feed, Broker: broker, **parts.get("ports", {})},
     )
-    model = parts.get("model") or build_model(settings, clock)
+    rules = RuleModel(known_names())
+    model = parts.get("model") or build_model(settings, clock) or rules
     return Product(
         settings=settings,
         clock=clock,
@@ -94,7 +96,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         bus=bus,
         feed=feed,
         model=model,
-        coach=Coach(runtime, model=model, fallback=RuleModel(), toolbox=Toolbox(), look=look),
+        coach=Coach(runtime, model=model, fallback=rules, toolbox=Toolbox(), look=look),
         runtime=runtime,
         metrics=Metrics(),
         access_log=AccessLog(settings, parts.get("log_stream")),
@@ -112,8 +114,17 @@ def build_feed(settings: Settings) -> Feed:
     )
 
 
-def build_model(settings: Settings, clock: Clock) -> Model:
-    """Return the configured model endpoint, or the built-in rules."""
+def known_names() -> list[tuple[str, str]]:
+    """Return symbol and company of every bundled instrument, for the rule model's ear.
+
+    What trades by now is the feed's matter: a name that does not yet is understood and refused.
+    """
+    bundled = load_history().values()
+    return sorted((one.instrument.symbol, one.instrument.name) for one in bundled)
+
+
+def build_model(settings: Settings, clock: Clock) -> Model | None:
+    """Return the configured model endpoint, or None for the built-in rules."""
     if settings.openai_model:
         base_url, name, key = (
             settings.openai_base_url,
@@ -127,7 +138,7 @@ def build_model(settings: Settings, clock: Clock) -> Model:
             settings.chatdata_api_key,
         )
     else:
-        return RuleModel()
+        return None
     from agent.model.openai import Endpoint, OpenAIModel
     from agent.model.profile import PRESETS
 

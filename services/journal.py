@@ -98,7 +98,9 @@ class ExecutionFacts(_ExecutionFacts, total=False):
     """What the journal locks about one fill: ten facts of the broker, and what else is known.
 
     `pnl` is the realised profit or loss of a closing fill; `proposal_id`, `run_id` and
-    `conversation_id` lead back to why it was ordered; `source` names the feed.
+    `conversation_id` lead back to why it was ordered; `source` names the feed. `plan` is the ref
+    of the advice behind it, `planned_entry` and `planned_stop` its levels, `planned_risk` the money
+    between them as the card showed it.
     """
 
     portfolio_id: str
@@ -108,6 +110,9 @@ class ExecutionFacts(_ExecutionFacts, total=False):
     run_id: str
     conversation_id: str
     plan: str
+    planned_entry: Decimal
+    planned_stop: Decimal
+    planned_risk: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,18 @@ def execution_summary(facts: ExecutionFacts) -> str:
     pnl = facts.get("pnl")
     if pnl is not None:
         said += f" Realised {decimal_text(pnl)} {facts['currency']}."
-    return said
+    return " ".join([said, *_plan_summary(facts)])
+
+
+def _plan_summary(facts: ExecutionFacts) -> list[str]:
+    stop = facts.get("planned_stop")
+    if stop is None:
+        return []
+    entry, risk = facts.get("planned_entry"), facts.get("planned_risk")
+    told = [f"entry {decimal_text(entry)}"] if entry is not None else []
+    told.append(f"stop {decimal_text(stop)}")
+    told += [f"risk to the stop {risk:.2f} {facts['currency']}"] if risk is not None else []
+    return [f"Plan: {', '.join(told)}."]
 
 
 def add(ctx: Context, text: str, *, symbol: str | None = None, tags: Sequence[str] = (),

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services import audit
-from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.orders.store import find_order_of
 from tools.registry import Args, Effect, Result, tool
+from tools.wording.figures import Moment, Row
+
+_ACTORS = {"agent": "the coach", "person": "you", "system": "the system"}
 
 
 class AuditTrailArgs(Args):
     """What to look up."""
 
-    ref: str = Field(min_length=3, max_length=80, pattern=r"^[A-Za-z0-9_:.-]{3,80}$",
-                     description="Id of an order, proposal, advice or run.")
+    ref: str = Field(
+        min_length=3,
+        max_length=80,
+        pattern=r"^[A-Za-z0-9_:.-]{3,80}$",
+        description="Id of an order, proposal, advice or run.",
+    )
 
 
-class AuditRow(BaseModel):
+class AuditRow(Row):
     """One sealed event."""
 
-    model_config = ConfigDict(frozen=True)
-
     seq: int
-    at: str
+    at: Moment
     actor: str
     kind: str
     subject: str
@@ -48,11 +52,21 @@ def audit_trail(ctx: Context, args: AuditTrailArgs) -> AuditTrailResult:
         found = sorted([*found, *audit.trail(ctx, order.id, limit=50)], key=lambda one: one.seq)
     if not found:
         raise refuse("AUDIT_REF_UNKNOWN", ref=args.ref)
-    rows = tuple(AuditRow(
-        seq=one.seq, at=instant_text(one.at), actor=f"{one.actor_kind} {one.actor}",
-        kind=one.kind, subject=one.subject, hash=one.hash,
-        reason=str(one.facts["reason"]) if one.facts.get("reason") else None) for one in found)
-    lines = [f"- {row.at[:19].replace('T', ' ')} UTC: {row.kind.replace('.', ' ').replace('_', ' ')}"
-             f" by {row.actor}{f' ({row.reason})' if row.reason else ''}" for row in rows]
-    return AuditTrailResult(events=rows, summary="\n".join(
-        [f"What is recorded about `{args.ref}`:", "", *lines]))
+    rows = tuple(_row(one) for one in found)
+    lines = [_line(one, row.reason) for one, row in zip(found, rows, strict=True)]
+    said = "\n".join([f"What is recorded about `{args.ref}`:", "", *lines])
+    return AuditTrailResult(events=rows, summary=said)
+
+
+def _row(one: audit.AuditEvent) -> AuditRow:
+    kept = {name: getattr(one, name) for name in ("seq", "at", "kind", "subject", "hash")}
+    reason = str(one.facts["reason"]) if one.facts.get("reason") else None
+    return AuditRow(**kept, actor=f"{one.actor_kind} {one.actor}", reason=reason)
+
+
+def _line(one: audit.AuditEvent, reason: str | None) -> str:
+    """Return an event as a quotation of the record."""
+    what = one.kind.replace(".", " ").replace("_", " ")
+    who = _ACTORS.get(one.actor_kind, one.actor)
+    why = f" ({reason})" if reason else ""
+    return f'- {one.at:%Y-%m-%d %H:%M:%S} UTC, {who}: "{what}{why}"'.replace("\n", " ")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from services.kit.clock import instant_text
 from services.kit.context import Context
-from services.kit.money import decimal_text
 from services.market.bar import Bar
 from services.market.feed import Feed
+from services.trade.wording import price_words
 from tools.registry import Args, Effect, Result, SymbolText, cite, tool
+from tools.wording.figures import Exact, Moment, Row
 
 Timeframe = Literal["1m", "5m", "15m", "30m", "60m", "240m", "1d", "1w", "1mo"]
 
@@ -24,17 +24,15 @@ class BarsArgs(Args):
     count: Annotated[int, Field(ge=1, le=60)] = Field(description="How many of the newest bars.")
 
 
-class BarRow(BaseModel):
+class BarRow(Row):
     """One complete bar; `t` is the start of its window."""
 
-    model_config = ConfigDict(frozen=True)
-
-    t: str
-    o: str
-    h: str
-    l: str  # noqa: E741 - the field's own name for the low
-    c: str
-    v: str
+    t: Moment
+    o: Exact
+    h: Exact
+    l: Exact  # noqa: E741 - the field's own name for the low
+    c: Exact
+    v: Exact
 
 
 class BarsResult(Result):
@@ -50,19 +48,26 @@ class BarsResult(Result):
 def bars(ctx: Context, args: BarsArgs) -> BarsResult:
     """Return the newest complete bars of one symbol, oldest first, adjusted for splits."""
     series = ctx.port(Feed).bars(ctx, args.symbol.upper(), args.timeframe, args.count)
-    rows = tuple(_row(bar) for bar in series.bars)
-    if rows:
-        said = (f"{series.symbol}, {len(rows)} bars of {args.timeframe} up to "
-                f"{rows[-1].t[:10]}: the newest opened at {rows[-1].o}, ranged {rows[-1].l} to "
-                f"{rows[-1].h} and closed at {rows[-1].c} ({series.provenance}).")
-    else:
-        said = f"{series.symbol} has no complete {args.timeframe} bar yet."
-    return BarsResult(symbol=series.symbol, timeframe=args.timeframe, bars=rows,
-                      bar_hash=series.bar_hash, summary=said,
-                      source=(cite(f"bars {args.timeframe}", series, symbol=series.symbol,
-                                   as_of=series.as_of),))
+    source = cite(f"bars {args.timeframe}", series, symbol=series.symbol, as_of=series.as_of)
+    return BarsResult(
+        symbol=series.symbol,
+        timeframe=args.timeframe,
+        bars=tuple(
+            BarRow(t=bar.t_open, o=bar.o, h=bar.h, l=bar.l, c=bar.c, v=bar.v) for bar in series.bars
+        ),
+        bar_hash=series.bar_hash,
+        summary=_sentence(f"{series.symbol}, {args.timeframe}", series.bars, series.provenance),
+        source=(source,),
+    )
 
 
-def _row(bar: Bar) -> BarRow:
-    return BarRow(t=instant_text(bar.t_open), o=decimal_text(bar.o), h=decimal_text(bar.h),
-                  l=decimal_text(bar.l), c=decimal_text(bar.c), v=decimal_text(bar.v))
+def _sentence(what: str, found: tuple[Bar, ...], provenance: str) -> str:
+    if not found:
+        return f"{what}: there is no complete bar yet."
+    newest, first = found[-1], found[0]
+    ranged = f"{price_words(newest.l)} to {price_words(newest.h)}"
+    return (
+        f"{what}: {len(found)} complete bars up to {newest.t_open:%Y-%m-%d %H:%M} UTC. The newest "
+        f"opened at {price_words(newest.o)}, ranged {ranged} and closed at "
+        f"{price_words(newest.c)}, the first closed at {price_words(first.c)} ({provenance})."
+    )

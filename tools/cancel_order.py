@@ -13,8 +13,12 @@ from tools.registry import Args, Effect, Result, tool
 class CancelOrderArgs(Args):
     """Which order."""
 
-    order_id: str = Field(min_length=4, max_length=60, pattern=r"^[A-Za-z0-9_-]{4,60}$",
-                          description="Id of an open order, from the tool orders.")
+    order_id: str = Field(
+        min_length=4,
+        max_length=60,
+        pattern=r"^[A-Za-z0-9_-]{4,60}$",
+        description="Id of an open order, from the tool orders.",
+    )
 
 
 class CancelOrderResult(Result):
@@ -30,6 +34,10 @@ class CancelOrderResult(Result):
 def cancel_order(ctx: Context, args: CancelOrderArgs) -> CancelOrderResult:
     """Prepare the cancel of one open order as a card for the person to confirm."""
     made = propose_cancel(ctx, args.order_id, **ctx.origin)
-    return CancelOrderResult(proposal_id=made.id, order_id=args.order_id, status=made.status.value,
-                             expires_at=instant_text(made.expires_at),
-                             summary=f"Prepared: {summary(made)}.")
+    return CancelOrderResult(
+        proposal_id=made.id,
+        order_id=args.order_id,
+        status=made.status.value,
+        expires_at=instant_text(made.expires_at),
+        summary=f"Prepared: {summary(made)}.",
+    )

@@ -30,8 +30,16 @@ def help(ctx: Context, args: HelpArgs) -> HelpResult:  # noqa: A001 - the tool's
         said = f"**{wanted.name}** ({wanted.effect}): {wanted.description}"
         return HelpResult(summary=said, tools=(wanted.name,))
     feed = ctx.port(Feed).capability()
-    lines = ["I read the market, check plans, size trades and prepare orders. You confirm.", "",
-             "- `what's AAPL doing`", "- `plan AAPL long, stop 3% below, risk 1%`, then `buy it`",
-             "- `buy 50 MSFT stop 26.10`", "- `what do I hold and why?`", "- `my orders`",
-             "- `note: waited for the pullback`", "", f"Market data: {feed.why}"]
+    lines = [
+        "I read the market, check plans, size trades and prepare orders. You confirm.",
+        "",
+        "- `what's AAPL doing`",
+        "- `plan AAPL long, stop 3% below, risk 1%`, then `buy it`",
+        "- `buy 50 MSFT stop 26.10`",
+        "- `what do I hold and why?`",
+        "- `my orders`",
+        "- `note: waited for the pullback`",
+        "",
+        f"Market data: {feed.why}",
+    ]
     return HelpResult(summary="\n".join(lines), tools=tuple(known))

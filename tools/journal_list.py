@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services import journal
-from services.kit.clock import instant_text
 from services.kit.context import Context
 from tools.registry import Args, Effect, Result, tool
+from tools.wording.figures import Moment, Row
+
+_SHOWN_MAX = 8
+_QUOTED_MAX = 300
 
 
 class JournalListArgs(Args):
@@ -20,16 +23,14 @@ class JournalListArgs(Args):
     limit: Annotated[int, Field(ge=1, le=50)] | None = Field(None, description="Most entries.")
 
 
-class JournalRow(BaseModel):
+class JournalRow(Row):
     """One entry: an execution's record or a note."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     kind: str
     symbol: str | None
     text: str
-    at: str
+    at: Moment
 
 
 class JournalListResult(Result):
@@ -42,11 +43,24 @@ class JournalListResult(Result):
 def journal_list(ctx: Context, args: JournalListArgs) -> JournalListResult:
     """Return journal entries, newest first: records of executions and the person's notes."""
     found = journal.list_entries(ctx, args.query, days=args.days, limit=args.limit or 20)
-    rows = tuple(JournalRow(id=item.id, kind=item.kind, symbol=item.symbol or None,
-                            text=" ".join(filter(None, (item.summary, item.note))),
-                            at=instant_text(item.market_at)) for item in found)
+    rows = tuple(
+        JournalRow(
+            id=item.id,
+            kind=item.kind,
+            symbol=item.symbol or None,
+            text=" ".join(item.text.split()),
+            at=item.market_at,
+        )
+        for item in found
+    )
     if not rows:
-        about = f" about {args.query}" if args.query else ""
+        about = " about that" if args.query else ""
         return JournalListResult(entries=(), summary=f"The journal holds nothing{about} yet.")
-    lines = [f"- {row.at[:16].replace('T', ' ')} UTC: \"{row.text[:200]}\"" for row in rows[:8]]
+    lines = [_line(row) for row in rows[:_SHOWN_MAX]]
     return JournalListResult(entries=rows, summary="\n".join(["From the journal:", "", *lines]))
+
+
+def _line(row: JournalRow) -> str:
+    """Return an entry as a quotation, so that its words are nobody's claim."""
+    text = row.text.replace('"', "'")
+    return f'- {row.at:%Y-%m-%d %H:%M} UTC: "{text[:_QUOTED_MAX]}"'

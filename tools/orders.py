@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.money import decimal_text
 from services.orders.store import OrderView, list_orders
+from services.trade.wording import price_words
 from tools.registry import Args, Effect, Result, tool
+from tools.wording.figures import Exact, Row
 
 
 class OrdersArgs(Args):
     """No arguments."""
 
 
-class OrderRow(BaseModel):
+class OrderRow(Row):
     """One order."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     symbol: str
     side: str
-    quantity: str
+    quantity: Exact
     type: str
-    limit_price: str | None
-    stop_price: str | None
+    limit_price: Exact | None
+    stop_price: Exact | None
     tif: str
     state: str
     open: bool
-    filled_quantity: str
-    avg_price: str | None
+    filled_quantity: Exact
+    avg_price: Exact | None
     reason: str
     updated_at: str
 
@@ -49,27 +47,24 @@ def orders(ctx: Context, args: OrdersArgs) -> OrdersResult:  # noqa: ARG001 - th
     working = [row for row in rows if row.open]
     if not rows:
         return OrdersResult(orders=(), summary="There are no orders yet.")
-    head = f"{len(working)} open of the newest {len(rows)} orders." if working else \
-        "No order is open."
+    head = f"{len(working)} open of the newest {len(rows)} orders." if working else "None is open."
     lines = [_line(row) for row in (working or rows[:5])]
     return OrdersResult(orders=rows, summary="\n".join([head, "", *lines]))
 
 
 def _row(view: OrderView) -> OrderRow:
-    order = view.order
-    return OrderRow(
-        id=view.id, symbol=view.symbol, side=view.side, quantity=decimal_text(view.quantity),
-        type=order.type.value, tif=order.tif.value, state=view.state.value, open=view.is_open,
-        limit_price=decimal_text(order.limit_price) if order.limit_price else None,
-        stop_price=decimal_text(order.stop_price) if order.stop_price else None,
-        filled_quantity=decimal_text(view.filled_quantity), reason=view.reason,
-        avg_price=decimal_text(view.avg_price) if view.avg_price else None,
-        updated_at=instant_text(view.updated_at))
+    shown = {name: getattr(view, name) for name in ("id", "filled_quantity", "avg_price", "reason")}
+    kept = ("symbol", "side", "quantity", "type", "limit_price", "stop_price", "tif")
+    shown |= {name: getattr(view.order, name) for name in kept}
+    moment = instant_text(view.updated_at)
+    return OrderRow(**shown, state=view.state.value, open=view.is_open, updated_at=moment)
 
 
 def _line(row: OrderRow) -> str:
-    price = f" at {row.limit_price}" if row.limit_price else ""
-    trigger = f" trigger {row.stop_price}" if row.stop_price else ""
-    filled = f", {row.filled_quantity} filled at {row.avg_price}" if row.avg_price else ""
-    return (f"- {row.side} {row.quantity} {row.symbol} {row.type}{price}{trigger}, {row.tif}: "
-            f"{row.state.lower().replace('_', ' ')}{filled} (`{row.id}`)")
+    price = f" at {price_words(row.limit_price)}" if row.limit_price else ""
+    trigger = f" trigger {price_words(row.stop_price)}" if row.stop_price else ""
+    filled = f", {decimal_text(row.filled_quantity)} filled" if row.avg_price else ""
+    at = f" at {price_words(row.avg_price)}" if row.avg_price else ""
+    said = f"{row.side} {decimal_text(row.quantity)} {row.symbol} {row.type}{price}{trigger}"
+    state = row.state.lower().replace("_", " ")
+    return f"- {said}, {row.tif}: {state}{filled}{at} (`{row.id}`)"

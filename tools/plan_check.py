@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services.kit.context import Context
-from services.kit.money import decimal_text, rounded
-from services.trade.user_plan import PlanAnswer, PlanAsk, check_plan
+from services.kit.money import rounded
+from services.trade.plan import PlanFigures
+from services.trade.user_plan import PlanAsk, check_plan
 from tools.registry import Args, DecimalText, Effect, Result, StopText, SymbolText, cite, tool
+from tools.wording.figures import Exact, Row
 
 
 class PlanCheckArgs(Args):
@@ -20,17 +22,16 @@ class PlanCheckArgs(Args):
     entry: DecimalText | None = Field(None, description="Entry price; left out, the market price.")
     stop: StopText = Field(description="Stop price, or a distance from the entry such as 3%.")
     targets: Annotated[list[DecimalText], Field(max_length=5)] | None = Field(
-        None, description="Target prices, nearest first; left out, 1, 2 and 3 R.")
+        None, description="Target prices, nearest first; left out, 1, 2 and 3 R."
+    )
 
 
-class TargetRow(BaseModel):
+class TargetRow(Row):
     """One target: `r` in stop distances, `rr` net of costs."""
 
-    model_config = ConfigDict(frozen=True)
-
-    price: str
-    r: str
-    rr: str
+    price: Exact
+    r: Exact
+    rr: Exact
 
 
 class PlanCheckResult(Result):
@@ -38,15 +39,15 @@ class PlanCheckResult(Result):
 
     symbol: str
     side: str
-    entry: str
-    stop: str
-    stop_distance: str | None = None
-    stop_pct: str | None = None
-    risk_per_unit: str | None = None
+    entry: Exact
+    stop: Exact
+    stop_distance: Exact | None = None
+    stop_pct: Exact | None = None
+    risk_per_unit: Exact | None = None
     targets: tuple[TargetRow, ...] = ()
-    rr: str | None = None
+    rr: Exact | None = None
     band: str | None = None
-    breakeven_pct: str | None = None
+    breakeven_pct: Exact | None = None
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -54,24 +55,20 @@ class PlanCheckResult(Result):
 @tool(effect=Effect.COMPUTE)
 def plan_check(ctx: Context, args: PlanCheckArgs) -> PlanCheckResult:
     """Check a trade plan: sides, ticks, reward for risk. Gives every figure; never sizes it."""
-    answer = check_plan(ctx, PlanAsk(symbol=args.symbol.upper(), side=args.side, stop=args.stop,
-                                     entry=args.entry, targets=tuple(args.targets or ())))
-    return PlanCheckResult(
-        ref=answer.ref, symbol=answer.instrument.symbol, side=args.side,
-        entry=decimal_text(answer.draft.worst), stop=decimal_text(answer.draft.stop),
-        errors=answer.check.errors, warnings=answer.check.warnings, flags=answer.check.flags,
-        summary=answer.sentence(), **_figures(answer),
-        source=(cite("quotes", answer.quote, symbol=answer.quote.symbol, as_of=answer.quote.ts),))
+    asked = {**args.model_dump(), "symbol": args.symbol.upper(), "targets": args.targets or ()}
+    answer = check_plan(ctx, PlanAsk(**{**asked, "targets": tuple(asked["targets"])}))
+    check, quote = answer.check, answer.quote
+    levels = {"entry": answer.draft.worst, "stop": answer.draft.stop, "side": args.side}
+    told = {"errors": check.errors, "warnings": check.warnings, "flags": check.flags}
+    source = cite("quotes", quote, symbol=quote.symbol, as_of=quote.ts)
+    named = {"ref": answer.ref, "symbol": quote.symbol, "source": (source,)}
+    figures = _figures(check.figures) if check.figures else {}
+    return PlanCheckResult(**named, **levels, **told, **figures, summary=answer.sentence())
 
 
-def _figures(answer: PlanAnswer) -> dict[str, object]:
-    found = answer.check.figures
-    if found is None:
-        return {}
-    targets = tuple(TargetRow(price=decimal_text(t.price), r=decimal_text(t.r),
-                              rr=decimal_text(t.rr)) for t in found.targets)
-    return {"stop_distance": decimal_text(found.stop_distance), "targets": targets,
-            "stop_pct": decimal_text(rounded(100 * found.stop_distance_pct, 2)),
-            "risk_per_unit": decimal_text(found.risk_per_unit), "band": found.band,
-            "rr": decimal_text(found.blended) if found.blended is not None else None,
-            "breakeven_pct": decimal_text(rounded(100 * found.p_breakeven_tp1, 2))}
+def _figures(found: PlanFigures) -> dict[str, Any]:
+    shown = {name: getattr(found, name) for name in ("stop_distance", "risk_per_unit", "band")}
+    shown["stop_pct"] = rounded(100 * found.stop_distance_pct, 2)
+    shown["breakeven_pct"] = rounded(100 * found.p_breakeven_tp1, 2)
+    targets = tuple(TargetRow.model_validate(one) for one in found.targets)
+    return {**shown, "rr": found.blended, "targets": targets}

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import refuse
-from services.kit.money import decimal_text, parse_decimal
+from services.kit.money import parse_decimal
 from services.orders.draft import OrderDraft
 from services.orders.proposal import propose, summary
 from services.trade import advice
 from tools.registry import Args, DecimalText, Effect, Result, Source, SymbolText, tool
+from tools.wording.figures import Cents, Exact, Moment
 
 
 class ProposeOrderArgs(Args):
@@ -35,36 +35,46 @@ class ProposeOrderResult(Result):
     proposal_id: str
     version: int
     status: str
-    expires_at: str
+    expires_at: Moment
     symbol: str
     side: str
-    quantity: str
+    quantity: Exact
     type: str
+    basis_ref: str | None
+    risk: Cents | None
 
 
 @tool(effect=Effect.PROPOSE)
 def propose_order(ctx: Context, args: ProposeOrderArgs) -> ProposeOrderResult:
     """Prepare one order as a card for the person to confirm. It sends nothing."""
     made = propose(ctx, _draft(ctx, args), **ctx.origin)
-    order = made.order
+    order, seen = made.order, made.quote
+    risk = parse_decimal(made.risk["money"]) if "money" in made.risk else None
+    measured = "" if risk is None else f", risk to the stop {risk:.2f} {order.currency}"
+    cited = {"provider": seen["source"], "as_of": seen["as_of"], "provenance": seen["provenance"]}
     return ProposeOrderResult(
-        proposal_id=made.id, version=made.version, status=made.status.value,
-        expires_at=instant_text(made.expires_at), symbol=order.symbol, side=order.side.value,
-        quantity=decimal_text(order.quantity), type=order.type.value,
-        summary=f"Prepared: {summary(made)}, {made.mode} account.",
-        source=(Source(provider=made.quote["source"], dataset="quotes", symbol=order.symbol,
-                       as_of=made.quote["as_of"], provenance=made.quote["provenance"]),))
+        **{name: getattr(made, name) for name in ("version", "status", "expires_at")},
+        **{name: getattr(order, name) for name in ("symbol", "side", "quantity", "type")},
+        proposal_id=made.id,
+        basis_ref=order.basis_ref,
+        risk=risk,
+        summary=f"Prepared: {summary(made)}, {made.mode} account{measured}.",
+        source=(Source(dataset="quotes", symbol=order.symbol, **cited),),
+    )
 
 
 def _draft(ctx: Context, args: ProposeOrderArgs) -> OrderDraft:
     basis = advice.find(ctx, args.basis_ref) if args.basis_ref else None
     if args.basis_ref and (basis is None or basis.symbol != args.symbol.upper()):
         raise refuse("PROVENANCE_REFUSED", field="basis_ref", value=args.basis_ref)
-    opens = {"long": "buy", "short": "sell"}.get(str(basis.document["side"])) if basis else None
-    stop = basis.number("stop") if basis is not None and opens == args.side else None
     return OrderDraft(
-        symbol=args.symbol.upper(), side=args.side, quantity=parse_decimal(args.quantity),
-        type=args.type, tif=args.tif, protective_stop=stop,
-        basis_ref=basis.ref if basis else None,
+        symbol=args.symbol.upper(),
+        side=args.side,
+        quantity=parse_decimal(args.quantity),
+        type=args.type,
+        tif=args.tif,
         limit_price=parse_decimal(args.limit_price) if args.limit_price else None,
-        stop_price=parse_decimal(args.stop_price) if args.stop_price else None)
+        stop_price=parse_decimal(args.stop_price) if args.stop_price else None,
+        protective_stop=basis.number("stop") if basis and basis.opens == args.side else None,
+        basis_ref=basis.ref if basis else None,
+    )

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from services.kit.clock import instant_text
 from services.kit.context import Context
-from services.kit.money import decimal_text, rounded
+from services.kit.money import rounded
 from services.market.feed import Feed
+from services.trade.wording import price_words
 from tools.registry import Args, Effect, Result, SymbolText, cite, tool
+from tools.wording.figures import Exact, Row
 
 
 class QuoteArgs(Args):
     """Which symbols."""
 
     symbols: Annotated[list[SymbolText], Field(min_length=1, max_length=10)] = Field(
-        description="One to ten ticker symbols, such as AAPL.")
+        description="One to ten ticker symbols, such as AAPL."
+    )
 
 
-class QuoteRow(BaseModel):
+class QuoteRow(Row):
     """One quote with the change since the close before."""
-
-    model_config = ConfigDict(frozen=True)
 
     symbol: str
     name: str
-    last: str
-    bid: str
-    ask: str
-    prev_close: str | None
-    change: str | None
-    change_pct: str | None
+    last: Exact
+    bid: Exact
+    ask: Exact
+    prev_close: Exact | None
+    change: Exact | None
+    change_pct: Exact | None
     ts: str
     provenance: str
 
@@ -50,30 +51,29 @@ def quote(ctx: Context, args: QuoteArgs) -> QuoteResult:
     found = [feed.quote(ctx, symbol) for symbol in dict.fromkeys(s.upper() for s in args.symbols)]
     rows = tuple(_row(ctx, feed, item.symbol) for item in found)
     sources = tuple(cite("quotes", item, symbol=item.symbol, as_of=item.ts) for item in found)
-    return QuoteResult(quotes=rows, summary=" ".join(_sentence(row) for row in rows),
-                       source=sources)
+    return QuoteResult(
+        quotes=rows, summary="\n".join(_sentence(row) for row in rows), source=sources
+    )
 
 
 def _row(ctx: Context, feed: Feed, symbol: str) -> QuoteRow:
     now = feed.quote(ctx, symbol)
     closes = feed.bars(ctx, symbol, "1d", 1).bars
     before = closes[-1].c if closes else None
-    change = now.last - before if before is not None else None
-    return QuoteRow(
-        symbol=now.symbol, name=feed.instrument(ctx, symbol).name, last=decimal_text(now.last),
-        bid=decimal_text(now.bid), ask=decimal_text(now.ask),
-        prev_close=decimal_text(before) if before is not None else None,
-        change=decimal_text(change) if change is not None else None,
-        change_pct=decimal_text(rounded(100 * change / before, 2))
-        if change is not None and before else None,
-        ts=instant_text(now.ts), provenance=str(now.provenance))
+    change = None if before is None else now.last - before
+    share = rounded(100 * change / before, 2) if change is not None and before else None
+    named, moment = feed.instrument(ctx, symbol).name, instant_text(now.ts)
+    seen = {name: getattr(now, name) for name in ("symbol", "last", "bid", "ask", "provenance")}
+    moved = {"prev_close": before, "change": change, "change_pct": share}
+    return QuoteRow(**seen, **moved, name=named, ts=moment)
 
 
 def _sentence(row: QuoteRow) -> str:
-    market = f", bid {row.bid}, ask {row.ask}"
     moved = ""
-    if row.change is not None:
-        way = "down" if row.change.startswith("-") else "up"
-        moved = (f", {way} {row.change.lstrip('-')} ({(row.change_pct or '').lstrip('-')}%) on the "
-                 f"close of {row.prev_close}")
-    return f"{row.symbol} last traded at {row.last}{moved}{market} ({row.provenance})."
+    if row.change is not None and row.prev_close is not None:
+        way = "down" if row.change < 0 else "up"
+        share = f" ({abs(row.change_pct or 0):.2f}%)"
+        by = f"{way} {price_words(abs(row.change))}{share} on" if row.change else "unchanged on"
+        moved = f", {by} the close of {price_words(row.prev_close)}"
+    market = f", bid {price_words(row.bid)}, ask {price_words(row.ask)}"
+    return f"{row.symbol} last traded at {price_words(row.last)}{moved}{market} ({row.provenance})."

@@ -1,4 +1,4 @@
-"""Owns the tool: one typed function that is model function, endpoint, CLI verb and command at once."""
+"""Owns the tool: one typed function, at once a model's function, an endpoint and a CLI verb."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -43,17 +43,25 @@ def _as_text(value: object) -> object:
     return format(value, "f") if isinstance(value, (int, Decimal)) else value
 
 
-DecimalText = Annotated[str, BeforeValidator(_as_text),
-                        Field(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,8})?$", max_length=22)]
+DecimalText = Annotated[
+    str, BeforeValidator(_as_text), Field(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,8})?$", max_length=22)
+]
 """A decimal on the wire: plain ASCII text, at most 12 digits before and 8 after the point."""
-StopText = Annotated[str, BeforeValidator(_as_text),
-                     Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?\s?%?$", max_length=22)]
+StopText = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,8})?\s?%?$", max_length=22),
+]
 """A price above 0, or a percentage distance such as `3%`."""
-FractionText = Annotated[str, BeforeValidator(_as_text),
-                         Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6})$",
-                               max_length=12)]
+FractionText = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6})$", max_length=12),
+]
 """A share: `1%`, or the fraction `0.01`."""
-SymbolText = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}$")]
+SymbolText = Annotated[
+    str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}$")
+]
 
 
 class Args(BaseModel):
@@ -87,16 +95,48 @@ class Priced(Protocol):
     """Anything that carries where and when its value was true: a quote, a series, a valuation."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Who gave the value."""
+        ...
 
     @property
-    def provenance(self) -> str: ...
+    def provenance(self) -> str:
+        """How real it is."""
+        ...
 
 
 def cite(dataset: str, value: Priced, *, symbol: str | None, as_of: datetime) -> Source:
     """Return the citation of a market value."""
-    return Source(provider=value.source, dataset=dataset, symbol=symbol,
-                  as_of=instant_text(as_of), provenance=str(value.provenance))
+    return Source(
+        provider=value.source,
+        dataset=dataset,
+        symbol=symbol,
+        as_of=instant_text(as_of),
+        provenance=str(value.provenance),
+    )
+
+
+class Held(Priced, Protocol):
+    """A holding at its mark; without a price it has no time."""
+
+    @property
+    def symbol(self) -> str:
+        """What is held."""
+        ...
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When its price was true."""
+        ...
+
+
+def cite_held(holdings: Iterable[Held]) -> tuple[Source, ...]:
+    """Return the citation of every holding that has a price."""
+    return tuple(
+        cite("quotes", held, symbol=held.symbol, as_of=held.as_of)
+        for held in holdings
+        if held.as_of
+    )
 
 
 A = TypeVar("A", bound=Args)
@@ -124,11 +164,17 @@ class Tool:
     def parameters(self, *, strict: bool = False) -> dict[str, Any]:
         """Return the JSON schema of the arguments; `strict` lists every field as required."""
         schema = self.args.model_json_schema()
-        properties = {name: _plain(item, schema.get("$defs", {}), strict=strict)
-                      for name, item in schema.get("properties", {}).items()}
+        properties = {
+            name: _plain(item, schema.get("$defs", {}), strict=strict)
+            for name, item in schema.get("properties", {}).items()
+        }
         required = list(properties) if strict else list(schema.get("required", []))
-        return {"type": "object", "properties": properties, "required": required,
-                "additionalProperties": False}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,31 +210,51 @@ class ToolResult:
 
     def for_model(self) -> str:
         """Return the JSON text a model gets: at most 8 KB, a cut one says so."""
-        body = {"ok": self.ok, "ref": self.ref, **({"result": dict(self.result)} if self.ok
-                                                    else {"error": dict(self.error or {})})}
+        body = {
+            "ok": self.ok,
+            "ref": self.ref,
+            **({"result": dict(self.result)} if self.ok else {"error": dict(self.error or {})}),
+        }
         text = json.dumps(body, ensure_ascii=True, separators=(",", ":"))
         if len(text) <= RESULT_MAX_BYTES:
             return text
-        short = {"ok": self.ok, "ref": self.ref, "cut": True, "summary": self.digest,
-                 "start_of_result": text[: RESULT_MAX_BYTES // 2]}
+        short = {
+            "ok": self.ok,
+            "ref": self.ref,
+            "cut": True,
+            "summary": self.digest,
+            "start_of_result": text[: RESULT_MAX_BYTES // 2],
+        }
         return json.dumps(short, ensure_ascii=True, separators=(",", ":"))
 
 
 _registered: dict[str, Tool] = {}
 
 
-def tool(*, effect: Effect, tainted: bool = False,
-         timeout_s: float = 5.0) -> Callable[[Callable[[Context, A], R]], Callable[[Context, A], R]]:
+def tool(
+    *, effect: Effect, tainted: bool = False, timeout_s: float = 5.0
+) -> Callable[[Callable[[Context, A], R]], Callable[[Context, A], R]]:
     """Register a function `(ctx, args) -> result` under its own name."""
 
     def register(run: Callable[[Context, A], R]) -> Callable[[Context, A], R]:
         hints = get_type_hints(run)
         name = run.__name__
-        check(_NAME.fullmatch(name) and name not in _registered, "tool name is new and plain",
-              name=name)
+        check(
+            _NAME.fullmatch(name) and name not in _registered,
+            "tool name is new and plain",
+            name=name,
+        )
         check(run.__doc__, "a tool has a docstring", name=name)
-        _registered[name] = Tool(name, effect, " ".join((run.__doc__ or "").split()), hints["args"],
-                                 hints["return"], run, tainted, timeout_s)
+        _registered[name] = Tool(
+            name,
+            effect,
+            " ".join((run.__doc__ or "").split()),
+            hints["args"],
+            hints["return"],
+            run,
+            tainted,
+            timeout_s,
+        )
         return run
 
     return register
@@ -227,10 +293,20 @@ def call(ctx: Context, name: str, arguments: str | Mapping[str, Any]) -> ToolRes
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
     """Return a refusal as a document; facts are text, lists of text, or whole numbers."""
-    facts = {key: value if isinstance(value, (int, str, bool)) else str(value)
-             for key, value in refusal.facts.items()}
-    return {"code": refusal.code, "kind": str(refusal.kind), "message": refusal.message,
-            "hint": refusal.hint, "facts": facts}
+    facts = {key: _fact(value) for key, value in refusal.facts.items()}
+    return {
+        "code": refusal.code,
+        "kind": str(refusal.kind),
+        "message": refusal.message,
+        "hint": refusal.hint,
+        "facts": facts,
+    }
+
+
+def _fact(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    return value if isinstance(value, (int, str, bool)) else str(value)
 
 
 def parse_arguments(found: Tool, arguments: str | Mapping[str, Any]) -> Args:
@@ -242,8 +318,9 @@ def parse_arguments(found: Tool, arguments: str | Mapping[str, Any]) -> Args:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise refuse("ARGS_INVALID", field=where, name=found.name,
-                     reason=f"{where}: {first['msg']}"[:300]) from error
+        raise refuse(
+            "ARGS_INVALID", field=where, name=found.name, reason=f"{where}: {first['msg']}"[:300]
+        ) from error
     except (ValueError, TypeError, RecursionError) as error:
         raise refuse("ARGS_INVALID", name=found.name, reason=str(error)[:200]) from error
 
@@ -251,8 +328,12 @@ def parse_arguments(found: Tool, arguments: str | Mapping[str, Any]) -> Args:
 def _decoded(text: str) -> dict[str, Any]:
     if len(text) > ARGUMENTS_MAX_BYTES:
         raise ValueError(f"more than {ARGUMENTS_MAX_BYTES} bytes")
-    body = json.loads(text or "{}", parse_float=Decimal, parse_constant=_no_constant,
-                      object_pairs_hook=_no_duplicates)
+    body = json.loads(
+        text or "{}",
+        parse_float=Decimal,
+        parse_constant=_no_constant,
+        object_pairs_hook=_no_duplicates,
+    )
     if not isinstance(body, dict):
         raise TypeError("arguments must be one JSON object")
     return body
@@ -276,11 +357,16 @@ def _plain(item: Any, definitions: Mapping[str, Any], *, strict: bool) -> Any:
     if not isinstance(item, dict):
         return item
     if "$ref" in item:
-        item = {**definitions[item["$ref"].rsplit("/", 1)[-1]],
-                **{key: value for key, value in item.items() if key != "$ref"}}
+        item = {
+            **definitions[item["$ref"].rsplit("/", 1)[-1]],
+            **{key: value for key, value in item.items() if key != "$ref"},
+        }
     nullable = item.get("anyOf", [])
     if not strict and len(nullable) == 2 and {"type": "null"} in nullable:
         bare = next(part for part in nullable if part != {"type": "null"})
         item = {**bare, **{key: value for key, value in item.items() if key != "anyOf"}}
-    return {key: _plain(value, definitions, strict=strict)
-            for key, value in item.items() if key not in ("title", "default")}
+    return {
+        key: _plain(value, definitions, strict=strict)
+        for key, value in item.items()
+        if key not in ("title", "default")
+    }

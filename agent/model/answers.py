@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.model.errands import Known, Outcome, open_orders
+from agent.model.errands import Known, Outcome, basis_of, held_rows, open_orders, order_symbol
 from agent.model.phrases import Errand, Wish
 
 CAPABILITIES = (
@@ -15,54 +16,89 @@ CAPABILITIES = (
     "- **Orders, as a card that you confirm**: `buy 50 MSFT stop 26.10`, `buy it`, `sell all IBM`, "
     "`cancel my AAPL order`\n"
     "- **Your book**: `what do I hold and why?`, `my orders`, `my portfolio`\n"
-    "- **Journal**: `note: waited for the pullback`, `show my journal`, `why did you propose that?`\n"
+    "- **Journal**: `note: waited for the pullback`, `show my journal`, "
+    "`why did you propose that?`\n"
 )
-CONNECT = ("For free conversation, connect a language model: put `OPENAI_API_KEY` and `OPENAI_MODEL` "
-           "(any compatible endpoint through `OPENAI_BASE_URL`) into `.env` and start again.")
+CONNECT = (
+    "For free conversation, connect a language model: put `OPENAI_API_KEY` and `OPENAI_MODEL` "
+    "(any compatible endpoint through `OPENAI_BASE_URL`) into `.env` and start again."
+)
+_PLAN_EXAMPLE = "`plan AAPL long, stop 3% below, risk 1%`"
+_REASONS_MAX = 3
 
 
 def answer(wish: Wish, known: Known) -> str:
     """Return the closing words of an errand; every figure is copied from a result."""
     failed = next((item for item in known.now if not item.ok), None)
     if failed is not None:
-        return _failure(wish, known, failed)
-    return _WORDS.get(wish.errand, _unknown)(wish, known)
+        return _failure(known, failed)
+    return _WORDS.get(wish.errand, _unknown)(wish, known) or _unknown(wish, known)
 
 
 def _said(known: Known, *names: str) -> str:
-    parts = [str(item.body["summary"]) for item in known.now if item.name in names]
+    parts = [str(item.body["summary"]) for item in known.now if item.ok and item.name in names]
     return "\n\n".join(parts)
 
 
-def _failure(_wish: Wish, known: Known, failed: Outcome) -> str:
+def _paragraphs(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _failure(known: Known, failed: Outcome) -> str:
     error = failed.body
-    before = "\n\n".join(str(item.body["summary"]) for item in known.now
-                         if item.ok and item.name in ("plan_check", "size"))
-    words = f"That did not go through. {error['message'][:1].upper()}{error['message'][1:]}."
-    hint = str(error.get("hint", ""))
-    return "\n\n".join(part for part in (before, f"{words} {hint}".strip()) if part)
+    before = _said(known, "plan_check", "size", "propose_order", "cancel_order")
+    return _paragraphs(before, _refusal(str(error["code"]), error))
 
 
-def _quote(wish: Wish, known: Known) -> str:
-    if not known.now:
-        return "Which symbol? For example: `what's AAPL doing`."
-    return _said(known, "quote")
+def _refusal(code: str, error: Mapping[str, Any]) -> str:
+    """Return a refusal in words; its figures are told as the quotation of a service."""
+    facts = dict(error.get("facts") or {})
+    hint = _quoted(str(error.get("hint", "")))
+    if code == "SYMBOL_UNKNOWN":
+        nearest = [str(name) for name in facts.get("nearest", ())]
+        known = f" The nearest names are {', '.join(nearest)}." if nearest else ""
+        trades = f" {hint}" if "trades from" in hint else ""
+        return f"I know no symbol {facts.get('value', '')}.{known}{trades}"
+    if code == "ARGS_INVALID":
+        what = f"the {facts['field']}" if facts.get("field") else "that"
+        return f"I can not use {what} as you wrote it. Plain digits and one symbol work best."
+    if code == "MARKET_CLOSED":
+        return f"The market is closed: {_quoted(str(error['message']))}. {hint}"
+    return f"That did not go through: {_quoted(str(error['message']))}. {hint}".strip()
 
 
-def _plan(wish: Wish, known: Known) -> str:
+def _quoted(text: str) -> str:
+    """Return a service's words; with figures in them they become a quotation of one sentence."""
+    if not re.search(r"\d", text):
+        return text
+    return '"' + text.replace('"', "'").replace(". ", "; ").rstrip(".") + '"'
+
+
+def _quote(_wish: Wish, known: Known) -> str:
+    return _said(known, "quote") or "Which symbol? For example: `what's AAPL doing`."
+
+
+def _moves(wish: Wish, known: Known) -> str:
+    if wish.text.lower().startswith("why"):
+        return _paragraphs(
+            _said(known, "quote"), "I do not know why it moved: no news source is connected."
+        )
+    return _quote(wish, known)
+
+
+def _plan(_wish: Wish, known: Known) -> str:
     plan = known.done("plan_check")
     if plan is None:
-        return (_said(known, "quote") + "\n\nTo check a plan I need your stop, for example: "
-                "`plan AAPL long, stop 3% below, risk 1%`.").strip()
-    words = [str(plan.body["summary"])]
-    sized = known.done("size")
-    if sized is not None:
-        words.append(str(sized.body["summary"]))
-        words.append("Say `buy it` and I prepare the order as a card. Nothing happens before you "
-                     "confirm it." if plan.body["side"] == "long" else
-                     "Say `sell it` and I prepare the order as a card. Nothing happens before you "
-                     "confirm it.")
-    return "\n\n".join(words)
+        wanted = f"To check a plan I need your stop, for example: {_PLAN_EXAMPLE}."
+        return _paragraphs(_said(known, "quote"), wanted)
+    if known.done("size") is None:
+        return str(plan.body["summary"])
+    verb = "buy" if plan.body["side"] == "long" else "sell"
+    return _paragraphs(
+        _said(known, "plan_check", "size"),
+        f"Say `{verb} it` and I prepare the order as a card. Nothing happens before you confirm "
+        "it.",
+    )
 
 
 def _size(wish: Wish, known: Known) -> str:
@@ -72,60 +108,151 @@ def _size(wish: Wish, known: Known) -> str:
 
 
 def _order(wish: Wish, known: Known) -> str:
-    done = known.done("propose_order")
-    if done is not None:
-        return (f"{done.body['summary']}\n\nThe card is waiting for you. Nothing is sent unless you "
-                "confirm exactly this order.")
+    if known.done("propose_order") is not None:
+        return _paragraphs(
+            _said(known, "propose_order"),
+            "The card is waiting for you. Nothing is sent unless you confirm exactly this order.",
+        )
+    if not known.may("propose_order"):
+        return _paragraphs(
+            _said(known, "quote"),
+            "I read that as a question, so nothing is prepared. I do not decide for you: check a "
+            f"plan with {_PLAN_EXAMPLE}, or say the order plainly, such as `buy 50 MSFT`.",
+        )
     plan = known.done("plan_check")
     if plan is not None and plan.body.get("errors"):
         return str(plan.body["summary"])
-    if known.done("positions") is not None:
-        return _said(known, "positions") + "\n\nWhich one do you mean? Name the symbol."
-    return (_said(known, "quote") + "\n\nHow many? For example: `buy 50 MSFT stop 26.10`, or plan "
-            "it first: `plan AAPL long, stop 3% below, risk 1%`, then `buy it`.").strip()
+    if wish.unread is not None:
+        return _unread(wish.unread)
+    return _sale(wish, known) if wish.sells else _purchase(wish, known)
+
+
+def _unread(what: str) -> str:
+    return (
+        f"I am not sure what `{what}` means in this order, so nothing is prepared. Say a limit as "
+        "`limit PRICE`, a trigger as `above PRICE` or `below PRICE`, a protective stop as `stop "
+        "PRICE`, and the number of shares, not the money. Other conditions are not possible."
+    )
+
+
+def _sale(wish: Wish, known: Known) -> str:
+    if known.done("positions") is None:
+        return "Sell what? For example: `sell 10 MSFT` or `sell all MSFT`."
+    rows = held_rows(wish, known)
+    if not rows:
+        held = _said(known, "positions")
+        if not wish.symbols or "nothing" in held:
+            return "You hold nothing, so there is nothing to sell."
+        return _paragraphs(f"You hold no {' or '.join(wish.symbols)}.", held)
+    symbol = rows[0]["symbol"]
+    return _paragraphs(
+        _said(known, "positions"),
+        f"How much of it? Say `sell all {symbol}`, `sell half of my {symbol}`, or a number.",
+    )
+
+
+def _purchase(wish: Wish, known: Known) -> str:
+    basis = basis_of(wish, known)
+    if wish.quantity is None and basis is not None and basis.body.get("errors"):
+        return (
+            f"Your last plan for {basis.body['symbol']} does not hold, so there is nothing to "
+            f"order. Correct it first, for example: {_PLAN_EXAMPLE}."
+        )
+    if wish.quantity is not None and order_symbol(wish, known) is None:
+        return "Which symbol? Say it with the number, for example: `buy 50 MSFT`."
+    return _paragraphs(
+        _said(known, "quote"),
+        "How many shares? For example: `buy 50 MSFT stop 26.10`, or plan it first: "
+        f"{_PLAN_EXAMPLE}, then `buy it`.",
+    )
 
 
 def _cancel(wish: Wish, known: Known) -> str:
     if known.done("cancel_order") is not None:
-        return _said(known, "cancel_order") + "\n\nConfirm the card and the cancel is sent."
+        return _paragraphs(
+            _said(known, "cancel_order"), "Confirm the card, and the cancel goes to the broker."
+        )
+    if not known.may("cancel_order"):
+        return "I read that as a question, so nothing is prepared. Say `cancel my MSFT order`."
     if not open_orders(wish, known):
-        return "There is no open order to cancel."
-    return _said(known, "orders") + "\n\nWhich one? Say `cancel` and the order's id."
+        return (
+            "There is no open order to cancel. A card that waits is declined on the card itself, "
+            "or with `cornerman decline ID` in a terminal."
+        )
+    return _paragraphs(_said(known, "orders"), "Which one? Say `cancel` and the order's id.")
 
 
-def _why(wish: Wish, known: Known) -> str:
-    if known.done("audit_trail") is not None:
-        return _said(known, "audit_trail")
-    return _said(known, "journal_list")
+def _why(_wish: Wish, known: Known) -> str:
+    trail = _said(known, "audit_trail")
+    if not trail:
+        return _said(known, "journal_list")
+    made = known.recall("propose_order")
+    basis = str(made.body.get("basis_ref") or "") if made else ""
+    advice = [
+        str(item.body["summary"])
+        for item in known.before
+        if basis and item.ok and item.ref == basis and item.name in ("plan_check", "size")
+    ]
+    asked = "You asked for it, and it rests on this:" if advice else "You asked for it."
+    return _paragraphs(asked if made else "", *advice[-1:], trail)
 
 
-def _holdings(wish: Wish, known: Known) -> str:
+def _holdings(_wish: Wish, known: Known) -> str:
+    words, held = _said(known, "portfolio"), known.done("portfolio")
     reasons = known.done("journal_list")
-    words = _said(known, "portfolio")
-    held = known.done("portfolio")
-    symbols = [row["symbol"] for row in held.body["holdings"]] if held else []
-    if reasons is None or not symbols:
+    if held is None or reasons is None or not held.body["holdings"]:
         return words
-    lines = [_reason(entry) for symbol in symbols for entry in _entries(reasons.body, symbol)]
-    return words + ("\n\nWhy, from your journal:\n\n" + "\n".join(lines) if lines else "")
+    told = [_reasons(reasons.body, str(row["symbol"])) for row in held.body["holdings"]]
+    return _paragraphs(words, "Why, from your journal:", *told)
 
 
-def _entries(body: Mapping[str, Any], symbol: str) -> list[Mapping[str, Any]]:
-    return [entry for entry in body["entries"] if entry.get("symbol") == symbol][:3]
+def _reasons(body: Mapping[str, Any], symbol: str) -> str:
+    """Return what the journal says about one holding, newest first."""
+    about = [
+        entry
+        for entry in body["entries"]
+        if entry.get("symbol") == symbol or re.search(rf"\b{re.escape(symbol)}\b", entry["text"])
+    ]
+    lines = [_reason(entry) for entry in about[:_REASONS_MAX]]
+    return "\n".join([f"{symbol}:", "", *lines] if lines else [f"{symbol}: the journal is silent."])
 
 
 def _reason(entry: Mapping[str, Any]) -> str:
-    return f'- {entry["at"][:16].replace("T", " ")} UTC: "{entry["text"]}"'
+    text = " ".join(str(entry["text"]).split()).replace('"', "'").replace(". ", "; ")
+    return f'- {entry["at"][:16].replace("T", " ")} UTC: "{text[:400]}"'
+
+
+def _note(_wish: Wish, known: Known) -> str:
+    if not known.may("journal_add"):
+        return (
+            "To write that down, begin with `note:`, for example `note: waited for the pullback`."
+        )
+    return _said(known, "journal_add")
 
 
 def _confirm(_wish: Wish, _known: Known) -> str:
-    return ("Only you can confirm, and only on the card itself: press Confirm there, or run "
-            "`cornerman confirm ID` in a terminal. Words in the chat never send an order.")
+    return (
+        "Only you can confirm, and only on the card itself: press Confirm there, or run "
+        "`cornerman confirm ID` in a terminal. Words in the chat never send an order."
+    )
+
+
+def _edit(_wish: Wish, _known: Known) -> str:
+    return (
+        "A waiting card is changed on the card itself: press Edit there. Or say the whole order "
+        "anew, for example `buy 20 MSFT limit 26`, and decline the old card."
+    )
 
 
 def _halt(_wish: Wish, _known: Known) -> str:
-    return ("Halting and resuming are yours alone: press Halt on the page, or run `cornerman halt` "
-            "or `cornerman resume` in a terminal. I can not do either.")
+    return (
+        "Halting and resuming are yours alone: press Halt on the page, or run `cornerman halt` "
+        "or `cornerman resume` in a terminal. I can not do either."
+    )
+
+
+def _nothing(_wish: Wish, _known: Known) -> str:
+    return "All right, nothing is prepared. To drop an older card, press Decline on it."
 
 
 def _unknown(_wish: Wish, _known: Known) -> str:
@@ -133,16 +260,25 @@ def _unknown(_wish: Wish, _known: Known) -> str:
 
 
 def _help(_wish: Wish, known: Known) -> str:
-    return _said(known, "help") or f"{CAPABILITIES}\n{CONNECT}"
+    return _paragraphs(_said(known, "help"), CONNECT)
 
 
 _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
-    Errand.QUOTE: _quote, Errand.PLAN: _plan, Errand.SIZE: _size, Errand.ORDER: _order,
-    Errand.CANCEL: _cancel, Errand.WHY: _why, Errand.HOLDINGS: _holdings,
-    Errand.CONFIRM: _confirm, Errand.HALT: _halt, Errand.HELP: _help,
-    Errand.BARS: lambda _wish, known: _said(known, "bars") or _quote(_wish, known),
+    Errand.QUOTE: _moves,
+    Errand.PLAN: _plan,
+    Errand.SIZE: _size,
+    Errand.ORDER: _order,
+    Errand.CANCEL: _cancel,
+    Errand.WHY: _why,
+    Errand.HOLDINGS: _holdings,
+    Errand.NOTE: _note,
+    Errand.CONFIRM: _confirm,
+    Errand.EDIT: _edit,
+    Errand.HALT: _halt,
+    Errand.NOTHING: _nothing,
+    Errand.HELP: _help,
+    Errand.BARS: lambda wish, known: _said(known, "bars") or _quote(wish, known),
     Errand.ORDERS: lambda _wish, known: _said(known, "orders"),
     Errand.PORTFOLIO: lambda _wish, known: _said(known, "portfolio"),
     Errand.JOURNAL: lambda _wish, known: _said(known, "journal_list"),
-    Errand.NOTE: lambda _wish, known: _said(known, "journal_add"),
 }

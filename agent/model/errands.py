@@ -9,6 +9,8 @@ from typing import Any
 from agent.model.phrases import Errand, Wish
 
 Call = tuple[str, dict[str, Any]]
+_CARDS_MAX = 5
+"""Most cards that one sentence may ask for, such as `sell everything`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rule model sees: results of this turn, and of earlier turns, oldest first."""
+    """What the rule model sees: results of this turn, of earlier ones, oldest first, and the tools.
+
+    `offered` names the tools of this turn; None stands for all of them.
+    """
 
     now: Sequence[Outcome]
     before: Sequence[Outcome]
+    offered: frozenset[str] | None = None
 
     def done(self, name: str) -> Outcome | None:
         """Return this turn's newest result of the tool `name`."""
@@ -37,12 +43,17 @@ class Known:
         both = [*self.before, *self.now]
         return next((item for item in reversed(both) if item.ok and item.name in names), None)
 
+    def may(self, name: str) -> bool:
+        """Return True when this turn offers the tool `name`."""
+        return self.offered is None or name in self.offered
+
 
 def next_calls(wish: Wish, known: Known) -> list[Call]:
     """Return the calls to make now; an empty list means that the answer can be given."""
     if any(not item.ok for item in known.now):
         return []
-    return _STEPS.get(wish.errand, _nothing)(wish, known)
+    calls = _STEPS.get(wish.errand, _nothing)(wish, known)
+    return [call for call in calls if known.may(call[0])]
 
 
 def _nothing(_wish: Wish, _known: Known) -> list[Call]:
@@ -61,110 +72,173 @@ def _quote(wish: Wish, known: Known) -> list[Call]:
 
 def _bars(wish: Wish, known: Known) -> list[Call]:
     symbols = list(wish.symbols) or _recalled_symbol(known)
-    return _once("bars", known, symbol=symbols[0], timeframe=wish.timeframe or "1d",
-                 count=20) if symbols else []
+    if not symbols:
+        return []
+    return _once("bars", known, symbol=symbols[0], timeframe=wish.timeframe or "1d", count=20)
 
 
 def _recalled_symbol(known: Known) -> list[str]:
-    last = known.recall("plan_check", "size", "quote", "propose_order")
+    last = known.recall("plan_check", "size", "quote", "bars", "propose_order")
     if last is None:
         return []
     if last.name == "quote":
-        return [last.body["quotes"][0]["symbol"]]
+        return [str(last.body["quotes"][0]["symbol"])]
     return [str(last.body["symbol"])]
 
 
-def _plan_arguments(wish: Wish, known: Known) -> dict[str, Any] | None:
+def _plan_call(wish: Wish, known: Known) -> list[Call]:
+    """Return the check of the levels that the person named, with what an earlier plan leaves."""
     symbols = list(wish.symbols) or _recalled_symbol(known)
     if not symbols or wish.stop is None:
-        return None
-    return {"symbol": symbols[0], "side": wish.side or "long", "entry": wish.entry,
-            "stop": wish.stop, "targets": list(wish.targets)}
+        return []
+    earlier = known.recall("plan_check", "size")
+    same = earlier is not None and not wish.symbols
+    side = wish.side or (str(earlier.body["side"]) if earlier and same else "long")
+    entry = wish.entry or (wish.limit if wish.errand is Errand.ORDER else None)
+    targets = list(wish.targets)
+    return _once("plan_check", known, symbol=symbols[0], side=side, entry=entry, stop=wish.stop,
+                 targets=targets)  # fmt: skip
 
 
 def _plan(wish: Wish, known: Known) -> list[Call]:
-    arguments = _plan_arguments(wish, known)
-    if arguments is None:
+    if wish.stop is None:
         return _quote(wish, known)
-    return _once("plan_check", known, **arguments) or _size_of_plan(wish, known)
+    return _plan_call(wish, known) or _size_of(known.done("plan_check"), wish, known)
 
 
-def _size_of_plan(wish: Wish, known: Known) -> list[Call]:
-    plan = known.recall("plan_check")
-    if plan is None or plan.body.get("errors"):
+def _size_of(base: Outcome | None, wish: Wish, known: Known) -> list[Call]:
+    if base is None or base.body.get("errors"):
         return []
-    body = plan.body
-    return _once("size", known, symbol=body["symbol"], side=body["side"], entry=body["entry"],
-                 stop=body["stop"], risk_pct=wish.risk)
+    levels = {name: base.body[name] for name in ("symbol", "side", "entry", "stop")}
+    return _once("size", known, **levels, risk_pct=wish.risk)
 
 
 def _size(wish: Wish, known: Known) -> list[Call]:
     if wish.stop is not None:
         return _plan(wish, known)
     base = known.recall("plan_check", "size")
-    if base is None:
+    if base is None or (wish.symbols and base.body["symbol"] != wish.symbol):
         return _quote(wish, known)
-    body = base.body
-    return _once("size", known, symbol=body["symbol"], side=body["side"], entry=body["entry"],
-                 stop=body["stop"], risk_pct=wish.risk)
+    return _size_of(base, wish, known)
 
 
 def _order(wish: Wish, known: Known) -> list[Call]:
-    if known.done("propose_order"):
+    if not known.may("propose_order"):
+        return _quote(wish, known) if wish.symbols else []
+    if known.done("propose_order") or wish.unread is not None:
         return []
-    if wish.side == "short" and wish.everything and wish.quantity is None:
-        return _close(wish, known)
+    if wish.sells and not _opens_short(wish, known):
+        return _sale(wish, known)
     if wish.quantity is None:
-        return _order_from_plan(wish, known)
-    if not wish.symbols and not (symbols := _recalled_symbol(known)):
-        return []
-    symbol = wish.symbol or symbols[0]
-    if wish.stop and not wish.stop_order and not known.done("plan_check"):
-        return [("plan_check", {"symbol": symbol, "side": wish.side or "long", "stop": wish.stop,
-                                **({"entry": wish.limit} if wish.limit else {})})]
-    basis = known.done("plan_check")
-    if basis is not None and basis.body.get("errors"):
-        return []
-    return [_proposal(wish, symbol, wish.quantity, basis)]
+        return _sized_order(wish, known)
+    return _counted_order(wish, wish.quantity, known)
 
 
-def _order_from_plan(wish: Wish, known: Known) -> list[Call]:
-    sized = known.recall("size", "plan_check")
-    if sized is None or (wish.symbols and sized.body["symbol"] != wish.symbol):
+def _counted_order(wish: Wish, quantity: str, known: Known) -> list[Call]:
+    """Return the steps of an order with its number: its own stop is checked first."""
+    symbol, basis = order_symbol(wish, known), known.done("plan_check")
+    if symbol is None or (basis is not None and basis.body.get("errors")):
+        return []
+    if wish.stop and not wish.stop_order and basis is None:
+        return _plan_call(wish, known)
+    return [_proposal(wish, symbol, quantity, basis)]
+
+
+def order_symbol(wish: Wish, known: Known) -> str | None:
+    """Return the symbol that an order is about: the one named, or the one referred back to."""
+    if wish.symbols:
+        return wish.symbol
+    recalled = _recalled_symbol(known) if wish.refers_back or "more" in wish.text else []
+    return recalled[0] if recalled else None
+
+
+def _opens_short(wish: Wish, known: Known) -> bool:
+    """Return True for `sell it` after a plan to sell short."""
+    plan = known.recall("size", "plan_check")
+    return (
+        plan is not None
+        and wish.quantity is None
+        and wish.refers_back
+        and not wish.everything
+        and plan.body["side"] == "short"
+        and not wish.symbols
+    )
+
+
+def _sized_order(wish: Wish, known: Known) -> list[Call]:
+    """Return the steps of an order without a number: by its own stop, or by the plan before."""
+    if wish.stop and not wish.stop_order:
+        checking = _plan_call(wish, known)
+        plan = known.done("plan_check")
+        if checking or plan is None or plan.body.get("errors"):
+            return checking
+        sizing = _size_of(plan, wish, known)
+        return sizing or _from_basis(wish, known.done("size"))
+    basis = basis_of(wish, known)
+    if basis is None:
         return _quote(wish, known)
-    if sized.name == "plan_check":
-        return _size_of_plan(wish, known)
-    side = wish.side if wish.symbols and wish.side else sized.body["side"]
-    mine = Wish(errand=Errand.ORDER, side=str(side), limit=wish.limit, tif=wish.tif)
-    return [_proposal(mine, str(sized.body["symbol"]), str(sized.body["quantity"]), sized)]
+    if basis.name == "plan_check":
+        return _size_of(basis, wish, known)
+    return _from_basis(wish, basis)
 
 
-def _close(wish: Wish, known: Known) -> list[Call]:
+def basis_of(wish: Wish, known: Known) -> Outcome | None:
+    """Return the newest plan or size that an order without a number may mean."""
+    found = known.recall("size", "plan_check")
+    if found is None or (wish.symbols and found.body["symbol"] != wish.symbol):
+        return None
+    if wish.side and found.body["side"] != wish.side:
+        return None
+    return found
+
+
+def _from_basis(wish: Wish, basis: Outcome | None) -> list[Call]:
+    if basis is None:
+        return []
+    mine = Wish(errand=Errand.ORDER, side=str(basis.body["side"]), limit=wish.limit, tif=wish.tif)
+    return [_proposal(mine, str(basis.body["symbol"]), str(basis.body["quantity"]), basis)]
+
+
+def _sale(wish: Wish, known: Known) -> list[Call]:
+    """Return the steps of selling what is held: a number, a half, or all of it."""
+    if wish.quantity is not None:
+        symbol = order_symbol(wish, known)
+        return [_proposal(wish, symbol, wish.quantity, None)] if symbol else []
     if known.done("positions") is None:
         return [("positions", {})]
-    held = _held(wish, known)
-    if held is None:
+    if not (wish.everything or wish.half):
         return []
-    return [_proposal(wish, str(held["symbol"]), str(held["quantity"]), None)]
+    return [
+        _proposal(wish, str(row["symbol"]), quantity, None)
+        for row in held_rows(wish, known)[:_CARDS_MAX]
+        if (quantity := _part_of(str(row["quantity"]), half=wish.half)) != "0"
+    ]
 
 
-def _held(wish: Wish, known: Known) -> Mapping[str, Any] | None:
+def held_rows(wish: Wish, known: Known) -> list[Mapping[str, Any]]:
+    """Return the holdings that a sale means: the named ones, or all there are."""
     listed = known.done("positions")
     rows = list(listed.body["positions"]) if listed else []
-    named = [row for row in rows if row["symbol"] in wish.symbols]
-    if named:
-        return dict(named[0])
-    return dict(rows[0]) if len(rows) == 1 and not wish.symbols else None
+    return [row for row in rows if not wish.symbols or row["symbol"] in wish.symbols]
+
+
+def _part_of(quantity: str, *, half: bool) -> str:
+    """Return the whole quantity, or half of its whole units. Worked: half of `25` is `12`."""
+    return str(int(quantity.partition(".")[0]) // 2) if half else quantity
 
 
 def _proposal(wish: Wish, symbol: str, quantity: str, basis: Outcome | None) -> Call:
     kind = "stop" if wish.stop_order else "limit" if wish.limit else "market"
     arguments: dict[str, Any] = {
-        "symbol": symbol, "side": "sell" if wish.side == "short" else "buy", "quantity": quantity,
-        "type": kind, "tif": wish.tif or "day"}
-    if wish.limit and kind == "limit":
+        "symbol": symbol,
+        "side": "sell" if wish.side == "short" else "buy",
+        "quantity": quantity,
+        "type": kind,
+        "tif": wish.tif or "day",
+    }
+    if kind == "limit":
         arguments["limit_price"] = wish.limit
-    if wish.stop_order:
+    if kind == "stop":
         arguments["stop_price"] = wish.stop
     if basis is not None:
         arguments["basis_ref"] = basis.ref
@@ -172,14 +246,16 @@ def _proposal(wish: Wish, symbol: str, quantity: str, basis: Outcome | None) -> 
 
 
 def _cancel(wish: Wish, known: Known) -> list[Call]:
-    if known.done("cancel_order"):
+    if known.done("cancel_order") or not known.may("cancel_order"):
         return []
-    if wish.ref:
+    if wish.ref and wish.ref.startswith("ord_"):
         return [("cancel_order", {"order_id": wish.ref})]
     if known.done("orders") is None:
         return [("orders", {})]
     found = open_orders(wish, known)
-    return [("cancel_order", {"order_id": found[0]["id"]})] if len(found) == 1 else []
+    if len(found) != 1 and not wish.everything:
+        return []
+    return [("cancel_order", {"order_id": row["id"]}) for row in found[:_CARDS_MAX]]
 
 
 def open_orders(wish: Wish, known: Known) -> list[Mapping[str, Any]]:
@@ -198,24 +274,45 @@ def _why(wish: Wish, known: Known) -> list[Call]:
 
 
 def _holdings(_wish: Wish, known: Known) -> list[Call]:
-    return _once("portfolio", known) or _once("journal_list", known, limit=20)
+    return _once("portfolio", known) or _once("journal_list", known, limit=50)
 
 
-def _note(wish: Wish, known: Known) -> list[Call]:
-    text = wish.text.strip()
-    for lead in ("note that", "note:", "note", "journal:", "journal", "remember that", "remember"):
-        if text.lower().startswith(lead):
-            text = text[len(lead):].lstrip(" :,")
-            break
-    return _once("journal_add", known, text=text)
+def note_of(text: str) -> str:
+    """Return the note itself, without the words that ask for it. Worked: `note: x` is `x`."""
+    said = text.strip()
+    for lead in _NOTE_LEADS:
+        if said.lower().startswith(lead):
+            return said[len(lead) :].lstrip(" :,") or said
+    return said
+
+
+_NOTE_LEADS = (
+    "note that", "note to", "note", "journal that", "journal", "remember that", "remember to",
+    "remember", "log that", "log", "add to my journal", "add to the journal", "write in my journal",
+    "put in my journal", "save to my journal",
+)  # fmt: skip
 
 
 _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
-    Errand.QUOTE: _quote, Errand.BARS: _bars, Errand.PLAN: _plan, Errand.SIZE: _size,
-    Errand.ORDER: _order, Errand.CANCEL: _cancel, Errand.WHY: _why, Errand.HOLDINGS: _holdings,
-    Errand.NOTE: _note,
+    Errand.QUOTE: _quote,
+    Errand.BARS: _bars,
+    Errand.PLAN: _plan,
+    Errand.SIZE: _size,
+    Errand.ORDER: _order,
+    Errand.CANCEL: _cancel,
+    Errand.WHY: _why,
+    Errand.HOLDINGS: _holdings,
+    Errand.NOTE: lambda wish, known: _once("journal_add", known, text=note_of(wish.text)),
     Errand.ORDERS: lambda _wish, known: _once("orders", known),
     Errand.PORTFOLIO: lambda _wish, known: _once("portfolio", known),
-    Errand.JOURNAL: lambda wish, known: _once("journal_list", known, query=wish.symbol),
-    Errand.HELP: lambda _wish, known: _once("help", known),
+    Errand.JOURNAL: lambda wish, known: _once(
+        "journal_list", known, query=wish.symbol, days=wish.days
+    ),
+    Errand.HELP: lambda wish, known: _once("help", known, topic=_topic(wish.text)),
 }
+
+
+def _topic(text: str) -> str | None:
+    """Return the word after `help`, which may name a tool."""
+    words = text.lower().replace("?", " ").split()
+    return words[1][:60] if len(words) > 1 and words[0] == "help" else None

@@ -1,4 +1,4 @@
-"""Owns the rule model: commands and ordinary phrases drive the same loop and tools without a key."""
+"""Owns the rule model: ordinary phrases drive the same loop and tools without a key."""
 
 from __future__ import annotations
 
@@ -23,8 +23,23 @@ from agent.model.port import (
 
 _SENTENCE = re.compile(r"(?<=[.!?\n])(?=\s)|(?<=\n)")
 _COMPANY = re.compile(r"[A-Za-z]{3,}")
-_GENERIC = frozenset({"inc", "corp", "corporation", "company", "the", "group", "holdings", "plc",
-                      "international", "business", "machines", "platforms", "class"})
+_GENERIC = frozenset(
+    {
+        "inc",
+        "corp",
+        "corporation",
+        "company",
+        "the",
+        "group",
+        "holdings",
+        "plc",
+        "international",
+        "business",
+        "machines",
+        "platforms",
+        "class",
+    }
+)
 
 
 class RuleModel:
@@ -42,16 +57,21 @@ class RuleModel:
                 if word.lower() not in _GENERIC:
                     self._names.setdefault(word.lower(), symbol)
 
-    async def stream(self, request: ModelRequest, *,
-                     deadline: float | None = None) -> AsyncIterator[ModelEvent]:  # noqa: ARG002
+    async def stream(
+        self,
+        request: ModelRequest,
+        *,
+        deadline: float | None = None,  # noqa: ARG002 - at once
+    ) -> AsyncIterator[ModelEvent]:
         """Answer at once: the next calls of the errand, or its closing words by sentence."""
         wish = read(_last_words(request.messages), self._names)
-        known = _known(request.messages)
-        offered = {tool.name for tool in request.tools}
-        calls = [call for call in next_calls(wish, known) if call[0] in offered]
+        known = _known(request.messages, frozenset(tool.name for tool in request.tools))
+        calls = next_calls(wish, known)
         if calls and request.tool_choice != "none":
-            made = tuple(_tool_call(request, at, name, arguments)
-                         for at, (name, arguments) in enumerate(calls))
+            made = tuple(
+                _tool_call(request, at, name, arguments)
+                for at, (name, arguments) in enumerate(calls)
+            )
             yield StepDone(AssistantStep("", made, "tool_calls", Usage(estimated=True)))
             return
         text = answer(wish, known)
@@ -71,7 +91,7 @@ def _last_words(messages: Sequence[Message]) -> str:
     return next((item.content for item in reversed(messages) if item.role == "user"), "")
 
 
-def _known(messages: Sequence[Message]) -> Known:
+def _known(messages: Sequence[Message], offered: frozenset[str]) -> Known:
     last_user = max((at for at, item in enumerate(messages) if item.role == "user"), default=0)
     names: dict[str, str] = {}
     now: list[Outcome] = []
@@ -82,11 +102,11 @@ def _known(messages: Sequence[Message]) -> Known:
             outcome = _outcome(names[message.call_id], message.content)
             if outcome is not None:
                 (now if at > last_user else before).append(outcome)
-    return Known(now, before)
+    return Known(now, before, offered)
 
 
 def _outcome(name: str, content: str) -> Outcome | None:
-    """Return a tool message as an outcome; a shortened one is no longer readable and is left out."""
+    """Return a tool message as an outcome; a shortened one is unreadable and left out."""
     try:
         body = json.loads(content)
     except ValueError:

@@ -26,30 +26,64 @@ class Advice:
     symbol: str
     document: Mapping[str, Any]
 
+    @property
+    def opens(self) -> str | None:
+        """Return the side of the order that opens what was advised: `buy` or `sell`."""
+        return {"long": "buy", "short": "sell"}.get(str(self.document.get("side")))
+
     def number(self, name: str) -> Decimal | None:
         """Return a figure of the document, or None when it has no such field."""
         value = self.document.get(name)
         return Decimal(value) if isinstance(value, str) else None
 
 
-def save(ctx: Context, kind: str, *, symbol: str, document: Mapping[str, object],
-         quality: QualitySnapshot) -> str:
+def save(
+    ctx: Context,
+    kind: str,
+    *,
+    symbol: str,
+    document: Mapping[str, object],
+    quality: QualitySnapshot,
+) -> str:
     """Store advice with the green snapshot it rests on; return its ref.
 
     The same advice on the same data is stored once: the ref is derived from the hash of document,
     policy and time of the unit of work. The database refuses a snapshot that is not green.
     """
-    body = {"kind": kind, "document": document, "policy": ctx.policy.hash,
-            "quality": quality.id, "at": ctx.now, "tenant": ctx.principal.tenant_id}
+    body = {
+        "kind": kind,
+        "document": document,
+        "policy": ctx.policy.hash,
+        "quality": quality.id,
+        "at": ctx.now,
+        "tenant": ctx.principal.tenant_id,
+    }
     digest = tagged_hash("advice/v1", body)
     ref = f"res_{digest[7:23]}"
     if find(ctx, ref) is None:
-        ctx.db.insert(trade_advice, {
-            "ref": ref, "kind": kind, "symbol": symbol, "document": canonical(document).decode(),
-            "hash": digest, "policy_hash": ctx.policy.hash, "dq_snapshot_id": quality.id,
-            "trace": ctx.trace, "at": ctx.now})
-        audit.record(ctx, f"advice.{kind}", ref, symbol=symbol, hash=digest,
-                     dq_snapshot_id=quality.id, policy_hash=ctx.policy.hash)
+        ctx.db.insert(
+            trade_advice,
+            {
+                "ref": ref,
+                "kind": kind,
+                "symbol": symbol,
+                "document": canonical(document).decode(),
+                "hash": digest,
+                "policy_hash": ctx.policy.hash,
+                "dq_snapshot_id": quality.id,
+                "trace": ctx.trace,
+                "at": ctx.now,
+            },
+        )
+        audit.record(
+            ctx,
+            f"advice.{kind}",
+            ref,
+            symbol=symbol,
+            hash=digest,
+            dq_snapshot_id=quality.id,
+            policy_hash=ctx.policy.hash,
+        )
     return ref
 
 

@@ -18,6 +18,7 @@ from services.trade.draft import MarketFacts, PlanDraft
 from services.trade.param import Side
 from services.trade.plan import PlanCheck, validate_user_plan
 from services.trade.plan_rule import RrLimits
+from services.trade.wording import pct_words, price_words
 
 _HUNDRED = Decimal(100)
 _BPS = Decimal(10_000)
@@ -47,24 +48,41 @@ class PlanAnswer:
     def sentence(self) -> str:
         """Return the plan in plain English from its figures; an unsound plan says what is wrong."""
         draft, figures = self.draft, self.check.figures
-        head = f"{draft.side.capitalize()} {draft.symbol} at {decimal_text(draft.worst)}"
-        problems = " ".join(f"{item.message[:1].upper()}{item.message[1:]}. {item.hint}"
-                            for item in self.check.findings if item.level == "error")
+        head = (
+            f"{draft.side.capitalize()} {draft.symbol} at {price_words(draft.worst)}, stop "
+            f"{price_words(draft.stop)}"
+        )
         if figures is None or self.check.errors:
-            return f"{head}, stop {decimal_text(draft.stop)}: this plan does not hold. {problems}"
-        targets = ", ".join(f"{decimal_text(one.price)} ({decimal_text(one.r)}R)"
-                            for one in figures.targets)
-        parts = [f"{head}, stop {decimal_text(draft.stop)} "
-                 f"({decimal_text(rounded(100 * figures.stop_distance_pct, 2))}% away, risk "
-                 f"{decimal_text(figures.risk_per_unit)} a share with costs), targets {targets}."]
+            return f"{head}: this plan does not hold. {self._problems()}"
+        targets = ", ".join(
+            f"{price_words(one.price)} ({decimal_text(rounded(one.r, 2))}R)"
+            for one in figures.targets
+        )
+        parts = [
+            (
+                f"{head} ({pct_words(figures.stop_distance_pct)} away, risk "
+                f"{price_words(rounded(figures.risk_per_unit, 4))} a share with costs), targets "
+                f"{targets}."
+            )
+        ]
         if figures.blended is not None:
-            parts.append(f"Reward for risk is {decimal_text(figures.blended)} net of costs "
-                         f"({figures.band}); target 1 must be reached in "
-                         f"{decimal_text(rounded(100 * figures.p_breakeven_tp1, 2))}% of such "
-                         "trades to break even.")
-        parts += [f"Mind: {item.message}." for item in self.check.findings
-                  if item.level == "warning"]
+            parts.append(
+                f"Reward for risk is {decimal_text(rounded(figures.blended, 2))} net of costs "
+                f"({figures.band}); target 1 must be reached in "
+                f"{pct_words(figures.p_breakeven_tp1)} of such trades to break even."
+            )
+        parts += [
+            f"Mind: {item.message}." for item in self.check.findings if item.level == "warning"
+        ]
         return " ".join([*parts, "Confidence: uncalibrated, this is your own plan."])
+
+    def _problems(self) -> str:
+        """Return what is wrong; a missing target is no fault of a plan whose stop is wrong."""
+        found = [item for item in self.check.findings if item.level == "error"]
+        told = [item for item in found if item.code != "NO_TARGET"] or found
+        return " ".join(
+            f"{item.message[:1].upper()}{item.message[1:]}. {item.hint}" for item in told
+        )
 
 
 def cost_per_unit(ctx: Context, price: Decimal) -> Decimal:
@@ -89,12 +107,20 @@ def check_plan(ctx: Context, ask: PlanAsk) -> PlanAnswer:
     quality = require_green(ctx, [instrument.symbol])
     quote = feed.quote(ctx, instrument.symbol)
     draft = build_draft(ctx, ask, quote, instrument)
-    facts = MarketFacts(as_of=quote.ts, last=quote.last,
-                        borrowable=instrument.shortable if ask.side == "short" else None)
+    facts = MarketFacts(
+        as_of=quote.ts,
+        last=quote.last,
+        borrowable=instrument.shortable if ask.side == "short" else None,
+    )
     limits = RrLimits(min_rr1=ctx.policy.plan.min_rr1, min_rr=ctx.policy.plan.min_rr)
     draft, check = validate_user_plan(draft, market=facts, limits=limits)
-    ref = advice.save(ctx, "plan", symbol=instrument.symbol, quality=quality,
-                      document=plan_document(draft, check, quote))
+    ref = advice.save(
+        ctx,
+        "plan",
+        symbol=instrument.symbol,
+        quality=quality,
+        document=plan_document(draft, check, quote),
+    )
     return PlanAnswer(ref=ref, instrument=instrument, quote=quote, draft=draft, check=check)
 
 
@@ -107,15 +133,23 @@ def build_draft(ctx: Context, ask: PlanAsk, quote: Quote, instrument: Instrument
     entry = parse_decimal(ask.entry, "entry") if ask.entry else market
     stop = stop_price(ask.stop, side=ask.side, entry=entry, tick=tick)
     return PlanDraft(
-        side=ask.side, entry_lo=entry, entry_hi=entry, stop=stop, tick=tick,
+        side=ask.side,
+        entry_lo=entry,
+        entry_hi=entry,
+        stop=stop,
+        tick=tick,
         targets=tuple(parse_decimal(item, "targets") for item in ask.targets),
-        fractions=_equal_fractions(len(ask.targets)), symbol=instrument.symbol,
-        entry_kind="limit" if ask.entry else "market", bid=quote.bid, ask=quote.ask,
-        cost_per_unit=cost_per_unit(ctx, entry))
+        fractions=_equal_fractions(len(ask.targets)),
+        symbol=instrument.symbol,
+        entry_kind="limit" if ask.entry else "market",
+        bid=quote.bid,
+        ask=quote.ask,
+        cost_per_unit=cost_per_unit(ctx, entry),
+    )
 
 
 def _equal_fractions(count: int) -> tuple[Decimal, ...] | None:
-    """Return equal parts at 4 decimals; what rounding leaves is the first's; None without targets."""
+    """Return equal parts at 4 decimals, what rounding leaves on the first; None without targets."""
     if count == 0:
         return None
     part = rounded(Decimal(1) / count, 4)
@@ -131,9 +165,14 @@ def stop_price(text: str, *, side: Side, entry: Decimal, tick: Decimal) -> Decim
     if not text.endswith("%"):
         return parse_decimal(text, "stop")
     percent = parse_decimal(text[:-1].strip(), "stop")
-    if not 0 < percent <= 50:  # noqa: PLR2004 - half the price is no stop any more
-        raise refuse("PARAM_INVALID", field="stop", name="stop", value=text,
-                     rule="a percentage stop is above 0 % and at most 50 %")
+    if not 0 < percent <= 50:
+        raise refuse(
+            "PARAM_INVALID",
+            field="stop",
+            name="stop",
+            value=text,
+            rule="a percentage stop is above 0 % and at most 50 %",
+        )
     if side == "long":
         return tick_round(entry * (1 - percent / _HUNDRED), tick, "floor")
     return tick_round(entry * (1 + percent / _HUNDRED), tick, "ceil")
@@ -142,11 +181,22 @@ def stop_price(text: str, *, side: Side, entry: Decimal, tick: Decimal) -> Decim
 def plan_document(draft: PlanDraft, check: PlanCheck, quote: Quote) -> dict[str, object]:
     """Return the plan as it is stored and shown; figures are absent while it is unsound."""
     document: dict[str, object] = {
-        "symbol": draft.symbol, "side": draft.side, "entry": draft.worst, "stop": draft.stop,
-        "entry_kind": draft.entry_kind, "targets": list(draft.targets),
-        "errors": list(check.errors), "warnings": list(check.warnings),
-        "quote": {"bid": quote.bid, "ask": quote.ask, "last": quote.last,
-                  "ts": instant_text(quote.ts), "provenance": str(quote.provenance)}}
+        "symbol": draft.symbol,
+        "side": draft.side,
+        "entry": draft.worst,
+        "stop": draft.stop,
+        "entry_kind": draft.entry_kind,
+        "targets": list(draft.targets),
+        "errors": list(check.errors),
+        "warnings": list(check.warnings),
+        "quote": {
+            "bid": quote.bid,
+            "ask": quote.ask,
+            "last": quote.last,
+            "ts": instant_text(quote.ts),
+            "provenance": str(quote.provenance),
+        },
+    }
     if check.figures is not None:
         document["risk_per_unit"] = check.figures.risk_per_unit
         document["stop_distance"] = check.figures.stop_distance

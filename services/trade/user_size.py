@@ -16,13 +16,14 @@ from services.trade import advice
 from services.trade.param import Side
 from services.trade.sizing import AccountView, Levels, SizingAsk, SizingResult, suggest
 from services.trade.user_plan import stop_price
+from services.trade.wording import pct_words, price_words
 
 _BPS = Decimal(10_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeAsk:
-    """What the person said; `risk_pct` is a fraction such as `0.01` or a percentage such as `1%`."""
+    """What the person said; `risk_pct` is a fraction (`0.01`) or a percentage (`1%`)."""
 
     symbol: str
     side: Side
@@ -45,12 +46,14 @@ class SizeAnswer:
         """Return the size in plain English from its figures."""
         size = self.size
         unit = "share" if size.quantity == 1 else "shares"
-        used = decimal_text(rounded(100 * size.risk_pct_used, 2))
-        capped = "" if size.binding == "risk" else f" The cap that binds is {size.binding}."
-        return (f"That is {decimal_text(size.quantity)} {unit} of {self.symbol}: risk "
-                f"{size.one_r:.2f} {size.currency} ({used}% of equity "
-                f"{rounded(size.equity, 2):.2f}) between {decimal_text(self.levels.entry)} and "
-                f"{decimal_text(self.levels.stop)}, position value {size.notional:.2f}.{capped}")
+        cap = size.binding.replace("_", " ")
+        capped = "" if size.binding == "risk" else f" The cap that binds is {cap}."
+        return (
+            f"That is {decimal_text(size.quantity)} {unit} of {self.symbol}: risk "
+            f"{size.one_r:.2f} {size.currency} ({pct_words(size.risk_pct_used)} of equity "
+            f"{rounded(size.equity, 2):.2f}) between {price_words(self.levels.entry)} and "
+            f"{price_words(self.levels.stop)}, position value {size.notional:.2f}.{capped}"
+        )
 
 
 def fraction_of(text: str) -> Decimal:
@@ -74,22 +77,32 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
     tick = tick_size(instrument, quote.last, quote.ts.date())
     paper = ctx.policy.paper
     levels = Levels(
-        side=ask.side, entry=entry, lot=instrument.lot_step, multiplier=instrument.multiplier,
+        side=ask.side,
+        entry=entry,
+        lot=instrument.lot_step,
+        multiplier=instrument.multiplier,
         stop=stop_price(ask.stop, side=ask.side, entry=entry, tick=tick),
         slippage_per_unit=entry * paper.slippage_bps / _BPS,
-        commission_per_unit=paper.commission_share)
+        commission_per_unit=paper.commission_share,
+    )
     wanted = SizingAsk(risk_pct=fraction_of(ask.risk_pct) if ask.risk_pct else None)
     sized = suggest(levels, account_view(ctx, instrument.symbol), policy=ctx.policy, ask=wanted)
-    ref = advice.save(ctx, "size", symbol=instrument.symbol, quality=quality,
-                      document=size_document(instrument.symbol, levels, sized))
+    ref = advice.save(
+        ctx,
+        "size",
+        symbol=instrument.symbol,
+        quality=quality,
+        document=size_document(instrument.symbol, levels, sized),
+    )
     return SizeAnswer(ref=ref, symbol=instrument.symbol, levels=levels, size=sized, quote=quote)
 
 
 def account_view(ctx: Context, symbol: str) -> AccountView:
     """Return the default portfolio as sizing sees it: equity now, cash not held back.
 
-    Raises `DQ_BLOCK` while a held listing has no price. Day risk is the daily limit less today's loss; open risk is not known without stops at the
-    broker, so the portfolio cap is left out and named in `caps_skipped`.
+    Raises `DQ_BLOCK` while a held listing has no price. Day risk is the daily limit less today's
+    loss; open risk is not known without stops at the broker, so the portfolio cap is left out and
+    named in `caps_skipped`.
     """
     owned = portfolio.get_portfolio(ctx, None)
     worth = valuation.value(ctx, owned.id)
@@ -97,17 +110,28 @@ def account_view(ctx: Context, symbol: str) -> AccountView:
     held = next((item for item in worth.holdings if item.symbol == symbol), None)
     limit = ctx.policy.risk.day_loss * (worth.session_open_equity or equity)
     return AccountView(
-        currency=owned.base_currency, equity=equity, buying_power=worth.cash.available.amount,
+        currency=owned.base_currency,
+        equity=equity,
+        buying_power=worth.cash.available.amount,
         day_risk_left=limit - max(Decimal(0), -(worth.day_pnl or Decimal(0))),
-        symbol_notional=(held.market_value if held else None) or Decimal(0))
+        symbol_notional=(held.market_value if held else None) or Decimal(0),
+    )
 
 
 def size_document(symbol: str, levels: Levels, sized: SizingResult) -> dict[str, object]:
     """Return the size as it is stored and shown; decimals as text."""
     return {
-        "symbol": symbol, "side": levels.side, "entry": decimal_text(levels.entry),
-        "stop": decimal_text(levels.stop), "quantity": decimal_text(sized.quantity),
-        "binding": sized.binding, "one_r": decimal_text(sized.one_r), "currency": sized.currency,
-        "notional": decimal_text(sized.notional), "risk_pct": decimal_text(sized.risk_pct),
-        "risk_pct_used": decimal_text(sized.risk_pct_used), "equity": decimal_text(sized.equity),
-        "caps": {key: decimal_text(cap) for key, cap in sized.caps.items()}}
+        "symbol": symbol,
+        "side": levels.side,
+        "entry": decimal_text(levels.entry),
+        "stop": decimal_text(levels.stop),
+        "quantity": decimal_text(sized.quantity),
+        "binding": sized.binding,
+        "one_r": decimal_text(sized.one_r),
+        "currency": sized.currency,
+        "notional": decimal_text(sized.notional),
+        "risk_pct": decimal_text(sized.risk_pct),
+        "risk_pct_used": decimal_text(sized.risk_pct_used),
+        "equity": decimal_text(sized.equity),
+        "caps": {key: decimal_text(cap) for key, cap in sized.caps.items()},
+    }
