@@ -77,18 +77,42 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
     """
     chain = ctx.principal.tenant_id
     ctx.db.lock(f"audit:{chain}")
-    last = ctx.db.row(select(audit_events.c.seq, audit_events.c.hash)
-                      .order_by(audit_events.c.seq.desc()).limit(1))
+    last = ctx.db.row(
+        select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
+    )
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    body = canonical({
-        "seq": seq, "chain": chain, "at": instant_text(ctx.now), "actor": ctx.principal.user_id,
-        "actor_kind": ctx.principal.actor, "surface": ctx.principal.surface, "kind": kind,
-        "subject": subject, "trace": ctx.trace, "facts": facts, "prev_hash": prev})
+    body = canonical(
+        {
+            "seq": seq,
+            "chain": chain,
+            "at": instant_text(ctx.now),
+            "actor": ctx.principal.user_id,
+            "actor_kind": ctx.principal.actor,
+            "surface": ctx.principal.surface,
+            "kind": kind,
+            "subject": subject,
+            "trace": ctx.trace,
+            "facts": facts,
+            "prev_hash": prev,
+        }
+    )
     digest = bytes_hash(_TAG, body)
-    ctx.db.insert(audit_events, {
-        "seq": seq, "chain": chain, "at": ctx.now, "actor": ctx.principal.user_id,
-        "actor_kind": str(ctx.principal.actor), "kind": kind, "subject": subject,
-        "trace": ctx.trace, "payload": body.decode(), "prev_hash": prev, "hash": digest})
+    ctx.db.insert(
+        audit_events,
+        {
+            "seq": seq,
+            "chain": chain,
+            "at": ctx.now,
+            "actor": ctx.principal.user_id,
+            "actor_kind": str(ctx.principal.actor),
+            "kind": kind,
+            "subject": subject,
+            "trace": ctx.trace,
+            "payload": body.decode(),
+            "prev_hash": prev,
+            "hash": digest,
+        },
+    )
     if seq % _ANCHOR_EVERY == 0:
         home, secret = ctx.settings.cornerman_home, signing_key(ctx.settings.cornerman_home)
         ctx.db.after_commit(lambda: write_anchor(home, secret, chain, seq, digest))
@@ -99,8 +123,13 @@ def trail(ctx: Context, ref: str | None = None, limit: int = 100) -> list[AuditE
     """Return the newest `limit` events about `ref` (a subject, trace or actor), oldest first."""
     query = select(audit_events).order_by(audit_events.c.seq.desc()).limit(limit)
     if ref is not None:
-        query = query.where(or_(audit_events.c.subject == ref, audit_events.c.trace == ref,
-                                audit_events.c.actor == ref))
+        query = query.where(
+            or_(
+                audit_events.c.subject == ref,
+                audit_events.c.trace == ref,
+                audit_events.c.actor == ref,
+            )
+        )
     return [_event(row) for row in reversed(ctx.db.rows(query))]
 
 
@@ -147,9 +176,16 @@ def _fault(row: Any, expected: int, prev: str) -> str:
     body = json.loads(row.payload)
     if body["prev_hash"] != prev or row.prev_hash != prev:
         return "the link to the row before is broken"
-    columns = {"seq": row.seq, "chain": row.chain, "actor": row.actor, "kind": row.kind,
-               "actor_kind": row.actor_kind, "subject": row.subject, "trace": row.trace,
-               "at": instant_text(row.at)}
+    columns = {
+        "seq": row.seq,
+        "chain": row.chain,
+        "actor": row.actor,
+        "kind": row.kind,
+        "actor_kind": row.actor_kind,
+        "subject": row.subject,
+        "trace": row.trace,
+        "at": instant_text(row.at),
+    }
     if any(body[name] != value for name, value in columns.items()):
         return "a column differs from the hashed bytes"
     return ""
@@ -157,8 +193,17 @@ def _fault(row: Any, expected: int, prev: str) -> str:
 
 def _event(row: Any) -> AuditEvent:
     body = json.loads(row.payload)
-    return AuditEvent(row.seq, parse_instant(body["at"]), row.actor, row.actor_kind, row.kind,
-                      row.subject, row.trace, body.get("facts", {}), row.hash)
+    return AuditEvent(
+        row.seq,
+        parse_instant(body["at"]),
+        row.actor,
+        row.actor_kind,
+        row.kind,
+        row.subject,
+        row.trace,
+        body.get("facts", {}),
+        row.hash,
+    )
 
 
 def signing_key(home: Path) -> bytes:

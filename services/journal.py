@@ -161,8 +161,15 @@ def record_execution(ctx: Context, **facts: Unpack[ExecutionFacts]) -> JournalEn
     if known is not None:
         return get_entry(ctx, known)
     summary = execution_summary(facts)
-    entry_id = _insert(ctx, kind="execution", ref=ref, symbol=facts["symbol"], summary=summary,
-                       facts=facts, market_at=facts["at"])
+    entry_id = _insert(
+        ctx,
+        kind="execution",
+        ref=ref,
+        symbol=facts["symbol"],
+        summary=summary,
+        facts=facts,
+        market_at=facts["at"],
+    )
     _store_note(ctx, entry_id, summary, facts["symbol"], text="", tags=())
     return get_entry(ctx, entry_id)
 
@@ -170,9 +177,11 @@ def record_execution(ctx: Context, **facts: Unpack[ExecutionFacts]) -> JournalEn
 def execution_summary(facts: ExecutionFacts) -> str:
     """Return the one sentence that an execution is shown as; pure."""
     verb = "Bought" if facts["side"] == "buy" else "Sold"
-    said = (f"{verb} {decimal_text(facts['quantity'])} {facts['symbol']} at "
-            f"{decimal_text(facts['price'])} {facts['currency']}, "
-            f"commission {decimal_text(facts['commission'])}.")
+    said = (
+        f"{verb} {decimal_text(facts['quantity'])} {facts['symbol']} at "
+        f"{decimal_text(facts['price'])} {facts['currency']}, "
+        f"commission {decimal_text(facts['commission'])}."
+    )
     pnl = facts.get("pnl")
     if pnl is not None:
         said += f" Realised {decimal_text(pnl)} {facts['currency']}."
@@ -190,23 +199,37 @@ def _plan_summary(facts: ExecutionFacts) -> list[str]:
     return [f"Plan: {', '.join(told)}."]
 
 
-def add(ctx: Context, text: str, *, symbol: str | None = None, tags: Sequence[str] = (),
-        market_at: datetime | None = None) -> JournalEntry:
+def add(
+    ctx: Context,
+    text: str,
+    *,
+    symbol: str | None = None,
+    tags: Sequence[str] = (),
+    market_at: datetime | None = None,
+) -> JournalEntry:
     """Write a note of its own, at most 4000 characters and 10 tags.
 
     Raises `PARAM_INVALID` for control characters, long text, and tags or symbols out of shape.
     """
     text, tags = _require_note(text, tags)
     symbol = _require_symbol(symbol)
-    entry_id = _insert(ctx, kind="note", ref="", symbol=symbol, summary="", facts={},
-                       market_at=market_at or ctx.now)
+    entry_id = _insert(
+        ctx,
+        kind="note",
+        ref="",
+        symbol=symbol,
+        summary="",
+        facts={},
+        market_at=market_at or ctx.now,
+    )
     _store_note(ctx, entry_id, "", symbol, text=text, tags=tags)
     audit.record(ctx, "journal.added", entry_id, symbol=symbol, length=len(text))
     return get_entry(ctx, entry_id)
 
 
-def edit_note(ctx: Context, entry_id: str, text: str, *,
-              tags: Sequence[str] | None = None) -> JournalEntry:
+def edit_note(
+    ctx: Context, entry_id: str, text: str, *, tags: Sequence[str] | None = None
+) -> JournalEntry:
     """Replace the note of an entry, also the one beside an execution; old versions stay readable.
 
     Raises `JOURNAL_UNKNOWN` and `PARAM_INVALID`.
@@ -214,8 +237,7 @@ def edit_note(ctx: Context, entry_id: str, text: str, *,
     entry = get_entry(ctx, entry_id)
     text, kept = _require_note(text, entry.tags if tags is None else tags)
     _change_note(ctx, entry, text=text, tags=kept, deleted=False)
-    audit.record(ctx, "journal.edited", entry_id, version=entry.note_version + 1,
-                 length=len(text))
+    audit.record(ctx, "journal.edited", entry_id, version=entry.note_version + 1, length=len(text))
     return get_entry(ctx, entry_id)
 
 
@@ -239,8 +261,14 @@ def get_entry(ctx: Context, entry_id: str) -> JournalEntry:
     return _entry(row)
 
 
-def list_entries(ctx: Context, query: str | None = None, *, days: int | None = None,
-                 symbol: str | None = None, limit: int = 50) -> list[JournalEntry]:
+def list_entries(
+    ctx: Context,
+    query: str | None = None,
+    *,
+    days: int | None = None,
+    symbol: str | None = None,
+    limit: int = 50,
+) -> list[JournalEntry]:
     """Return the newest entries whose text, facts, tags or symbol hold `query`, newest first.
 
     Capitals do not matter. `days` (1 to 3660) counts back from now, `limit` is 1 to 200.
@@ -256,61 +284,128 @@ def list_entries(ctx: Context, query: str | None = None, *, days: int | None = N
         statement = statement.where(journal_entries.c.at >= ctx.now - timedelta(days=days))
     if symbol:
         statement = statement.where(journal_entries.c.symbol == _require_symbol(symbol))
-    rows = ctx.db.rows(statement.order_by(journal_entries.c.at.desc(),
-                                          journal_entries.c.id.desc()).limit(limit))
+    rows = ctx.db.rows(
+        statement.order_by(journal_entries.c.at.desc(), journal_entries.c.id.desc()).limit(limit)
+    )
     return [_entry(row) for row in rows]
 
 
 def note_versions(ctx: Context, entry_id: str) -> list[NoteVersion]:
     """Return every state that the note of an entry had, oldest first, the deleted one too."""
-    rows = ctx.db.rows(select(journal_note_versions)
-                       .where(journal_note_versions.c.entry_id == entry_id)
-                       .order_by(journal_note_versions.c.version))
+    rows = ctx.db.rows(
+        select(journal_note_versions)
+        .where(journal_note_versions.c.entry_id == entry_id)
+        .order_by(journal_note_versions.c.version)
+    )
     if not rows:
         raise refuse("JOURNAL_UNKNOWN", id=entry_id[:60])
-    return [NoteVersion(row.version, row.text, tuple(json.loads(row.tags)), bool(row.deleted),
-                        row.at, row.author) for row in rows]
+    return [
+        NoteVersion(
+            row.version,
+            row.text,
+            tuple(json.loads(row.tags)),
+            bool(row.deleted),
+            row.at,
+            row.author,
+        )
+        for row in rows
+    ]
 
 
 def _entries() -> Any:
-    return (select(journal_entries, journal_notes.c.version, journal_notes.c.text,
-                   journal_notes.c.tags, journal_notes.c.updated_at)
-            .join(journal_notes, journal_notes.c.entry_id == journal_entries.c.id)
-            .where(journal_notes.c.deleted == 0))
+    return (
+        select(
+            journal_entries,
+            journal_notes.c.version,
+            journal_notes.c.text,
+            journal_notes.c.tags,
+            journal_notes.c.updated_at,
+        )
+        .join(journal_notes, journal_notes.c.entry_id == journal_entries.c.id)
+        .where(journal_notes.c.deleted == 0)
+    )
 
 
-def _insert(ctx: Context, *, kind: str, ref: str, symbol: str, summary: str,
-            facts: Mapping[str, object], market_at: datetime) -> str:
+def _insert(
+    ctx: Context,
+    *,
+    kind: str,
+    ref: str,
+    symbol: str,
+    summary: str,
+    facts: Mapping[str, object],
+    market_at: datetime,
+) -> str:
     entry_id = ctx.ids.new("jr")
-    ctx.db.insert(journal_entries, {
-        "id": entry_id, "kind": kind, "ref": ref or entry_id, "symbol": symbol,
-        "summary": summary, "facts": canonical(facts).decode(), "at": ctx.now,
-        "market_at": market_at, "author": ctx.principal.user_id})
+    ctx.db.insert(
+        journal_entries,
+        {
+            "id": entry_id,
+            "kind": kind,
+            "ref": ref or entry_id,
+            "symbol": symbol,
+            "summary": summary,
+            "facts": canonical(facts).decode(),
+            "at": ctx.now,
+            "market_at": market_at,
+            "author": ctx.principal.user_id,
+        },
+    )
     return entry_id
 
 
-def _store_note(ctx: Context, entry_id: str, summary: str, symbol: str, *, text: str,
-                tags: tuple[str, ...]) -> None:
-    ctx.db.insert(journal_notes, {
-        "entry_id": entry_id, "version": 1, "text": text, "tags": json.dumps(list(tags)),
-        "deleted": 0, "updated_at": ctx.now, "search": _search(summary, symbol, text, tags)})
+def _store_note(
+    ctx: Context, entry_id: str, summary: str, symbol: str, *, text: str, tags: tuple[str, ...]
+) -> None:
+    ctx.db.insert(
+        journal_notes,
+        {
+            "entry_id": entry_id,
+            "version": 1,
+            "text": text,
+            "tags": json.dumps(list(tags)),
+            "deleted": 0,
+            "updated_at": ctx.now,
+            "search": _search(summary, symbol, text, tags),
+        },
+    )
     _store_version(ctx, entry_id, 1, text=text, tags=tags, deleted=False)
 
 
-def _change_note(ctx: Context, entry: JournalEntry, *, text: str, tags: tuple[str, ...],
-                 deleted: bool) -> None:
+def _change_note(
+    ctx: Context, entry: JournalEntry, *, text: str, tags: tuple[str, ...], deleted: bool
+) -> None:
     version = entry.note_version + 1
     _store_version(ctx, entry.id, version, text=text, tags=tags, deleted=deleted)
-    ctx.db.change(update(journal_notes).where(journal_notes.c.entry_id == entry.id).values(
-        version=version, text=text, tags=json.dumps(list(tags)), deleted=int(deleted),
-        updated_at=ctx.now, search=_search(entry.summary, entry.symbol, text, tags)))
+    ctx.db.change(
+        update(journal_notes)
+        .where(journal_notes.c.entry_id == entry.id)
+        .values(
+            version=version,
+            text=text,
+            tags=json.dumps(list(tags)),
+            deleted=int(deleted),
+            updated_at=ctx.now,
+            search=_search(entry.summary, entry.symbol, text, tags),
+        )
+    )
 
 
-def _store_version(ctx: Context, entry_id: str, version: int, *, text: str,
-                   tags: tuple[str, ...], deleted: bool) -> None:
-    ctx.db.insert(journal_note_versions, {
-        "entry_id": entry_id, "version": version, "text": text, "tags": json.dumps(list(tags)),
-        "deleted": int(deleted), "at": ctx.now, "author": ctx.principal.user_id})
+def _store_version(
+    ctx: Context, entry_id: str, version: int, *, text: str, tags: tuple[str, ...], deleted: bool
+) -> None:
+    ctx.db.insert(
+        journal_note_versions,
+        {
+            "entry_id": entry_id,
+            "version": version,
+            "text": text,
+            "tags": json.dumps(list(tags)),
+            "deleted": int(deleted),
+            "at": ctx.now,
+            "author": ctx.principal.user_id,
+        },
+    )
 
 
 def _search(summary: str, symbol: str, text: str, tags: Sequence[str]) -> str:
@@ -320,12 +415,22 @@ def _search(summary: str, symbol: str, text: str, tags: Sequence[str]) -> str:
 def _require_note(text: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     text = require_text(text, "text", longest=TEXT_MAX, lines=True)
     if len(tags) > TAGS_MAX:
-        raise refuse("PARAM_INVALID", field="tags", name="tags", value=len(tags),
-                     rule=f"give at most {TAGS_MAX}")
+        raise refuse(
+            "PARAM_INVALID",
+            field="tags",
+            name="tags",
+            value=len(tags),
+            rule=f"give at most {TAGS_MAX}",
+        )
     for tag in tags:
         if not _TAG.fullmatch(tag):
-            raise refuse("PARAM_INVALID", field="tags", name="tags", value=ascii(tag[:40]),
-                         rule="a tag is 1 to 30 of a-z 0-9 _ -")
+            raise refuse(
+                "PARAM_INVALID",
+                field="tags",
+                name="tags",
+                value=ascii(tag[:40]),
+                rule="a tag is 1 to 30 of a-z 0-9 _ -",
+            )
     return text, tuple(sorted(set(tags)))
 
 
@@ -333,19 +438,42 @@ def _require_symbol(symbol: str | None) -> str:
     if not symbol:
         return ""
     if not _SYMBOL.fullmatch(symbol.upper()):
-        raise refuse("PARAM_INVALID", field="symbol", name="symbol", value=ascii(symbol[:40]),
-                     rule="give a symbol such as AAPL")
+        raise refuse(
+            "PARAM_INVALID",
+            field="symbol",
+            name="symbol",
+            value=ascii(symbol[:40]),
+            rule="give a symbol such as AAPL",
+        )
     return symbol.upper()
 
 
 def _require_range(name: str, value: int, most: int) -> None:
     if not 1 <= value <= most:
-        raise refuse("PARAM_INVALID", field=name, name=name, value=str(value)[:40],
-                     rule=f"must be 1 to {most}")
+        raise refuse(
+            "PARAM_INVALID",
+            field=name,
+            name=name,
+            value=str(value)[:40],
+            rule=f"must be 1 to {most}",
+        )
 
 
 def _entry(row: Any) -> JournalEntry:
     text = "\n".join(part for part in (row.summary, row.text) if part)
-    return JournalEntry(row.id, row.kind, row.ref, row.symbol, text, row.summary,
-                        json.loads(row.facts), row.at, row.market_at, row.author, row.text,
-                        tuple(json.loads(row.tags)), row.version, row.updated_at)
+    return JournalEntry(
+        row.id,
+        row.kind,
+        row.ref,
+        row.symbol,
+        text,
+        row.summary,
+        json.loads(row.facts),
+        row.at,
+        row.market_at,
+        row.author,
+        row.text,
+        tuple(json.loads(row.tags)),
+        row.version,
+        row.updated_at,
+    )

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 ROOMS_WITH_TABLES = (
-    "services.audit", "services.identity.tables", "services.journal", "services.preference",
-    "services.chat", "services.kit.idempotency", "services.kit.outbox",
-    "services.ledger.tables", "services.market.tables", "services.orders.tables", "services.trade.tables",
+    "services.audit",
+    "services.identity.tables",
+    "services.journal",
+    "services.preference",
+    "services.chat",
+    "services.kit.idempotency",
+    "services.kit.outbox",
+    "services.ledger.tables",
+    "services.market.tables",
+    "services.orders.tables",
+    "services.trade.tables",
 )
 for _room in ROOMS_WITH_TABLES:
     importlib.import_module(_room)
@@ -65,8 +73,12 @@ def run_migrations(config_attributes: dict[str, object], url: str) -> None:
     role = config_attributes.get("runtime_role")
     try:
         with engine.connect() as connection, connection.begin():
-            context.configure(connection=connection, target_metadata=metadata,
-                              render_as_batch=True, compare_type=False)
+            context.configure(
+                connection=connection,
+                target_metadata=metadata,
+                render_as_batch=True,
+                compare_type=False,
+            )
             with context.begin_transaction():
                 context.run_migrations()
                 guards.install(connection, str(role) if role else None)

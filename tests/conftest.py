@@ -120,8 +120,13 @@ def build_runtime(database: Database, clock: HandClock, settings: Settings, **po
     from services.market.feed import Feed
     from services.market.replay import ReplayFeed
 
-    return Runtime(database, clock, CountedIds(), settings,
-                   ports={Bus: MemoryBus(), Feed: ReplayFeed(), **ports})
+    return Runtime(
+        database,
+        clock,
+        CountedIds(),
+        settings,
+        ports={Bus: MemoryBus(), Feed: ReplayFeed(), **ports},
+    )
 
 
 @pytest.fixture
@@ -131,8 +136,13 @@ def runtime(database: Database, clock: HandClock, settings: Settings) -> Runtime
 
 @pytest.fixture
 def owner() -> Principal:
-    return Principal(tenant_id="t_owner", user_id="u_owner", surface=Surface.WEB,
-                     session_id="s_owner", scopes=SCOPES)
+    return Principal(
+        tenant_id="t_owner",
+        user_id="u_owner",
+        surface=Surface.WEB,
+        session_id="s_owner",
+        scopes=SCOPES,
+    )
 
 
 @pytest.fixture(scope="session")

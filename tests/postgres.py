@@ -70,10 +70,27 @@ def running_server() -> Iterator[Server]:
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     base = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    subprocess.run(_as_server_user([str(binaries / "initdb"), "-D", str(folder / "db"), "-U",
-                                    "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"]), **base)
-    options = (f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c full_page_writes=off "
-               "-c max_connections=200")
+    subprocess.run(
+        _as_server_user(
+            [
+                str(binaries / "initdb"),
+                "-D",
+                str(folder / "db"),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+            ]
+        ),
+        **base,
+    )
+    options = (
+        f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c full_page_writes=off "
+        "-c max_connections=200"
+    )
     control = [str(binaries / "pg_ctl"), "-D", str(folder / "db"), "-w", "-l", str(folder / "log")]
     subprocess.run(_as_server_user([*control, "-o", options, "start"]), **base)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.model.errands import Known, Outcome, basis_of, held_rows, open_orders, order_symbol
 from agent.model.phrases import Errand, Wish
+from tools.wording.quotation import quotation
 
 CAPABILITIES = (
     "I can do these things without a language model:\n\n"
@@ -71,7 +72,7 @@ def _quoted(text: str) -> str:
     """Return a service's words; with figures in them they become a quotation of one sentence."""
     if not re.search(r"\d", text):
         return text
-    return '"' + text.replace('"', "'").replace(". ", "; ").rstrip(".") + '"'
+    return quotation(text.rstrip("."))
 
 
 def _quote(_wish: Wish, known: Known) -> str:
@@ -218,8 +219,8 @@ def _reasons(body: Mapping[str, Any], symbol: str) -> str:
 
 
 def _reason(entry: Mapping[str, Any]) -> str:
-    text = " ".join(str(entry["text"]).split()).replace('"', "'").replace(". ", "; ")
-    return f'- {entry["at"][:16].replace("T", " ")} UTC: "{text[:400]}"'
+    moment = str(entry["at"])[:16].replace("T", " ")
+    return f"- {moment} UTC: {quotation(str(entry['text']))}"
 
 
 def _note(_wish: Wish, known: Known) -> str:

@@ -21,14 +21,7 @@ from agent.model.failure import (
     retry_after,
     step_failure,
 )
-from agent.model.port import (
-    AssistantStep,
-    ModelEvent,
-    ModelRequest,
-    StepDone,
-    TextDelta,
-    TextReset,
-)
+from agent.model.port import AssistantStep, ModelEvent, ModelRequest, StepDone, TextDelta, TextReset
 from agent.model.profile import (
     OPTIONAL_FIELDS,
     ProviderProfile,

@@ -20,8 +20,7 @@ _COUNTS = {
     "a dozen": "12", "a thousand": "1000", "one thousand": "1000",
 }  # fmt: skip
 _COUNT_WORD = re.compile(
-    rf"\b({'|'.join(sorted(_COUNTS, key=len, reverse=True))})(?=\s+[A-Za-z]+)",
-    _FLAGS,
+    rf"\b({'|'.join(sorted(_COUNTS, key=len, reverse=True))})(?=\s+[A-Za-z]+)", _FLAGS
 )
 
 _PATTERNS: dict[str, tuple[str, ...]] = {

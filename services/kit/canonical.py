@@ -48,8 +48,11 @@ def _container(value: object, path: str) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): document(item, f"{path}.{key}") for key, item in value.items()
-                if item is not None}
+        return {
+            str(key): document(item, f"{path}.{key}")
+            for key, item in value.items()
+            if item is not None
+        }
     if isinstance(value, (list, tuple)):
         return [document(item, f"{path}[{at}]") for at, item in enumerate(value)]
     raise TypeError(f"{type(value).__name__} at {path} has no canonical form")

@@ -61,8 +61,9 @@ SCOPES = frozenset({"read", "propose", "confirm", "admin"})
 
 def system_principal(tenant_id: str) -> Principal:
     """Return the product itself, working for one tenant (executor, valuation, relay)."""
-    return Principal(tenant_id=tenant_id, user_id="system", actor=Actor.SYSTEM,
-                     surface=Surface.SYSTEM)
+    return Principal(
+        tenant_id=tenant_id, user_id="system", actor=Actor.SYSTEM, surface=Surface.SYSTEM
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

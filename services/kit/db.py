@@ -34,13 +34,15 @@ from sqlalchemy.types import TypeDecorator
 from services.kit.clock import from_micros, to_micros
 from services.kit.errors import Refusal, check, refuse
 
-metadata = MetaData(naming_convention={
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-})
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 """Every table of the product; migrations create exactly these."""
 
 _INT64_MAX = 2**63 - 1
@@ -81,8 +83,13 @@ class Scaled(TypeDecorator[Decimal]):
         if number != shifted:
             raise refuse("AMOUNT_INEXACT", field="amount", value=str(value), places=self.places)
         if abs(number) > _INT64_MAX:
-            raise refuse("AMOUNT_RANGE", field="amount", value=str(value), lo="-9.2e18 scaled",
-                         hi="9.2e18 scaled")
+            raise refuse(
+                "AMOUNT_RANGE",
+                field="amount",
+                value=str(value),
+                lo="-9.2e18 scaled",
+                hi="9.2e18 scaled",
+            )
         return number
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
@@ -97,15 +104,21 @@ FxColumn = Scaled(10)
 FractionColumn = Scaled(6)
 
 
-def tenant_table(name: str, *items: SchemaItem, append_only: bool = False,
-                 lookup: bool = False) -> Table:
+def tenant_table(
+    name: str, *items: SchemaItem, append_only: bool = False, lookup: bool = False
+) -> Table:
     """Return a table whose rows belong to a tenant; guards and row-level security follow the flags.
 
     `append_only` rows can never be changed or deleted. `lookup` tables (sessions, keys) may also be
     read by the system before the tenant is known.
     """
-    return Table(name, metadata, Column("tenant_id", Text, nullable=False, index=True), *items,
-                 info={"tenant": True, "append_only": append_only, "lookup": lookup})
+    return Table(
+        name,
+        metadata,
+        Column("tenant_id", Text, nullable=False, index=True),
+        *items,
+        info={"tenant": True, "append_only": append_only, "lookup": lookup},
+    )
 
 
 def shared_table(name: str, *items: SchemaItem, append_only: bool = False) -> Table:
@@ -175,8 +188,11 @@ class Db:
         """Insert `rows`; the tenant is filled in, another one is a bug."""
         check(rows, "insert needs a row", table=table.name)
         if "tenant_id" in table.c:
-            check(self.tenant_id is not None or table.info.get("lookup"),
-                  "a tenant row needs a tenant", table=table.name)
+            check(
+                self.tenant_id is not None or table.info.get("lookup"),
+                "a tenant row needs a tenant",
+                table=table.name,
+            )
             if self.tenant_id is not None:
                 rows = tuple({**row, "tenant_id": self.tenant_id} for row in rows)
         self.connection.execute(table.insert(), list(rows) if len(rows) > 1 else rows[0])
@@ -191,8 +207,9 @@ class Db:
     def lock(self, name: str) -> None:
         """Serialise writers of `name` until commit; SQLite has one writer anyway."""
         if self.dialect == "postgresql":
-            self.connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:n, 0))"),
-                                    {"n": name})
+            self.connection.execute(
+                text("SELECT pg_advisory_xact_lock(hashtextextended(:n, 0))"), {"n": name}
+            )
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` once this transaction is durable; never when it rolls back."""
@@ -240,12 +257,12 @@ class Database:
         """Open a reading transaction: one consistent view, never blocked by writers on SQLite."""
         yield from self._transaction(tenant_id, write=False)
 
-    def _transaction(
-        self, tenant_id: str | None, *, write: bool
-    ) -> Generator[Db, None, Db]:
+    def _transaction(self, tenant_id: str | None, *, write: bool) -> Generator[Db, None, Db]:
         try:
-            with (self.engine.connect().execution_options(cornerman_write=write) as connection,
-                  connection.begin()):
+            with (
+                self.engine.connect().execution_options(cornerman_write=write) as connection,
+                connection.begin(),
+            ):
                 if self.dialect == "postgresql":
                     _announce(connection, tenant_id)
                 db = Db(connection, tenant_id)
@@ -264,13 +281,27 @@ class Database:
 
 def _announce(connection: Connection, tenant_id: str | None) -> None:
     connection.execute(
-        text("SELECT set_config('app.tenant', :tenant, true), set_config('app.system', :sys, true)"),
-        {"tenant": tenant_id or "", "sys": "on" if tenant_id is None else "off"})
+        text(
+            "SELECT set_config('app.tenant', :tenant, true), set_config('app.system', :sys, true)"
+        ),
+        {"tenant": tenant_id or "", "sys": "on" if tenant_id is None else "off"},
+    )
 
 
 _BUSY = ("locked", "busy", "deadlock", "could not serialize")
-_UNAVAILABLE = ("unable to open", "readonly", "read-only", "disk", "i/o error", "connection",
-                "server closed", "terminating", "shutting down", "starting up", "malformed")
+_UNAVAILABLE = (
+    "unable to open",
+    "readonly",
+    "read-only",
+    "disk",
+    "i/o error",
+    "connection",
+    "server closed",
+    "terminating",
+    "shutting down",
+    "starting up",
+    "malformed",
+)
 
 
 def _database_refusal(error: OperationalError) -> Refusal | None:
@@ -290,20 +321,34 @@ def build_engine(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 30},
-                               pool_size=16, max_overflow=16)
+        engine = create_engine(
+            parsed,
+            connect_args={"check_same_thread": False, "timeout": 30},
+            pool_size=16,
+            max_overflow=16,
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=8,
-                         max_overflow=8, pool_pre_ping=True,
-                         connect_args={"options": "-c timezone=UTC -c lock_timeout=30s"})
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=8,
+        max_overflow=8,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=UTC -c lock_timeout=30s"},
+    )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL",
-                   "busy_timeout=30000", "recursive_triggers=ON", "trusted_schema=OFF"):
+    for pragma in (
+        "foreign_keys=ON",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=30000",
+        "recursive_triggers=ON",
+        "trusted_schema=OFF",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

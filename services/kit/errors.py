@@ -62,8 +62,9 @@ class _Lenient(dict[str, object]):
         return "{" + key + "}"
 
 
-def refuse(code: str, *, field: str | None = None, hint: str | None = None,
-           **facts: object) -> Refusal:
+def refuse(
+    code: str, *, field: str | None = None, hint: str | None = None, **facts: object
+) -> Refusal:
     """Return the refusal of `code` with its catalogue message filled from `facts`.
 
     `hint` replaces the catalogue's hint. An unknown code is a bug (`InvariantBroken`).
@@ -77,9 +78,12 @@ def refuse(code: str, *, field: str | None = None, hint: str | None = None,
         raise InvariantBroken(f"refusal code {code} is not in the catalogue")
     message = entry.message.format_map(_Lenient(facts))
     return Refusal(
-        code, Kind(entry.kind), message,
+        code,
+        Kind(entry.kind),
+        message,
         hint=entry.hint.format_map(_Lenient(facts)) if hint is None else hint,
-        facts=facts, field=field,
+        facts=facts,
+        field=field,
     )
 
 

@@ -51,19 +51,23 @@ def _sqlite_triggers() -> dict[str, str]:
         same_key = " AND ".join(f"{c.name} = NEW.{c.name}" for c in table.primary_key.columns)
         deny = f"BEGIN SELECT RAISE(ABORT, 'append-only: {name}'); END"
         triggers[f"{name}__no_update"] = (
-            f"CREATE TRIGGER {name}__no_update BEFORE UPDATE ON {name} {deny}")
+            f"CREATE TRIGGER {name}__no_update BEFORE UPDATE ON {name} {deny}"
+        )
         triggers[f"{name}__no_delete"] = (
-            f"CREATE TRIGGER {name}__no_delete BEFORE DELETE ON {name} {deny}")
+            f"CREATE TRIGGER {name}__no_delete BEFORE DELETE ON {name} {deny}"
+        )
         triggers[f"{name}__no_replace"] = (
             f"CREATE TRIGGER {name}__no_replace BEFORE INSERT ON {name} "
-            f"WHEN EXISTS (SELECT 1 FROM {name} WHERE {same_key}) {deny}")
+            f"WHEN EXISTS (SELECT 1 FROM {name} WHERE {same_key}) {deny}"
+        )
     for table in _flagged("requires_green"):
         name = table.name
         triggers[f"{name}__green"] = (
             f"CREATE TRIGGER {name}__green BEFORE INSERT ON {name} WHEN NEW.kind <> 'cancel' "
             "AND NOT EXISTS (SELECT 1 FROM dq_snapshots s WHERE s.id = NEW.dq_snapshot_id "
             "AND s.green = 1) "
-            "BEGIN SELECT RAISE(ABORT, 'no green data-quality snapshot'); END")
+            "BEGIN SELECT RAISE(ABORT, 'no green data-quality snapshot'); END"
+        )
     return triggers
 
 
@@ -73,15 +77,18 @@ def _postgres_triggers() -> dict[str, str]:
         name = table.name
         triggers[f"{name}__no_change"] = (
             f"CREATE TRIGGER {name}__no_change BEFORE UPDATE OR DELETE ON {name} "
-            "FOR EACH ROW EXECUTE FUNCTION cornerman_deny()")
+            "FOR EACH ROW EXECUTE FUNCTION cornerman_deny()"
+        )
         triggers[f"{name}__no_truncate"] = (
             f"CREATE TRIGGER {name}__no_truncate BEFORE TRUNCATE ON {name} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION cornerman_deny()")
+            "FOR EACH STATEMENT EXECUTE FUNCTION cornerman_deny()"
+        )
     for table in _flagged("requires_green"):
         name = table.name
         triggers[f"{name}__green"] = (
             f"CREATE TRIGGER {name}__green BEFORE INSERT ON {name} "
-            "FOR EACH ROW EXECUTE FUNCTION cornerman_green()")
+            "FOR EACH ROW EXECUTE FUNCTION cornerman_green()"
+        )
     return triggers
 
 
@@ -115,35 +122,53 @@ def _grants(existing: frozenset[str], role: str) -> Iterator[str]:
     yield f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}"
     for table in sorted(metadata.tables.values(), key=lambda table: table.name):
         if table.name in existing:
-            rights = ("SELECT, INSERT" if table.info.get("append_only")
-                      else "SELECT, INSERT, UPDATE, DELETE")
+            rights = (
+                "SELECT, INSERT"
+                if table.info.get("append_only")
+                else "SELECT, INSERT, UPDATE, DELETE"
+            )
             yield f"REVOKE ALL ON {table.name} FROM {quoted}"
             yield f"GRANT {rights} ON {table.name} TO {quoted}"
     yield f"GRANT SELECT ON alembic_version TO {quoted}"
 
 
 def _existing_tables(connection: Connection) -> frozenset[str]:
-    sql = ("SELECT name FROM sqlite_master WHERE type = 'table'"
-           if connection.dialect.name == "sqlite"
-           else "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    sql = (
+        "SELECT name FROM sqlite_master WHERE type = 'table'"
+        if connection.dialect.name == "sqlite"
+        else "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
     return frozenset(row[0] for row in connection.execute(text(sql)))
 
 
 def missing(connection: Connection) -> list[str]:
     """Return the names of guards that should exist and do not, sorted."""
     if connection.dialect.name == "sqlite":
-        present = {row[0] for row in connection.execute(
-            text("SELECT name FROM sqlite_master WHERE type = 'trigger'"))}
+        present = {
+            row[0]
+            for row in connection.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            )
+        }
         return sorted(set(_sqlite_triggers()) - present)
-    present = {row[0] for row in connection.execute(
-        text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"))}
-    secured = {row[0] for row in connection.execute(
-        text("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"))}
+    present = {
+        row[0]
+        for row in connection.execute(
+            text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
+        )
+    }
+    secured = {
+        row[0]
+        for row in connection.execute(
+            text("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity")
+        )
+    }
     policies = {row[0] for row in connection.execute(text("SELECT policyname FROM pg_policies"))}
-    return sorted((set(_postgres_triggers()) - present)
-                  | {f"rls {t.name}" for t in _flagged("tenant") if t.name not in secured}
-                  | {f"{t.name}__tenant" for t in _flagged("tenant")
-                     if f"{t.name}__tenant" not in policies})
+    return sorted(
+        (set(_postgres_triggers()) - present)
+        | {f"rls {t.name}" for t in _flagged("tenant") if t.name not in secured}
+        | {f"{t.name}__tenant" for t in _flagged("tenant") if f"{t.name}__tenant" not in policies}
+    )
 
 
 def require(connection: Connection) -> None:

@@ -40,8 +40,13 @@ class Replayable:
     replayed: bool
 
 
-def once(ctx: Context, route: str, key: str, request: object,
-         act: Callable[[], tuple[int, Mapping[str, Any]]]) -> Replayable:
+def once(
+    ctx: Context,
+    route: str,
+    key: str,
+    request: object,
+    act: Callable[[], tuple[int, Mapping[str, Any]]],
+) -> Replayable:
     """Run `act` and store its answer in the same transaction, or give the stored answer again.
 
     `request` is hashed as a document. Raises `IDEMPOTENCY_KEY_INVALID`, and
@@ -53,16 +58,28 @@ def once(ctx: Context, route: str, key: str, request: object,
     user = ctx.principal.user_id
     ctx.db.lock(f"idempotency:{ctx.principal.tenant_id}:{user}:{route}:{key}")
     request_hash = tagged_hash("request/v1", request)
-    known = ctx.db.row(select(idempotency).where(
-        idempotency.c.user_id == user, idempotency.c.route == route, idempotency.c.key == key))
+    known = ctx.db.row(
+        select(idempotency).where(
+            idempotency.c.user_id == user, idempotency.c.route == route, idempotency.c.key == key
+        )
+    )
     if known is not None:
         if known.request_hash != request_hash:
             raise refuse("IDEMPOTENCY_KEY_REUSED", field="Idempotency-Key")
         return Replayable(known.status, json.loads(known.body), replayed=True)
     status, body = act()
     if status < 500:
-        ctx.db.insert(idempotency, {
-            "id": ctx.ids.new("idem"), "user_id": user, "route": route, "key": key,
-            "request_hash": request_hash, "status": status,
-            "body": json.dumps(body, separators=(",", ":")), "created_at": ctx.now})
+        ctx.db.insert(
+            idempotency,
+            {
+                "id": ctx.ids.new("idem"),
+                "user_id": user,
+                "route": route,
+                "key": key,
+                "request_hash": request_hash,
+                "status": status,
+                "body": json.dumps(body, separators=(",", ":")),
+                "created_at": ctx.now,
+            },
+        )
     return Replayable(status, body, replayed=False)

@@ -20,8 +20,9 @@ from typing import Literal
 
 from services.kit.errors import check, refuse
 
-CONTEXT = Context(prec=34, rounding=ROUND_HALF_EVEN,
-                  traps=[InvalidOperation, DivisionByZero, Overflow])
+CONTEXT = Context(
+    prec=34, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
+)
 """The one decimal context. `use_context` installs it in every thread that computes."""
 
 _PLAIN = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,18})?", re.ASCII)
@@ -54,8 +55,13 @@ def parse_decimal(text: str, name: str = "value") -> Decimal:
     Raises `PARAM_INVALID` for anything else: exponents, NaN, full-width digits, blanks.
     """
     if not isinstance(text, str) or not _PLAIN.fullmatch(text):
-        raise refuse("PARAM_INVALID", field=name, name=name, value=str(text)[:40],
-                     rule="give a plain decimal number such as 12.34")
+        raise refuse(
+            "PARAM_INVALID",
+            field=name,
+            name=name,
+            value=str(text)[:40],
+            rule="give a plain decimal number such as 12.34",
+        )
     return Decimal(text)
 
 
@@ -82,8 +88,9 @@ def tick_round(price: Decimal, tick: Decimal, mode: TickMode) -> Decimal:
         raise refuse("PARAM_INVALID", name="tick", value=str(tick), rule="must be above 0")
     rounding = {"floor": ROUND_FLOOR, "ceil": ROUND_CEILING, "nearest": ROUND_HALF_EVEN}.get(mode)
     if rounding is None:
-        raise refuse("PARAM_INVALID", name="mode", value=str(mode),
-                     rule="must be floor, ceil or nearest")
+        raise refuse(
+            "PARAM_INVALID", name="mode", value=str(mode), rule="must be floor, ceil or nearest"
+        )
     return (price / tick).to_integral_value(rounding=rounding) * tick
 
 
@@ -157,8 +164,11 @@ class Price:
     currency: str
 
     def __post_init__(self) -> None:
-        check(isinstance(self.per_unit, Decimal) and self.per_unit > 0, "price is above 0",
-              got=self.per_unit)
+        check(
+            isinstance(self.per_unit, Decimal) and self.per_unit > 0,
+            "price is above 0",
+            got=self.per_unit,
+        )
         check(_CURRENCY.fullmatch(self.currency), "currency is three letters", got=self.currency)
 
     def __mul__(self, quantity: Quantity) -> Money:

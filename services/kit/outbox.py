@@ -48,9 +48,17 @@ def put(ctx: Context, kind: str, key: str, payload: Mapping[str, object], *, ded
     known = select(outbox_rows.c.seq).where(outbox_rows.c.dedupe_key == dedupe)
     if ctx.db.row(known) is not None:
         return
-    ctx.db.insert(outbox_rows, {
-        "kind": kind, "key": key, "payload": canonical(payload).decode(), "dedupe_key": dedupe,
-        "at": ctx.now, "delivered_at": None})
+    ctx.db.insert(
+        outbox_rows,
+        {
+            "kind": kind,
+            "key": key,
+            "payload": canonical(payload).decode(),
+            "dedupe_key": dedupe,
+            "at": ctx.now,
+            "delivered_at": None,
+        },
+    )
     wake(ctx, "outbox", ctx.principal.tenant_id)
 
 
@@ -63,13 +71,18 @@ def wake(ctx: Context, topic: str, key: str) -> None:
 
 def due(ctx: Context, limit: int = 100) -> list[Message]:
     """Return at most `limit` undelivered messages of the tenant, oldest first."""
-    rows = ctx.db.rows(select(outbox_rows).where(outbox_rows.c.delivered_at.is_(None))
-                       .order_by(outbox_rows.c.seq).limit(limit))
+    rows = ctx.db.rows(
+        select(outbox_rows)
+        .where(outbox_rows.c.delivered_at.is_(None))
+        .order_by(outbox_rows.c.seq)
+        .limit(limit)
+    )
     return [Message(row.seq, row.kind, row.key, json.loads(row.payload), row.at) for row in rows]
 
 
 def mark_delivered(ctx: Context, seqs: Sequence[int]) -> None:
     """Mark messages as delivered in the caller's transaction."""
     if seqs:
-        ctx.db.change(update(outbox_rows).where(outbox_rows.c.seq.in_(seqs))
-                      .values(delivered_at=ctx.now))
+        ctx.db.change(
+            update(outbox_rows).where(outbox_rows.c.seq.in_(seqs)).values(delivered_at=ctx.now)
+        )

@@ -11,16 +11,23 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)", re.ASCII)
-Rate = Annotated[str, Field(description="`20/minute` form: a whole number per second, minute, hour or day.")]
+Rate = Annotated[
+    str, Field(description="`20/minute` form: a whole number per second, minute, hour or day.")
+]
 
 RETIRED = {
-    "ALLOWED_WS_ORIGINS": "CORS_ALLOWLIST", "CORS_ORIGINS": "CORS_ALLOWLIST",
-    "FRONTEND_ORIGINS": "CORS_ALLOWLIST", "RATE_ENABLED": "LIMIT_READ and its siblings",
-    "RATE_MAX": "LIMIT_READ and its siblings", "RATE_WINDOW_MS": "LIMIT_READ and its siblings",
+    "ALLOWED_WS_ORIGINS": "CORS_ALLOWLIST",
+    "CORS_ORIGINS": "CORS_ALLOWLIST",
+    "FRONTEND_ORIGINS": "CORS_ALLOWLIST",
+    "RATE_ENABLED": "LIMIT_READ and its siblings",
+    "RATE_MAX": "LIMIT_READ and its siblings",
+    "RATE_WINDOW_MS": "LIMIT_READ and its siblings",
 }
 """Names of earlier products, refused at boot with the name to use instead."""
-RETIRED_PREFIXES = {"SUPABASE_": "DATABASE_URL",
-                    "VITE_": "nothing: the page is served from the same origin"}
+RETIRED_PREFIXES = {
+    "SUPABASE_": "DATABASE_URL",
+    "VITE_": "nothing: the page is served from the same origin",
+}
 
 
 class Settings(BaseModel):
@@ -28,22 +35,64 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    cornerman_home: Path = Field(Path("~/.cornerman"), description="Folder of the database, signing key, audit anchors, backups and the `KILL` file.")
-    cornerman_mode: Literal["local", "served"] = Field("local", description="`local`: loopback only, one owner. `served`: several users behind https; weak configuration is refused.")
-    host: str = Field("127.0.0.1", max_length=255, description="Address to listen on; local mode accepts loopback addresses only.")
+    cornerman_home: Path = Field(
+        Path("~/.cornerman"),
+        description="Folder of the database, signing key, audit anchors, backups and the `KILL` file.",
+    )
+    cornerman_mode: Literal["local", "served"] = Field(
+        "local",
+        description="`local`: loopback only, one owner. `served`: several users behind https; weak configuration is refused.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        max_length=255,
+        description="Address to listen on; local mode accepts loopback addresses only.",
+    )
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    database_url: SecretStr = Field(SecretStr(""), description="SQLite or PostgreSQL URL of the runtime role; empty means a SQLite file in `CORNERMAN_HOME`.")
-    database_owner_url: SecretStr = Field(SecretStr(""), description="PostgreSQL URL of the owner role, used by `cornerman migrate` only.")
-    public_base_url: str = Field("", max_length=300, description="Address that people open; https in served mode.")
-    cornerman_secret: SecretStr = Field(SecretStr(""), description="Secret of a served installation, at least 32 characters.")
-    admin_name: str = Field("owner", min_length=1, max_length=64, description="Login name of the first administrator.")
-    admin_password: SecretStr = Field(SecretStr(""), description="Password of the first administrator in served mode, at least 12 characters.")
-    served_sqlite_ok: bool = Field(False, description="Allow SQLite in served mode; PostgreSQL is the rule there.")
-    cors_allowlist: str = Field("", max_length=2000, description="Comma-separated https origins that may call the API and frame the chat.")
-    allowed_hosts: str = Field("", max_length=2000, description="Comma-separated host names this server answers to; empty means its own address.")
-    trust_proxy: bool = Field(False, description="Take the client address from `X-Forwarded-For`; only behind a proxy of your own.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line that is written.")
-    request_body_limit: int = Field(262_144, ge=1024, le=10_485_760, description="Largest request body in bytes.")
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="SQLite or PostgreSQL URL of the runtime role; empty means a SQLite file in `CORNERMAN_HOME`.",
+    )
+    database_owner_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL URL of the owner role, used by `cornerman migrate` only.",
+    )
+    public_base_url: str = Field(
+        "", max_length=300, description="Address that people open; https in served mode."
+    )
+    cornerman_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of a served installation, at least 32 characters."
+    )
+    admin_name: str = Field(
+        "owner", min_length=1, max_length=64, description="Login name of the first administrator."
+    )
+    admin_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of the first administrator in served mode, at least 12 characters.",
+    )
+    served_sqlite_ok: bool = Field(
+        False, description="Allow SQLite in served mode; PostgreSQL is the rule there."
+    )
+    cors_allowlist: str = Field(
+        "",
+        max_length=2000,
+        description="Comma-separated https origins that may call the API and frame the chat.",
+    )
+    allowed_hosts: str = Field(
+        "",
+        max_length=2000,
+        description="Comma-separated host names this server answers to; empty means its own address.",
+    )
+    trust_proxy: bool = Field(
+        False,
+        description="Take the client address from `X-Forwarded-For`; only behind a proxy of your own.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line that is written."
+    )
+    request_body_limit: int = Field(
+        262_144, ge=1024, le=10_485_760, description="Largest request body in bytes."
+    )
     limit_login: Rate = Field("5/minute", description="Login attempts per address and name.")
     limit_chat: Rate = Field("20/minute", description="Chat messages per user.")
     limit_chat_day: Rate = Field("200/day", description="Chat messages per user and day.")
@@ -51,25 +100,75 @@ class Settings(BaseModel):
     limit_mutate: Rate = Field("60/minute", description="Other changing requests per user.")
     limit_read: Rate = Field("300/minute", description="Reading requests per user.")
     limit_stream: Rate = Field("60/minute", description="Event streams opened per user.")
-    openai_api_key: SecretStr = Field(SecretStr(""), description="Key of an OpenAI-compatible model endpoint.")
-    openai_base_url: str = Field("https://api.openai.com/v1", max_length=300, description="Base URL of the model endpoint.")
-    openai_model: str = Field("", max_length=120, description="Model name; empty leaves the built-in rules in charge.")
-    chatdata_api_key: SecretStr = Field(SecretStr(""), description="Key of a chat-data.com endpoint; set either this or `OPENAI_API_KEY`.")
-    chatdata_base_url: str = Field("https://api.chat-data.com/v1", max_length=300, description="Base URL of the chat-data.com endpoint.")
+    openai_api_key: SecretStr = Field(
+        SecretStr(""), description="Key of an OpenAI-compatible model endpoint."
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1", max_length=300, description="Base URL of the model endpoint."
+    )
+    openai_model: str = Field(
+        "", max_length=120, description="Model name; empty leaves the built-in rules in charge."
+    )
+    chatdata_api_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of a chat-data.com endpoint; set either this or `OPENAI_API_KEY`.",
+    )
+    chatdata_base_url: str = Field(
+        "https://api.chat-data.com/v1",
+        max_length=300,
+        description="Base URL of the chat-data.com endpoint.",
+    )
     chatdata_model: str = Field("", max_length=120, description="Model name at chat-data.com.")
-    model_profile: str = Field("auto", pattern=r"^[a-z0-9._-]{1,40}$", description="Wire profile of the model endpoint; `auto` adapts to what the endpoint refuses.")
-    model_tokens_day: int = Field(2_000_000, ge=1000, le=1_000_000_000, description="Model tokens that one user may spend in a day.")
-    massive_api_key: SecretStr = Field(SecretStr(""), description="Key of the Massive market-data provider.")
-    polygon_api_key: SecretStr = Field(SecretStr(""), description="Key of the Polygon market-data provider.")
-    tradier_access_token: SecretStr = Field(SecretStr(""), description="Token of the Tradier market-data and brokerage provider.")
-    feature_replay_enabled: bool = Field(True, description="Replay bundled history when no provider is configured; off means no provider, no data.")
-    feature_mock_mode: bool = Field(False, description="Force replay beside a configured provider, for staging; refused beside a live account.")
-    live_trading: bool = Field(False, description="Process flag of live orders; this release has the paper broker only and refuses it.")
-    replay_speed: int = Field(1, ge=1, le=3600, description="Speed of a new replay clock, in market seconds per second.")
-    cornerman_failpoint: str = Field("", max_length=200, description="Test builds only: `name:action` stops the process at a named point; refused in served mode.")
+    model_profile: str = Field(
+        "auto",
+        pattern=r"^[a-z0-9._-]{1,40}$",
+        description="Wire profile of the model endpoint; `auto` adapts to what the endpoint refuses.",
+    )
+    model_tokens_day: int = Field(
+        2_000_000,
+        ge=1000,
+        le=1_000_000_000,
+        description="Model tokens that one user may spend in a day.",
+    )
+    massive_api_key: SecretStr = Field(
+        SecretStr(""), description="Key of the Massive market-data provider."
+    )
+    polygon_api_key: SecretStr = Field(
+        SecretStr(""), description="Key of the Polygon market-data provider."
+    )
+    tradier_access_token: SecretStr = Field(
+        SecretStr(""), description="Token of the Tradier market-data and brokerage provider."
+    )
+    feature_replay_enabled: bool = Field(
+        True,
+        description="Replay bundled history when no provider is configured; off means no provider, no data.",
+    )
+    feature_mock_mode: bool = Field(
+        False,
+        description="Force replay beside a configured provider, for staging; refused beside a live account.",
+    )
+    live_trading: bool = Field(
+        False,
+        description="Process flag of live orders; this release has the paper broker only and refuses it.",
+    )
+    replay_speed: int = Field(
+        1, ge=1, le=3600, description="Speed of a new replay clock, in market seconds per second."
+    )
+    cornerman_failpoint: str = Field(
+        "",
+        max_length=200,
+        description="Test builds only: `name:action` stops the process at a named point; refused in served mode.",
+    )
 
-    @field_validator("limit_login", "limit_chat", "limit_chat_day", "limit_confirm",
-                     "limit_mutate", "limit_read", "limit_stream")
+    @field_validator(
+        "limit_login",
+        "limit_chat",
+        "limit_chat_day",
+        "limit_confirm",
+        "limit_mutate",
+        "limit_read",
+        "limit_stream",
+    )
     @classmethod
     def _rate(cls, value: str) -> str:
         if not _LIMIT.fullmatch(value):
@@ -92,8 +191,9 @@ class Settings(BaseModel):
     @property
     def origins(self) -> tuple[str, ...]:
         """Return the allow-listed origins."""
-        return tuple(part.strip().rstrip("/") for part in self.cors_allowlist.split(",")
-                     if part.strip())
+        return tuple(
+            part.strip().rstrip("/") for part in self.cors_allowlist.split(",") if part.strip()
+        )
 
     @property
     def runtime_database_url(self) -> str:
@@ -167,7 +267,9 @@ def _read_env_file(path: Path, faults: list[str]) -> dict[str, str]:
             continue
         name, separator, value = line.removeprefix("export ").partition("=")
         if not separator or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name.strip()):
-            faults.append(f"{path.name} line {number}: not NAME=value. Fix: write one NAME=value per line.")
+            faults.append(
+                f"{path.name} line {number}: not NAME=value. Fix: write one NAME=value per line."
+            )
             continue
         values[name.strip()] = _unquoted(value.strip())
     return values
@@ -191,7 +293,8 @@ def _retired(names: list[str]) -> list[str]:
     faults = []
     for name in sorted(set(names)):
         instead = RETIRED.get(name) or next(
-            (new for prefix, new in RETIRED_PREFIXES.items() if name.startswith(prefix)), None)
+            (new for prefix, new in RETIRED_PREFIXES.items() if name.startswith(prefix)), None
+        )
         if instead:
             faults.append(f"{name}: this name is retired. Fix: use {instead}.")
     return faults
@@ -200,8 +303,11 @@ def _retired(names: list[str]) -> list[str]:
 def _unknown(from_file: dict[str, str]) -> list[str]:
     known = {name.upper() for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in known}
-    return [f"{name}: unknown setting. Fix: see .env.example for every name."
-            for name in sorted(from_file) if name not in known and not _retired([name])]
+    return [
+        f"{name}: unknown setting. Fix: see .env.example for every name."
+        for name in sorted(from_file)
+        if name not in known and not _retired([name])
+    ]
 
 
 def _together(settings: Settings) -> list[str]:
@@ -214,29 +320,45 @@ def _together(settings: Settings) -> list[str]:
     if settings.openai_api_key.get_secret_value() and settings.chatdata_api_key.get_secret_value():
         fault("CHATDATA_API_KEY", "set together with OPENAI_API_KEY", "keep one of the two")
     if settings.live_trading:
-        fault("LIVE_TRADING", "no live broker exists in this release", "remove it; paper is the default")
+        fault(
+            "LIVE_TRADING",
+            "no live broker exists in this release",
+            "remove it; paper is the default",
+        )
     if settings.cornerman_mode == "local":
         if settings.host not in ("127.0.0.1", "::1", "localhost"):
-            fault("HOST", "local mode listens on loopback only", "use 127.0.0.1, or CORNERMAN_MODE=served")
+            fault(
+                "HOST",
+                "local mode listens on loopback only",
+                "use 127.0.0.1, or CORNERMAN_MODE=served",
+            )
         return faults
     return faults + _served(settings)
 
 
 def _served(settings: Settings) -> list[str]:
     weak: dict[str, Any] = {
-        "CORNERMAN_SECRET: a served installation needs at least 32 characters. Fix: set a long random value":
-            len(settings.cornerman_secret.get_secret_value()) < 32,
-        "ADMIN_PASSWORD: a served installation needs at least 12 characters. Fix: set a strong password":
-            len(settings.admin_password.get_secret_value()) < 12,
-        "PUBLIC_BASE_URL: a served installation needs an https address. Fix: set the address that people open":
-            not settings.public_base_url.startswith("https://"),
-        "ALLOWED_HOSTS: a served installation names its hosts. Fix: list the host names":
-            not settings.allowed_hosts.strip(),
-        "DATABASE_URL: a served installation runs on PostgreSQL. Fix: set it, or SERVED_SQLITE_OK=true":
-            settings.runtime_database_url.startswith("sqlite") and not settings.served_sqlite_ok,
-        "CORS_ALLOWLIST: a served installation allows https origins only. Fix: remove * and http":
-            any(not origin.startswith("https://") for origin in settings.origins),
-        "CORNERMAN_FAILPOINT: not in a served installation. Fix: remove it":
-            bool(settings.cornerman_failpoint),
+        "CORNERMAN_SECRET: a served installation needs at least 32 characters. Fix: set a long random value": len(
+            settings.cornerman_secret.get_secret_value()
+        )
+        < 32,
+        "ADMIN_PASSWORD: a served installation needs at least 12 characters. Fix: set a strong password": len(
+            settings.admin_password.get_secret_value()
+        )
+        < 12,
+        "PUBLIC_BASE_URL: a served installation needs an https address. Fix: set the address that people open": not settings.public_base_url.startswith(
+            "https://"
+        ),
+        "ALLOWED_HOSTS: a served installation names its hosts. Fix: list the host names": not settings.allowed_hosts.strip(),
+        "DATABASE_URL: a served installation runs on PostgreSQL. Fix: set it, or SERVED_SQLITE_OK=true": settings.runtime_database_url.startswith(
+            "sqlite"
+        )
+        and not settings.served_sqlite_ok,
+        "CORS_ALLOWLIST: a served installation allows https origins only. Fix: remove * and http": any(
+            not origin.startswith("https://") for origin in settings.origins
+        ),
+        "CORNERMAN_FAILPOINT: not in a served installation. Fix: remove it": bool(
+            settings.cornerman_failpoint
+        ),
     }
     return [f"{line}." for line, is_weak in weak.items() if is_weak]

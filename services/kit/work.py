@@ -34,7 +34,8 @@ class Runtime:
     policy: Policy = DEFAULT_POLICY
     ports: Mapping[type, object] = field(default_factory=dict)
     threads: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="unit"))
+        default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="unit")
+    )
 
     def write(self, principal: Principal, act: Callable[[Context], T], *, trace: str = "") -> T:
         """Run `act` in one writing transaction and return its result after the commit."""
@@ -48,13 +49,15 @@ class Runtime:
         with self.database.read(principal.tenant_id) as db:
             return act(self.context(db, principal, trace))
 
-    async def write_async(self, principal: Principal, act: Callable[[Context], T], *,
-                          trace: str = "") -> T:
+    async def write_async(
+        self, principal: Principal, act: Callable[[Context], T], *, trace: str = ""
+    ) -> T:
         """Run `write` in a worker thread; a cancelled caller does not stop a begun transaction."""
         return await self.in_thread(partial(self.write, principal, act, trace=trace))
 
-    async def read_async(self, principal: Principal, act: Callable[[Context], T], *,
-                         trace: str = "") -> T:
+    async def read_async(
+        self, principal: Principal, act: Callable[[Context], T], *, trace: str = ""
+    ) -> T:
         """Run `read` in a worker thread."""
         return await self.in_thread(partial(self.read, principal, act, trace=trace))
 
@@ -66,8 +69,16 @@ class Runtime:
 
     def context(self, db: Db, principal: Principal, trace: str = "") -> Context:
         """Return the context of an open transaction, its time stamped now."""
-        return Context(db=db, now=self.clock.now(), ids=self.ids, settings=self.settings,
-                       policy=self.policy, principal=principal, trace=trace, ports=self.ports)
+        return Context(
+            db=db,
+            now=self.clock.now(),
+            ids=self.ids,
+            settings=self.settings,
+            policy=self.policy,
+            principal=principal,
+            trace=trace,
+            ports=self.ports,
+        )
 
     def close(self) -> None:
         """Wait for running units of work and close the database."""

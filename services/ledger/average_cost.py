@@ -8,12 +8,7 @@ from decimal import Decimal
 from typing import Literal, assert_never
 
 from services.kit.errors import refuse
-from services.ledger.performance_math import (
-    TradeStats,
-    max_drawdown,
-    total_return,
-    trade_stats,
-)
+from services.ledger.performance_math import TradeStats, max_drawdown, total_return, trade_stats
 
 ZERO = Decimal(0)
 RejectReason = Literal["INSUFFICIENT_CASH", "INSUFFICIENT_POSITION"]

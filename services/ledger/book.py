@@ -87,8 +87,9 @@ def append(ctx: Context, batch: Batch, *, terms: Terms | None = None) -> Posted:
     return Posted(plan.posted.seq, replayed=False, pnl=pnl)
 
 
-def reverse(ctx: Context, portfolio_id: str, seq: int, *, key: str,
-            effective_at: datetime) -> Posted:
+def reverse(
+    ctx: Context, portfolio_id: str, seq: int, *, key: str, effective_at: datetime
+) -> Posted:
     """Post the reversal of batch `seq`; both stay in the book for ever.
 
     Raises `BATCH_UNKNOWN` and `REVERSAL_BLOCKED`: a reversal is final, happens once, and a batch
@@ -96,40 +97,62 @@ def reverse(ctx: Context, portfolio_id: str, seq: int, *, key: str,
     """
     ctx.db.lock(portfolio_lock(portfolio_id))
     stored = get_batch(ctx, portfolio_id, seq)
-    batch = Batch(portfolio_id=portfolio_id, kind="REVERSAL", key=key, effective_at=effective_at,
-                  legs=reversal_legs(stored.batch.legs), source="manual", ref=stored.batch.ref,
-                  reverses_seq=seq)
+    batch = Batch(
+        portfolio_id=portfolio_id,
+        kind="REVERSAL",
+        key=key,
+        effective_at=effective_at,
+        legs=reversal_legs(stored.batch.legs),
+        source="manual",
+        ref=stored.batch.ref,
+        reverses_seq=seq,
+    )
     before = _find_same(ctx, batch, batch.content_hash)
     if before is not None:
         return before
     if stored.batch.kind == "REVERSAL":
         raise refuse("REVERSAL_BLOCKED", seq=seq, reason="it is a reversal itself")
-    if ctx.db.row(select(ledger_batches.c.seq).where(
-            ledger_batches.c.portfolio_id == portfolio_id,
-            ledger_batches.c.reverses_seq == seq)) is not None:
+    if (
+        ctx.db.row(
+            select(ledger_batches.c.seq).where(
+                ledger_batches.c.portfolio_id == portfolio_id, ledger_batches.c.reverses_seq == seq
+            )
+        )
+        is not None
+    ):
         raise refuse("REVERSAL_BLOCKED", seq=seq, reason="it is reversed already")
     return append(ctx, batch)
 
 
 def _find_same(ctx: Context, batch: Batch, content_hash: str) -> Posted | None:
-    row = ctx.db.row(select(ledger_batches.c.seq, ledger_batches.c.content_hash)
-                     .where(ledger_batches.c.key == batch.key))
+    row = ctx.db.row(
+        select(ledger_batches.c.seq, ledger_batches.c.content_hash).where(
+            ledger_batches.c.key == batch.key
+        )
+    )
     if row is None:
         return None
     if row.content_hash != content_hash:
         raise refuse("BATCH_KEY_REUSED", key=batch.key)
-    pnl = ctx.db.scalar(select(trades.c.pnl).where(
-        trades.c.portfolio_id == batch.portfolio_id, trades.c.seq == row.seq))
+    pnl = ctx.db.scalar(
+        select(trades.c.pnl).where(
+            trades.c.portfolio_id == batch.portfolio_id, trades.c.seq == row.seq
+        )
+    )
     return Posted(row.seq, replayed=True, pnl=pnl)
 
 
 def _plan(ctx: Context, batch: Batch, terms: Terms, content_hash: str) -> Plan:
-    head = ctx.db.row(select(ledger_batches.c.seq, ledger_batches.c.hash)
-                      .where(ledger_batches.c.portfolio_id == batch.portfolio_id)
-                      .order_by(ledger_batches.c.seq.desc()).limit(1))
+    head = ctx.db.row(
+        select(ledger_batches.c.seq, ledger_batches.c.hash)
+        .where(ledger_batches.c.portfolio_id == batch.portfolio_id)
+        .order_by(ledger_batches.c.seq.desc())
+        .limit(1)
+    )
     seq, prev_hash = (head.seq + 1, head.hash) if head else (1, GENESIS)
-    posted = PostedBatch(seq, batch.kind, batch.key, batch.effective_at, batch.legs,
-                         batch.reverses_seq)
+    posted = PostedBatch(
+        seq, batch.kind, batch.key, batch.effective_at, batch.legs, batch.reverses_seq
+    )
     cash, cash_after = _plan_cash(ctx, batch, terms)
     held, change = _plan_holding(ctx, batch, posted, terms)
     return Plan(posted, content_hash, prev_hash, cash, cash_after, held, change)
@@ -149,16 +172,20 @@ def _plan_cash(ctx: Context, batch: Batch, terms: Terms) -> tuple[CashSnapshot |
     return cash, cash.posted + move
 
 
-def _plan_holding(ctx: Context, batch: Batch, posted: PostedBatch,
-                  terms: Terms) -> tuple[HoldingSnapshot | None, Change | None]:
+def _plan_holding(
+    ctx: Context, batch: Batch, posted: PostedBatch, terms: Terms
+) -> tuple[HoldingSnapshot | None, Change | None]:
     listing = next(iter(position_effect(batch.legs)), None)
     if listing is None:
         return None, None
     held = get_holding(ctx, batch.portfolio_id, listing, terms)
     if batch.kind == "REVERSAL":
         change = _reversal_change(ctx, batch, posted, terms)
-        check(change is None or change.before == held.position, "the snapshot is the fold",
-              listing=listing)
+        check(
+            change is None or change.before == held.position,
+            "the snapshot is the fold",
+            listing=listing,
+        )
     else:
         change = apply(held.position, posted, terms)
     if change is None:
@@ -166,16 +193,21 @@ def _plan_holding(ctx: Context, batch: Batch, posted: PostedBatch,
     require_following(posted, change)
     left_free = change.after.quantity - held.reserved
     if batch.source != "fill" and batch.kind != "SPLIT" and change.sold > 0 and left_free < 0:
-        raise refuse("INSUFFICIENT_POSITION", need=str(change.sold),
-                     have=str(held.position.quantity - held.reserved))
+        raise refuse(
+            "INSUFFICIENT_POSITION",
+            need=str(change.sold),
+            have=str(held.position.quantity - held.reserved),
+        )
     return held, change
 
 
-def _reversal_change(ctx: Context, batch: Batch, posted: PostedBatch,
-                     terms: Terms) -> Change | None:
+def _reversal_change(
+    ctx: Context, batch: Batch, posted: PostedBatch, terms: Terms
+) -> Change | None:
     listing = next(iter(position_effect(batch.legs)))
-    history = fold((stored.posted for stored in
-                    read_batches(ctx, batch.portfolio_id, listing=listing)), terms)
+    history = fold(
+        (stored.posted for stored in read_batches(ctx, batch.portfolio_id, listing=listing)), terms
+    )
     return history.take(posted)
 
 
@@ -183,12 +215,22 @@ def cash(ctx: Context, portfolio_id: str) -> Cash:
     """Return the portfolio's cash in its base currency. Raises `PORTFOLIO_UNKNOWN`."""
     base = terms_of(ctx, portfolio_id).base
     snapshot = get_cash(ctx, portfolio_id, base)
-    return Cash(Money(snapshot.posted, base), Money(snapshot.reserved, base),
-                Money(snapshot.posted - snapshot.reserved, base))
+    return Cash(
+        Money(snapshot.posted, base),
+        Money(snapshot.reserved, base),
+        Money(snapshot.posted - snapshot.reserved, base),
+    )
 
 
-def reserve(ctx: Context, portfolio_id: str, order_id: str, *, cash: Decimal = ZERO,
-            listing: str | None = None, quantity: Decimal = ZERO) -> None:
+def reserve(
+    ctx: Context,
+    portfolio_id: str,
+    order_id: str,
+    *,
+    cash: Decimal = ZERO,
+    listing: str | None = None,
+    quantity: Decimal = ZERO,
+) -> None:
     """Hold back cash (a buy) or units of `listing` (a sale) for an order; repeating is harmless.
 
     Raises `INSUFFICIENT_CASH` and `INSUFFICIENT_POSITION` when less is free.
@@ -198,28 +240,43 @@ def reserve(ctx: Context, portfolio_id: str, order_id: str, *, cash: Decimal = Z
     ctx.db.lock(portfolio_lock(portfolio_id))
     known = ctx.db.row(select(reservations).where(reservations.c.order_id == order_id))
     if known is not None:
-        check((known.portfolio_id, known.cash, known.quantity) == (portfolio_id, cash, quantity),
-              "an order reserves once", order_id=order_id)
+        check(
+            (known.portfolio_id, known.cash, known.quantity) == (portfolio_id, cash, quantity),
+            "an order reserves once",
+            order_id=order_id,
+        )
         return
     terms = terms_of(ctx, portfolio_id)
     if cash:
         held = get_cash(ctx, portfolio_id, terms.base)
         if held.posted - held.reserved < cash:
-            raise refuse("INSUFFICIENT_CASH", need=str(cash),
-                         have=str(held.posted - held.reserved))
+            raise refuse("INSUFFICIENT_CASH", need=str(cash), have=str(held.posted - held.reserved))
     if quantity and listing:
         holding = get_holding(ctx, portfolio_id, listing, terms)
         if holding.position.quantity - holding.reserved < quantity:
-            raise refuse("INSUFFICIENT_POSITION", need=str(quantity),
-                         have=str(holding.position.quantity - holding.reserved))
-    ctx.db.insert(reservations, {
-        "portfolio_id": portfolio_id, "order_id": order_id, "currency": terms.base, "cash": cash,
-        "listing": listing or "", "quantity": quantity, "at": ctx.now})
+            raise refuse(
+                "INSUFFICIENT_POSITION",
+                need=str(quantity),
+                have=str(holding.position.quantity - holding.reserved),
+            )
+    ctx.db.insert(
+        reservations,
+        {
+            "portfolio_id": portfolio_id,
+            "order_id": order_id,
+            "currency": terms.base,
+            "cash": cash,
+            "listing": listing or "",
+            "quantity": quantity,
+            "at": ctx.now,
+        },
+    )
     _move_reserved(ctx, portfolio_id, (terms.base, cash), (listing or "", quantity))
 
 
-def release(ctx: Context, order_id: str, *, keep_cash: Decimal = ZERO,
-            keep_quantity: Decimal = ZERO) -> None:
+def release(
+    ctx: Context, order_id: str, *, keep_cash: Decimal = ZERO, keep_quantity: Decimal = ZERO
+) -> None:
     """Shrink an order's reservation to what it still needs; nothing kept removes it.
 
     An order without a reservation is left alone.
@@ -232,27 +289,46 @@ def release(ctx: Context, order_id: str, *, keep_cash: Decimal = ZERO,
     row = ctx.db.row(query)
     if row is None:
         return
-    check(ZERO <= keep_cash <= row.cash and ZERO <= keep_quantity <= row.quantity,
-          "a release only shrinks", order_id=order_id)
+    check(
+        ZERO <= keep_cash <= row.cash and ZERO <= keep_quantity <= row.quantity,
+        "a release only shrinks",
+        order_id=order_id,
+    )
     if keep_cash or keep_quantity:
-        ctx.db.change(update(reservations).where(reservations.c.order_id == order_id)
-                      .values(cash=keep_cash, quantity=keep_quantity))
+        ctx.db.change(
+            update(reservations)
+            .where(reservations.c.order_id == order_id)
+            .values(cash=keep_cash, quantity=keep_quantity)
+        )
     else:
         ctx.db.change(delete(reservations).where(reservations.c.order_id == order_id))
-    _move_reserved(ctx, row.portfolio_id, (row.currency, keep_cash - row.cash),
-                   (row.listing, keep_quantity - row.quantity))
+    _move_reserved(
+        ctx,
+        row.portfolio_id,
+        (row.currency, keep_cash - row.cash),
+        (row.listing, keep_quantity - row.quantity),
+    )
 
 
-def _move_reserved(ctx: Context, portfolio_id: str, cash: tuple[str, Decimal],
-                   units: tuple[str, Decimal]) -> None:
+def _move_reserved(
+    ctx: Context, portfolio_id: str, cash: tuple[str, Decimal], units: tuple[str, Decimal]
+) -> None:
     currency, amount = cash
     listing, quantity = units
     if amount:
-        ctx.db.change(update(cash_snapshots).where(
-            cash_snapshots.c.portfolio_id == portfolio_id, cash_snapshots.c.currency == currency,
-        ).values(reserved=cash_snapshots.c.reserved + amount))
+        ctx.db.change(
+            update(cash_snapshots)
+            .where(
+                cash_snapshots.c.portfolio_id == portfolio_id, cash_snapshots.c.currency == currency
+            )
+            .values(reserved=cash_snapshots.c.reserved + amount)
+        )
     if quantity:
-        ctx.db.change(update(holding_snapshots).where(
-            holding_snapshots.c.portfolio_id == portfolio_id,
-            holding_snapshots.c.listing == listing,
-        ).values(reserved=holding_snapshots.c.reserved + quantity))
+        ctx.db.change(
+            update(holding_snapshots)
+            .where(
+                holding_snapshots.c.portfolio_id == portfolio_id,
+                holding_snapshots.c.listing == listing,
+            )
+            .values(reserved=holding_snapshots.c.reserved + quantity)
+        )

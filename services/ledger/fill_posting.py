@@ -42,15 +42,30 @@ def post_fill(ctx: Context, fill: FillFacts) -> Posted:
     """
     check(fill.side in ("buy", "sell"), "a fill buys or sells", side=fill.side)
     terms = terms_of(ctx, fill.portfolio_id)
-    deal = Exchange(listing=fill.listing, quantity=fill.quantity, price=fill.price,
-                    commission=fill.commission, currency=fill.currency, base=terms.base,
-                    conversion=fill.conversion)
+    deal = Exchange(
+        listing=fill.listing,
+        quantity=fill.quantity,
+        price=fill.price,
+        commission=fill.commission,
+        currency=fill.currency,
+        base=terms.base,
+        conversion=fill.conversion,
+    )
     buys = fill.side == "buy"
-    return append(ctx, Batch(
-        portfolio_id=fill.portfolio_id, kind="BUY" if buys else "SELL",
-        key=f"fill:{fill.order_id}:{fill.exec_id}", effective_at=fill.at,
-        legs=buy_legs(deal) if buys else sell_legs(deal), source="fill", ref=fill.order_id,
-        meta=_meta(fill)), terms=terms)
+    return append(
+        ctx,
+        Batch(
+            portfolio_id=fill.portfolio_id,
+            kind="BUY" if buys else "SELL",
+            key=f"fill:{fill.order_id}:{fill.exec_id}",
+            effective_at=fill.at,
+            legs=buy_legs(deal) if buys else sell_legs(deal),
+            source="fill",
+            ref=fill.order_id,
+            meta=_meta(fill),
+        ),
+        terms=terms,
+    )
 
 
 def _meta(fill: FillFacts) -> dict[str, str]:

@@ -18,13 +18,7 @@ from services.ledger.position import (
     require_sound,
     split,
 )
-from services.ledger.posting import (
-    Leg,
-    cash_effect,
-    cost_effect,
-    position_effect,
-    require_balanced,
-)
+from services.ledger.posting import Leg, cash_effect, cost_effect, position_effect, require_balanced
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +68,14 @@ def apply(position: Position, batch: PostedBatch, terms: Terms) -> Change | None
     [(listing, units)] = effect.items()
     if batch.kind == "SPLIT":
         after, relieved = split(position, position.quantity + units, seq=batch.seq)
-        return Change(listing, position, after, relieved,
-                      cash_effect(batch.legs).get(terms.base, ZERO))
+        return Change(
+            listing, position, after, relieved, cash_effect(batch.legs).get(terms.base, ZERO)
+        )
     cost = cost_effect(batch.legs, terms.base)
     if units > 0:
-        after = acquire(position, units, cost, seq=batch.seq, at=batch.effective_at,
-                        method=terms.method)
+        after = acquire(
+            position, units, cost, seq=batch.seq, at=batch.effective_at, method=terms.method
+        )
         return Change(listing, position, after)
     after, relieved = relieve(position, -units, terms)
     return Change(listing, position, after, relieved, -cost)
@@ -89,8 +85,12 @@ def require_following(batch: PostedBatch, change: Change) -> None:
     """Check that a change moves exactly the units of the batch's legs and leaves a sound state."""
     require_sound(change.after)
     moved = change.after.quantity - change.before.quantity
-    check(position_effect(batch.legs) == {change.listing: moved}, "units follow the legs",
-          seq=batch.seq, moved=moved)
+    check(
+        position_effect(batch.legs) == {change.listing: moved},
+        "units follow the legs",
+        seq=batch.seq,
+        moved=moved,
+    )
 
 
 @dataclass(slots=True)
@@ -135,8 +135,11 @@ class Book:
             return None
         history = self._history.get(listing, [])
         if not history or history[-1][0] != batch.reverses_seq:
-            raise refuse("REVERSAL_BLOCKED", seq=batch.reverses_seq,
-                         reason="a later batch moved the same listing")
+            raise refuse(
+                "REVERSAL_BLOCKED",
+                seq=batch.reverses_seq,
+                reason="a later batch moved the same listing",
+            )
         _, restored = history.pop()
         return Change(listing, self.positions[listing], restored)
 

@@ -43,20 +43,35 @@ class Holding:
 
 def positions(ctx: Context, portfolio_id: str) -> list[Holding]:
     """Return what the portfolio holds now, by listing; flat listings are left out."""
-    rows = ctx.db.rows(select(holding_snapshots).where(
-        holding_snapshots.c.portfolio_id == portfolio_id, holding_snapshots.c.quantity != ZERO,
-    ).order_by(holding_snapshots.c.listing))
+    rows = ctx.db.rows(
+        select(holding_snapshots)
+        .where(
+            holding_snapshots.c.portfolio_id == portfolio_id, holding_snapshots.c.quantity != ZERO
+        )
+        .order_by(holding_snapshots.c.listing)
+    )
     return [_holding(row) for row in rows]
 
 
 def find_position(ctx: Context, portfolio_id: str, listing: str) -> Holding | None:
     """Return the holding of one listing, or None when nothing is held."""
-    row = ctx.db.row(select(holding_snapshots).where(
-        holding_snapshots.c.portfolio_id == portfolio_id, holding_snapshots.c.listing == listing,
-        holding_snapshots.c.quantity != ZERO))
+    row = ctx.db.row(
+        select(holding_snapshots).where(
+            holding_snapshots.c.portfolio_id == portfolio_id,
+            holding_snapshots.c.listing == listing,
+            holding_snapshots.c.quantity != ZERO,
+        )
+    )
     return None if row is None else _holding(row)
 
 
 def _holding(row: Any) -> Holding:
-    return Holding(row.listing, row.symbol, row.quantity, row.reserved, row.cost_base,
-                   row.opened_seq, row.opened_at)
+    return Holding(
+        row.listing,
+        row.symbol,
+        row.quantity,
+        row.reserved,
+        row.cost_base,
+        row.opened_seq,
+        row.opened_at,
+    )

@@ -105,27 +105,43 @@ def history(ctx: Context, portfolio_id: str | None = None, *, limit: int = 200) 
     Raises `PARAM_INVALID` for a limit outside 1 to 1000, and `PORTFOLIO_UNKNOWN`.
     """
     if not 1 <= limit <= HISTORY_MAX:
-        raise refuse("PARAM_INVALID", field="limit", name="limit", value=limit,
-                     rule=f"must be 1 to {HISTORY_MAX}")
+        raise refuse(
+            "PARAM_INVALID",
+            field="limit",
+            name="limit",
+            value=limit,
+            rule=f"must be 1 to {HISTORY_MAX}",
+        )
     portfolio = get_portfolio(ctx, portfolio_id)
     rows = ctx.db.rows(
-        select(valuations).where(valuations.c.portfolio_id == portfolio.id)
+        select(valuations)
+        .where(valuations.c.portfolio_id == portfolio.id)
         .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
-        .limit(POINTS_MAX))
-    return History(portfolio.id, portfolio.base_currency,
-                   tuple(reversed(closed_trades(ctx, portfolio.id)[-limit:])),
-                   tuple(_point(row) for row in reversed(rows)))
+        .limit(POINTS_MAX)
+    )
+    return History(
+        portfolio.id,
+        portfolio.base_currency,
+        tuple(reversed(closed_trades(ctx, portfolio.id)[-limit:])),
+        tuple(_point(row) for row in reversed(rows)),
+    )
 
 
 def closed_trades(ctx: Context, portfolio_id: str) -> list[Trade]:
     """Return every closing fill that stands, in order; reversed ones and reversals are left out."""
     undone: set[int] = set()
-    for row in ctx.db.rows(select(ledger_batches.c.seq, ledger_batches.c.reverses_seq).where(
+    for row in ctx.db.rows(
+        select(ledger_batches.c.seq, ledger_batches.c.reverses_seq)
+        .where(
             ledger_batches.c.portfolio_id == portfolio_id,
-            ledger_batches.c.reverses_seq.is_not(None)).order_by(ledger_batches.c.seq)):
+            ledger_batches.c.reverses_seq.is_not(None),
+        )
+        .order_by(ledger_batches.c.seq)
+    ):
         undone |= {row.seq, row.reverses_seq}
-    rows = ctx.db.rows(select(trades).where(trades.c.portfolio_id == portfolio_id)
-                       .order_by(trades.c.seq))
+    rows = ctx.db.rows(
+        select(trades).where(trades.c.portfolio_id == portfolio_id).order_by(trades.c.seq)
+    )
     return [_trade(row) for row in rows if row.seq not in undone]
 
 
@@ -144,8 +160,9 @@ def round_trips(closed: Sequence[Trade]) -> list[Decimal]:
     return done
 
 
-def performance(ctx: Context, portfolio_id: str | None = None, *,
-                basis: Basis = "round_trip") -> Performance:
+def performance(
+    ctx: Context, portfolio_id: str | None = None, *, basis: Basis = "round_trip"
+) -> Performance:
     """Return the figures of the portfolio up to now, fractions at 6 decimals half-even.
 
     Returns are time-weighted, so money from outside is no gain. Ratios use the daily closes.
@@ -153,8 +170,13 @@ def performance(ctx: Context, portfolio_id: str | None = None, *,
     trip, or each closing fill. Raises `PARAM_INVALID` and `PORTFOLIO_UNKNOWN`.
     """
     if basis not in ("round_trip", "fill"):
-        raise refuse("PARAM_INVALID", field="basis", name="basis", value=str(basis)[:40],
-                     rule="must be round_trip or fill")
+        raise refuse(
+            "PARAM_INVALID",
+            field="basis",
+            name="basis",
+            value=str(basis)[:40],
+            rule="must be round_trip or fill",
+        )
     now = value(ctx, portfolio_id)
     closed = closed_trades(ctx, now.portfolio_id)
     pnl = round_trips(closed) if basis == "round_trip" else [trade.pnl for trade in closed]
@@ -163,13 +185,25 @@ def performance(ctx: Context, portfolio_id: str | None = None, *,
     total, deepest = _course(ctx, now)
     days = _days(ctx, now)
     return Performance(
-        portfolio_id=now.portfolio_id, currency=now.currency, as_of=now.as_of, basis=basis,
-        equity=now.equity, realised=sum((trade.pnl for trade in closed), ZERO),
-        unrealised=now.unrealised, total_return=total, max_drawdown=deepest,
-        sharpe=daily.sharpe, sortino=daily.sortino, annual_volatility=daily.annual_volatility,
+        portfolio_id=now.portfolio_id,
+        currency=now.currency,
+        as_of=now.as_of,
+        basis=basis,
+        equity=now.equity,
+        realised=sum((trade.pnl for trade in closed), ZERO),
+        unrealised=now.unrealised,
+        total_return=total,
+        max_drawdown=deepest,
+        sharpe=daily.sharpe,
+        sortino=daily.sortino,
+        annual_volatility=daily.annual_volatility,
         cagr=None if total is None else annual_growth(Decimal(1), 1 + total, days),
-        closed=stats, days=days, provenance=now.provenance, source=now.source,
-        flags=tuple(sorted({*now.flags, *stats.flags, *daily.flags})))
+        closed=stats,
+        days=days,
+        provenance=now.provenance,
+        source=now.source,
+        flags=tuple(sorted({*now.flags, *stats.flags, *daily.flags})),
+    )
 
 
 def _course(ctx: Context, now: Valuation) -> tuple[Decimal | None, Decimal | None]:
@@ -183,25 +217,45 @@ def _course(ctx: Context, now: Valuation) -> tuple[Decimal | None, Decimal | Non
 
 
 def _daily_returns(ctx: Context, portfolio_id: str) -> list[float]:
-    rows = ctx.db.rows(select(valuations.c.growth).where(
-        valuations.c.portfolio_id == portfolio_id, valuations.c.kind == "close",
-    ).order_by(valuations.c.era, valuations.c.at))
+    rows = ctx.db.rows(
+        select(valuations.c.growth)
+        .where(valuations.c.portfolio_id == portfolio_id, valuations.c.kind == "close")
+        .order_by(valuations.c.era, valuations.c.at)
+    )
     return returns_of([Decimal(1), *(row.growth for row in rows)])
 
 
 def _days(ctx: Context, now: Valuation) -> int:
-    first = ctx.db.scalar(select(valuations.c.as_of).where(
-        valuations.c.portfolio_id == now.portfolio_id)
-        .order_by(valuations.c.era, valuations.c.at).limit(1))
+    first = ctx.db.scalar(
+        select(valuations.c.as_of)
+        .where(valuations.c.portfolio_id == now.portfolio_id)
+        .order_by(valuations.c.era, valuations.c.at)
+        .limit(1)
+    )
     return 0 if first is None else max(0, (now.as_of - first).days)
 
 
 def _trade(row: Any) -> Trade:
-    return Trade(row.seq, row.listing, row.symbol, row.quantity, row.price, row.proceeds, row.cost,
-                 row.pnl, row.order_id, row.exec_id, row.opened_seq, row.opened_at, row.closed_at,
-                 bool(row.flat), row.provenance)
+    return Trade(
+        row.seq,
+        row.listing,
+        row.symbol,
+        row.quantity,
+        row.price,
+        row.proceeds,
+        row.cost,
+        row.pnl,
+        row.order_id,
+        row.exec_id,
+        row.opened_seq,
+        row.opened_at,
+        row.closed_at,
+        bool(row.flat),
+        row.provenance,
+    )
 
 
 def _point(row: Any) -> EquityPoint:
-    return EquityPoint(row.at, row.kind, row.cash, row.market_value, row.equity, row.flow,
-                       row.provenance)
+    return EquityPoint(
+        row.at, row.kind, row.cash, row.market_value, row.equity, row.flow, row.provenance
+    )

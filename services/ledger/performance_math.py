@@ -82,8 +82,7 @@ def returns_of(levels: Sequence[Decimal]) -> list[float]:
 
     Worked: 1, 1.1, 0.99 gives 0.1 and -0.1.
     """
-    return [float(level / before - 1)
-            for before, level in pairwise(levels) if before > 0]
+    return [float(level / before - 1) for before, level in pairwise(levels) if before > 0]
 
 
 def annual_growth(start: Decimal, end: Decimal, days: int) -> Decimal | None:

@@ -64,9 +64,14 @@ def market_now(ctx: Context) -> datetime:
         return ctx.now
 
 
-def open_portfolio(ctx: Context, name: str, *, currency: str = "USD",
-                   start_cash: Decimal | None = None,
-                   cost_method: CostMethod = "average") -> Portfolio:
+def open_portfolio(
+    ctx: Context,
+    name: str,
+    *,
+    currency: str = "USD",
+    start_cash: Decimal | None = None,
+    cost_method: CostMethod = "average",
+) -> Portfolio:
     """Open a portfolio with its paper account and post its starting cash.
 
     Opening the same name again with the same terms returns the one that exists. Without
@@ -75,8 +80,9 @@ def open_portfolio(ctx: Context, name: str, *, currency: str = "USD",
     """
     name = require_text(name, "name", longest=_NAME_MAX)
     _require_terms(currency, cost_method)
-    start = _require_cash(ctx.policy.paper.start_cash if start_cash is None else start_cash,
-                          currency)
+    start = _require_cash(
+        ctx.policy.paper.start_cash if start_cash is None else start_cash, currency
+    )
     ctx.db.lock(f"portfolios:{ctx.principal.tenant_id}")
     known = find_by_name(ctx, name)
     if known is not None:
@@ -87,43 +93,84 @@ def open_portfolio(ctx: Context, name: str, *, currency: str = "USD",
     at = market_now(ctx)
     portfolio = Portfolio(ctx.ids.new("pf"), name, currency, cost_method, "open", start, at)
     _insert(ctx, portfolio)
-    append(ctx, Batch(portfolio_id=portfolio.id, kind="CONTRIBUTION", source="system",
-                      key=f"start:{portfolio.id}", effective_at=at,
-                      legs=flow_legs("CONTRIBUTION", start, currency)))
+    append(
+        ctx,
+        Batch(
+            portfolio_id=portfolio.id,
+            kind="CONTRIBUTION",
+            source="system",
+            key=f"start:{portfolio.id}",
+            effective_at=at,
+            legs=flow_legs("CONTRIBUTION", start, currency),
+        ),
+    )
     return portfolio
 
 
 def _insert(ctx: Context, portfolio: Portfolio) -> None:
-    ctx.db.insert(portfolios, {
-        "id": portfolio.id, "name": portfolio.name, "base_currency": portfolio.base_currency,
-        "cost_method": portfolio.cost_method, "status": portfolio.status,
-        "start_cash": portfolio.start_cash, "opened_at": portfolio.opened_at,
-        "updated_at": ctx.now})
-    ctx.db.insert(accounts, {
-        "id": ctx.ids.new("acc"), "portfolio_id": portfolio.id, "broker": "paper",
-        "mode": "paper", "currency": portfolio.base_currency, "allow_short": 0,
-        "day_trade_rule": "none"})
+    ctx.db.insert(
+        portfolios,
+        {
+            "id": portfolio.id,
+            "name": portfolio.name,
+            "base_currency": portfolio.base_currency,
+            "cost_method": portfolio.cost_method,
+            "status": portfolio.status,
+            "start_cash": portfolio.start_cash,
+            "opened_at": portfolio.opened_at,
+            "updated_at": ctx.now,
+        },
+    )
+    ctx.db.insert(
+        accounts,
+        {
+            "id": ctx.ids.new("acc"),
+            "portfolio_id": portfolio.id,
+            "broker": "paper",
+            "mode": "paper",
+            "currency": portfolio.base_currency,
+            "allow_short": 0,
+            "day_trade_rule": "none",
+        },
+    )
     open_cash(ctx, portfolio.id, portfolio.base_currency)
-    audit.record(ctx, "portfolio.opened", portfolio.id, name=portfolio.name,
-                 currency=portfolio.base_currency, start_cash=portfolio.start_cash,
-                 cost_method=portfolio.cost_method)
+    audit.record(
+        ctx,
+        "portfolio.opened",
+        portfolio.id,
+        name=portfolio.name,
+        currency=portfolio.base_currency,
+        start_cash=portfolio.start_cash,
+        cost_method=portfolio.cost_method,
+    )
 
 
 def _require_terms(currency: str, cost_method: str) -> None:
     if not _CURRENCY.fullmatch(currency):
-        raise refuse("PARAM_INVALID", field="currency", name="currency", value=currency[:40],
-                     rule="give a three-letter code such as USD")
+        raise refuse(
+            "PARAM_INVALID",
+            field="currency",
+            name="currency",
+            value=currency[:40],
+            rule="give a three-letter code such as USD",
+        )
     if cost_method not in _METHODS:
-        raise refuse("PARAM_INVALID", field="cost_method", name="cost_method",
-                     value=cost_method[:40], rule="must be average or fifo")
+        raise refuse(
+            "PARAM_INVALID",
+            field="cost_method",
+            name="cost_method",
+            value=cost_method[:40],
+            rule="must be average or fifo",
+        )
 
 
 def _require_cash(start: Decimal, currency: str) -> Decimal:
     if start <= 0:
         raise refuse("START_CASH_INVALID", field="start_cash", cash=str(start))
     if start > MAX_AMOUNT:
-        raise refuse("AMOUNT_RANGE", field="start_cash", value=str(start), lo="above 0",
-                     hi=str(MAX_AMOUNT))
+        raise refuse(
+            "AMOUNT_RANGE", field="start_cash", value=str(start), lo="above 0", hi=str(MAX_AMOUNT)
+        )
     if to_minor(start, currency) != start:
         raise refuse("AMOUNT_INEXACT", field="start_cash", value=str(start), places=2)
     return start
@@ -140,8 +187,11 @@ def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
         if row is None:
             raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
         return _portfolio(row)
-    row = ctx.db.row(query.where(portfolios.c.status == "open")
-                     .order_by(portfolios.c.opened_at, portfolios.c.id).limit(1))
+    row = ctx.db.row(
+        query.where(portfolios.c.status == "open")
+        .order_by(portfolios.c.opened_at, portfolios.c.id)
+        .limit(1)
+    )
     return open_portfolio(ctx, DEFAULT_NAME) if row is None else _portfolio(row)
 
 
@@ -167,8 +217,11 @@ def rename(ctx: Context, portfolio_id: str, name: str) -> Portfolio:
         if known.id == portfolio.id:
             return known
         raise refuse("PORTFOLIO_EXISTS", name=name)
-    ctx.db.change(update(portfolios).where(portfolios.c.id == portfolio.id)
-                  .values(name=name, updated_at=ctx.now))
+    ctx.db.change(
+        update(portfolios)
+        .where(portfolios.c.id == portfolio.id)
+        .values(name=name, updated_at=ctx.now)
+    )
     audit.record(ctx, "portfolio.renamed", portfolio.id, old=portfolio.name, new=name)
     return get_portfolio(ctx, portfolio.id)
 
@@ -178,8 +231,15 @@ def account_of(ctx: Context, portfolio_id: str) -> Account:
     row = ctx.db.row(select(accounts).where(accounts.c.portfolio_id == portfolio_id))
     if row is None:
         raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
-    return Account(row.id, row.portfolio_id, row.broker, row.mode, row.currency,
-                   bool(row.allow_short), row.day_trade_rule)
+    return Account(
+        row.id,
+        row.portfolio_id,
+        row.broker,
+        row.mode,
+        row.currency,
+        bool(row.allow_short),
+        row.day_trade_rule,
+    )
 
 
 def contribute(ctx: Context, portfolio_id: str, amount: Decimal, *, key: str) -> Posted:
@@ -199,11 +259,25 @@ def charge_fee(ctx: Context, portfolio_id: str, amount: Decimal, *, key: str) ->
 
 def _flow(ctx: Context, portfolio_id: str, kind: str, amount: Decimal, key: str) -> Posted:
     currency = get_portfolio(ctx, portfolio_id).base_currency
-    return append(ctx, Batch(portfolio_id=portfolio_id, kind=kind, key=key,
-                             effective_at=market_now(ctx),
-                             legs=flow_legs(kind, amount, currency)))
+    return append(
+        ctx,
+        Batch(
+            portfolio_id=portfolio_id,
+            kind=kind,
+            key=key,
+            effective_at=market_now(ctx),
+            legs=flow_legs(kind, amount, currency),
+        ),
+    )
 
 
 def _portfolio(row: Any) -> Portfolio:
-    return Portfolio(row.id, row.name, row.base_currency, row.cost_method, row.status,
-                     row.start_cash, row.opened_at)
+    return Portfolio(
+        row.id,
+        row.name,
+        row.base_currency,
+        row.cost_method,
+        row.status,
+        row.start_cash,
+        row.opened_at,
+    )

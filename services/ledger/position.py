@@ -53,17 +53,28 @@ class Terms:
     places: int
 
 
-def acquire(position: Position, quantity: Decimal, cost: Decimal, *, seq: int, at: datetime,
-            method: CostMethod) -> Position:
+def acquire(
+    position: Position,
+    quantity: Decimal,
+    cost: Decimal,
+    *,
+    seq: int,
+    at: datetime,
+    method: CostMethod,
+) -> Position:
     """Return the position with `quantity` more units that cost `cost`, fees included."""
     check(quantity > 0 and cost >= 0, "an acquisition adds units and cost", quantity=quantity)
     lots = position.lots
     if method == "fifo":
         lots = (*lots, OpenLot(f"{seq}.1", quantity, cost, at))
     opened = position.quantity == 0
-    return Position(position.quantity + quantity, position.cost + cost, lots,
-                    seq if opened else position.opened_seq,
-                    at if opened else position.opened_at)
+    return Position(
+        position.quantity + quantity,
+        position.cost + cost,
+        lots,
+        seq if opened else position.opened_seq,
+        at if opened else position.opened_at,
+    )
 
 
 def relieve(position: Position, quantity: Decimal, terms: Terms) -> tuple[Position, Decimal]:
@@ -83,12 +94,14 @@ def relieve(position: Position, quantity: Decimal, terms: Terms) -> tuple[Positi
     return _less(position, quantity, relief, lots), relief
 
 
-def _less(position: Position, quantity: Decimal, cost: Decimal,
-          lots: tuple[OpenLot, ...]) -> Position:
+def _less(
+    position: Position, quantity: Decimal, cost: Decimal, lots: tuple[OpenLot, ...]
+) -> Position:
     if quantity == position.quantity:
         return FLAT
-    return replace(position, quantity=position.quantity - quantity, cost=position.cost - cost,
-                   lots=lots)
+    return replace(
+        position, quantity=position.quantity - quantity, cost=position.cost - cost, lots=lots
+    )
 
 
 def _share(cost: Decimal, part: Decimal, whole: Decimal, places: int) -> Decimal:
@@ -98,8 +111,9 @@ def _share(cost: Decimal, part: Decimal, whole: Decimal, places: int) -> Decimal
     return min(rounded(cost * part / whole, places), max(ZERO, cost - least))
 
 
-def _relieve_lots(lots: tuple[OpenLot, ...], quantity: Decimal,
-                  places: int) -> tuple[tuple[OpenLot, ...], Decimal]:
+def _relieve_lots(
+    lots: tuple[OpenLot, ...], quantity: Decimal, places: int
+) -> tuple[tuple[OpenLot, ...], Decimal]:
     rest, relief = quantity, ZERO
     kept: list[OpenLot] = []
     for lot in lots:
@@ -124,12 +138,14 @@ def split(position: Position, become: Decimal, *, seq: int) -> tuple[Position, D
     check(become >= 0, "a split leaves no negative units", become=become)
     if become == 0:
         return FLAT, position.cost
-    return replace(position, quantity=become,
-                   lots=_split_lots(position.lots, become, position.quantity, seq)), ZERO
+    return replace(
+        position, quantity=become, lots=_split_lots(position.lots, become, position.quantity, seq)
+    ), ZERO
 
 
-def _split_lots(lots: tuple[OpenLot, ...], become: Decimal, held: Decimal,
-                seq: int) -> tuple[OpenLot, ...]:
+def _split_lots(
+    lots: tuple[OpenLot, ...], become: Decimal, held: Decimal, seq: int
+) -> tuple[OpenLot, ...]:
     made: list[OpenLot] = []
     before = done = carried = ZERO
     for number, lot in enumerate(lots, start=1):
@@ -148,11 +164,21 @@ def _split_lots(lots: tuple[OpenLot, ...], become: Decimal, held: Decimal,
 
 def require_sound(position: Position) -> None:
     """Check what holds of every position: no negative part, flat costs nothing, lots add up."""
-    check(position.quantity >= 0 and position.cost >= 0, "a position is not negative",
-          quantity=position.quantity, cost=position.cost)
-    check(position.quantity > 0 or position.cost == 0, "a flat position costs nothing",
-          cost=position.cost)
+    check(
+        position.quantity >= 0 and position.cost >= 0,
+        "a position is not negative",
+        quantity=position.quantity,
+        cost=position.cost,
+    )
+    check(
+        position.quantity > 0 or position.cost == 0,
+        "a flat position costs nothing",
+        cost=position.cost,
+    )
     if position.lots:
-        check(sum(lot.quantity for lot in position.lots) == position.quantity
-              and sum(lot.cost for lot in position.lots) == position.cost,
-              "lots add up to their position", quantity=position.quantity)
+        check(
+            sum(lot.quantity for lot in position.lots) == position.quantity
+            and sum(lot.cost for lot in position.lots) == position.cost,
+            "lots add up to their position",
+            quantity=position.quantity,
+        )

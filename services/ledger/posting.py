@@ -154,12 +154,17 @@ def _settlement(deal: Exchange, cash: Decimal) -> list[Leg]:
         raise refuse("FX_MISSING", ccy=deal.currency, base=deal.base, reason="no rate given")
     rate = conversion.rate
     if (rate.currency, rate.base) != (deal.currency, deal.base):
-        raise refuse("CURRENCY_MISMATCH", given=f"{rate.currency}/{rate.base}",
-                     expected=f"{deal.currency}/{deal.base}")
+        raise refuse(
+            "CURRENCY_MISMATCH",
+            given=f"{rate.currency}/{rate.base}",
+            expected=f"{deal.currency}/{deal.base}",
+        )
     base_cash = to_minor(cash * rate.rate, deal.base)
-    return [Leg(f"fx:{deal.currency}", deal.currency, cash, fx=rate.rate),
-            Leg(f"fx:{deal.base}", deal.base, -base_cash, fx=rate.rate),
-            Leg(f"cash:{deal.base}", deal.base, base_cash, fx=rate.rate)]
+    return [
+        Leg(f"fx:{deal.currency}", deal.currency, cash, fx=rate.rate),
+        Leg(f"fx:{deal.base}", deal.base, -base_cash, fx=rate.rate),
+        Leg(f"cash:{deal.base}", deal.base, base_cash, fx=rate.rate),
+    ]
 
 
 def _notional(deal: Exchange) -> Decimal:
@@ -173,8 +178,13 @@ def _notional(deal: Exchange) -> Decimal:
 
 def _within(name: str, value: Decimal, limit: Decimal, *, above_zero: bool = False) -> None:
     if value > limit or value < 0 or (above_zero and value == 0):
-        raise refuse("AMOUNT_RANGE", field=name, value=str(value),
-                     lo="above 0" if above_zero else "0", hi=str(limit))
+        raise refuse(
+            "AMOUNT_RANGE",
+            field=name,
+            value=str(value),
+            lo="above 0" if above_zero else "0",
+            hi=str(limit),
+        )
 
 
 def flow_legs(kind: str, amount: Decimal, currency: str) -> tuple[Leg, ...]:
@@ -186,16 +196,22 @@ def flow_legs(kind: str, amount: Decimal, currency: str) -> tuple[Leg, ...]:
     counter, sign = _FLOWS[kind]
     _within("amount", amount, MAX_AMOUNT, above_zero=True)
     if to_minor(amount, currency) != amount:
-        raise refuse("AMOUNT_INEXACT", field="amount", value=str(amount),
-                     places=minor_units(currency))
-    return (Leg(f"cash:{currency}", currency, sign * amount),
-            Leg(counter, currency, -sign * amount))
+        raise refuse(
+            "AMOUNT_INEXACT", field="amount", value=str(amount), places=minor_units(currency)
+        )
+    return (
+        Leg(f"cash:{currency}", currency, sign * amount),
+        Leg(counter, currency, -sign * amount),
+    )
 
 
 _FLOWS = {
-    "CONTRIBUTION": ("external:contribution", 1), "WITHDRAWAL": ("external:withdrawal", -1),
-    "DIVIDEND": ("income:dividend", 1), "INTEREST": ("income:interest", 1),
-    "FEE": ("expense:fee", -1), "TAX": ("expense:tax", -1),
+    "CONTRIBUTION": ("external:contribution", 1),
+    "WITHDRAWAL": ("external:withdrawal", -1),
+    "DIVIDEND": ("income:dividend", 1),
+    "INTEREST": ("income:interest", 1),
+    "FEE": ("expense:fee", -1),
+    "TAX": ("expense:tax", -1),
 }
 
 
@@ -203,22 +219,28 @@ def opening_legs(listing: str, quantity: Decimal, cost: Decimal, base: str) -> t
     """Return the legs that bring in a holding from elsewhere at a known cost; cash stays."""
     _within("quantity", quantity, MAX_QUANTITY, above_zero=True)
     _within("cost", cost, MAX_AMOUNT, above_zero=True)
-    return (Leg(f"position:{listing}", listing, quantity),
-            Leg(f"trading:{listing}", listing, -quantity),
-            Leg(f"trading:{base}", base, to_minor(cost, base)),
-            Leg("external:opening", base, -to_minor(cost, base)))
+    return (
+        Leg(f"position:{listing}", listing, quantity),
+        Leg(f"trading:{listing}", listing, -quantity),
+        Leg(f"trading:{base}", base, to_minor(cost, base)),
+        Leg("external:opening", base, -to_minor(cost, base)),
+    )
 
 
-def split_legs(listing: str, held: Decimal, become: Decimal, *, in_lieu: Decimal,
-               base: str) -> tuple[Leg, ...]:
+def split_legs(
+    listing: str, held: Decimal, become: Decimal, *, in_lieu: Decimal, base: str
+) -> tuple[Leg, ...]:
     """Return the legs that turn `held` units into `become`, with cash for the lost fraction.
 
     Worked: 7 units 3:2 with whole lots become 10 and half a new unit is paid in cash.
     """
     cash = to_minor(in_lieu, base)
-    legs = (Leg(f"position:{listing}", listing, become - held),
-            Leg(f"trading:{listing}", listing, held - become),
-            Leg(f"cash:{base}", base, cash), Leg("income:cash_in_lieu", base, -cash))
+    legs = (
+        Leg(f"position:{listing}", listing, become - held),
+        Leg(f"trading:{listing}", listing, held - become),
+        Leg(f"cash:{base}", base, cash),
+        Leg("income:cash_in_lieu", base, -cash),
+    )
     return tuple(leg for leg in legs if leg.amount != 0)
 
 
@@ -243,8 +265,10 @@ def cost_effect(legs: Sequence[Leg], base: str) -> Decimal:
     Worked: a buy of 100 at 200 with commission 1 costs 20001; a sale of 120 at 209 with
     commission 1 costs -25079.
     """
-    return sum((leg.amount for leg in legs
-                if leg.asset == base and leg.account.startswith(COST_ACCOUNTS)), Decimal(0))
+    return sum(
+        (leg.amount for leg in legs if leg.asset == base and leg.account.startswith(COST_ACCOUNTS)),
+        Decimal(0),
+    )
 
 
 def external_flow(legs: Sequence[Leg]) -> Decimal:

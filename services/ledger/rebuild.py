@@ -23,12 +23,7 @@ from services.ledger.snapshot import (
     terms_of,
 )
 from services.ledger.store import GENESIS, read_batches, seal
-from services.ledger.tables import (
-    cash_snapshots,
-    holding_snapshots,
-    reservations,
-    trades,
-)
+from services.ledger.tables import cash_snapshots, holding_snapshots, reservations, trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +73,17 @@ def rebuild(ctx: Context) -> list[Difference]:
 
 
 def _fold(ctx: Context, portfolio: Portfolio) -> Book:
-    return fold((stored.posted for stored in read_batches(ctx, portfolio.id)),
-                terms_of(ctx, portfolio.id))
+    return fold(
+        (stored.posted for stored in read_batches(ctx, portfolio.id)), terms_of(ctx, portfolio.id)
+    )
 
 
 def _reserved(ctx: Context, portfolio_id: str) -> _Reserved:
-    rows = ctx.db.rows(select(reservations).where(reservations.c.portfolio_id == portfolio_id)
-                       .order_by(reservations.c.order_id))
+    rows = ctx.db.rows(
+        select(reservations)
+        .where(reservations.c.portfolio_id == portfolio_id)
+        .order_by(reservations.c.order_id)
+    )
     held = _Reserved({}, {})
     for row in rows:
         held.cash[row.currency] = held.cash.get(row.currency, ZERO) + row.cash
@@ -100,10 +99,16 @@ def _check(ctx: Context, portfolio: Portfolio) -> list[Difference]:
     except (Refusal, InvariantBroken) as fault:
         return [Difference(portfolio.id, "entries", "", str(fault), "entries that fold")]
     held = _reserved(ctx, portfolio.id)
-    pairs = [*_cash_pairs(ctx, portfolio, book, held), *_holding_pairs(ctx, portfolio, book, held),
-             *_trade_pairs(ctx, portfolio.id, book)]
-    return chain + [Difference(portfolio.id, what, key, stored, expected)
-                    for what, key, stored, expected in pairs if stored != expected]
+    pairs = [
+        *_cash_pairs(ctx, portfolio, book, held),
+        *_holding_pairs(ctx, portfolio, book, held),
+        *_trade_pairs(ctx, portfolio.id, book),
+    ]
+    return chain + [
+        Difference(portfolio.id, what, key, stored, expected)
+        for what, key, stored, expected in pairs
+        if stored != expected
+    ]
 
 
 def _chain_differences(ctx: Context, portfolio_id: str) -> Iterator[Difference]:
@@ -118,38 +123,69 @@ def _chain_differences(ctx: Context, portfolio_id: str) -> Iterator[Difference]:
 _Pair = tuple[str, str, str, str]
 
 
-def _cash_pairs(ctx: Context, portfolio: Portfolio, book: Book,
-                held: _Reserved) -> Iterator[_Pair]:
-    rows = {row.currency: row for row in ctx.db.rows(
-        select(cash_snapshots).where(cash_snapshots.c.portfolio_id == portfolio.id)
-        .order_by(cash_snapshots.c.currency))}
+def _cash_pairs(ctx: Context, portfolio: Portfolio, book: Book, held: _Reserved) -> Iterator[_Pair]:
+    rows = {
+        row.currency: row
+        for row in ctx.db.rows(
+            select(cash_snapshots)
+            .where(cash_snapshots.c.portfolio_id == portfolio.id)
+            .order_by(cash_snapshots.c.currency)
+        )
+    }
     for currency in sorted(rows.keys() | book.cash.keys() | {portfolio.base_currency}):
         row = rows.get(currency)
-        yield ("cash", currency, _text(row.posted if row else None),
-               _text(book.cash.get(currency, ZERO)))
-        yield ("cash_reserved", currency, _text(row.reserved if row else None),
-               _text(held.cash.get(currency, ZERO)))
+        yield (
+            "cash",
+            currency,
+            _text(row.posted if row else None),
+            _text(book.cash.get(currency, ZERO)),
+        )
+        yield (
+            "cash_reserved",
+            currency,
+            _text(row.reserved if row else None),
+            _text(held.cash.get(currency, ZERO)),
+        )
 
 
-def _holding_pairs(ctx: Context, portfolio: Portfolio, book: Book,
-                   held: _Reserved) -> Iterator[_Pair]:
-    rows = {row.listing: row for row in ctx.db.rows(
-        select(holding_snapshots).where(holding_snapshots.c.portfolio_id == portfolio.id)
-        .order_by(holding_snapshots.c.listing))}
+def _holding_pairs(
+    ctx: Context, portfolio: Portfolio, book: Book, held: _Reserved
+) -> Iterator[_Pair]:
+    rows = {
+        row.listing: row
+        for row in ctx.db.rows(
+            select(holding_snapshots)
+            .where(holding_snapshots.c.portfolio_id == portfolio.id)
+            .order_by(holding_snapshots.c.listing)
+        )
+    }
     for listing in sorted(rows.keys() | book.positions.keys() | held.units.keys()):
         row, folded = rows.get(listing), book.positions.get(listing, FLAT)
-        yield ("holding", listing, _position_text(position_of(row)) if row else "absent",
-               _position_text(folded))
-        yield ("holding_reserved", listing, _text(row.reserved if row else ZERO),
-               _text(held.units.get(listing, ZERO)))
+        yield (
+            "holding",
+            listing,
+            _position_text(position_of(row)) if row else "absent",
+            _position_text(folded),
+        )
+        yield (
+            "holding_reserved",
+            listing,
+            _text(row.reserved if row else ZERO),
+            _text(held.units.get(listing, ZERO)),
+        )
         if portfolio.cost_method == "fifo":
-            yield ("lots", listing, _lots_text(open_lots(ctx, portfolio.id, listing)),
-                   _lots_text(folded.lots))
+            yield (
+                "lots",
+                listing,
+                _lots_text(open_lots(ctx, portfolio.id, listing)),
+                _lots_text(folded.lots),
+            )
 
 
 def _trade_pairs(ctx: Context, portfolio_id: str, book: Book) -> Iterator[_Pair]:
-    stored = ctx.db.scalar(select(func.sum(trades.c.pnl)).where(
-        trades.c.portfolio_id == portfolio_id))
+    stored = ctx.db.scalar(
+        select(func.sum(trades.c.pnl)).where(trades.c.portfolio_id == portfolio_id)
+    )
     expected: dict[int, Decimal] = {}
     for batch, change in book.changes:
         if batch.kind == "REVERSAL" and batch.reverses_seq in expected:
@@ -166,22 +202,37 @@ def _closes(kind: str, change: Change) -> bool:
 def _write(ctx: Context, portfolio: Portfolio, book: Book, held: _Reserved) -> None:
     ctx.db.change(delete(cash_snapshots).where(cash_snapshots.c.portfolio_id == portfolio.id))
     for currency in sorted(book.cash.keys() | {portfolio.base_currency}):
-        ctx.db.insert(cash_snapshots, {
-            "portfolio_id": portfolio.id, "currency": currency,
-            "posted": book.cash.get(currency, ZERO), "reserved": held.cash.get(currency, ZERO),
-            "version": book.last_seq + 1, "last_seq": book.last_seq})
-    ctx.db.change(delete(holding_snapshots).where(
-        holding_snapshots.c.portfolio_id == portfolio.id))
+        ctx.db.insert(
+            cash_snapshots,
+            {
+                "portfolio_id": portfolio.id,
+                "currency": currency,
+                "posted": book.cash.get(currency, ZERO),
+                "reserved": held.cash.get(currency, ZERO),
+                "version": book.last_seq + 1,
+                "last_seq": book.last_seq,
+            },
+        )
+    ctx.db.change(delete(holding_snapshots).where(holding_snapshots.c.portfolio_id == portfolio.id))
     for listing in sorted(book.positions):
-        ctx.db.insert(holding_snapshots, {
-            "portfolio_id": portfolio.id, "listing": listing, "symbol": symbol_of(listing),
-            "reserved": held.units.get(listing, ZERO), **position_values(book.positions[listing]),
-            "lots_version": book.last_seq + 1, "last_seq": book.last_seq})
+        ctx.db.insert(
+            holding_snapshots,
+            {
+                "portfolio_id": portfolio.id,
+                "listing": listing,
+                "symbol": symbol_of(listing),
+                "reserved": held.units.get(listing, ZERO),
+                **position_values(book.positions[listing]),
+                "lots_version": book.last_seq + 1,
+                "last_seq": book.last_seq,
+            },
+        )
 
 
 def _position_text(position: Position) -> str:
-    return (f"{_text(position.quantity)} costing {_text(position.cost)} "
-            f"opened by {position.opened_seq}")
+    return (
+        f"{_text(position.quantity)} costing {_text(position.cost)} opened by {position.opened_seq}"
+    )
 
 
 def _lots_text(lots: tuple[OpenLot, ...]) -> str:

@@ -49,9 +49,16 @@ def find_due(ctx: Context, portfolio_id: str, held: Holding) -> list[Split]:
     if held.opened_at is None:
         return []
     found = feed.splits(ctx, held.listing, held.opened_at, feed.as_of(ctx))
-    return [split for split in found
-            if ctx.db.row(select(ledger_batches.c.seq).where(
-                ledger_batches.c.key == _key(portfolio_id, held, split.effective_at))) is None]
+    return [
+        split
+        for split in found
+        if ctx.db.row(
+            select(ledger_batches.c.seq).where(
+                ledger_batches.c.key == _key(portfolio_id, held, split.effective_at)
+            )
+        )
+        is None
+    ]
 
 
 def apply_due_splits(ctx: Context) -> list[Posted]:
@@ -87,12 +94,22 @@ def _post(ctx: Context, portfolio_id: str, held: Holding, split: Split) -> Poste
     cash = ZERO
     if made.in_lieu > 0:
         cash = to_minor(made.in_lieu * feed.quote(ctx, held.listing).last, base)
-    return append(ctx, Batch(
-        portfolio_id=portfolio_id, kind="SPLIT", source="corporate_action",
-        key=_key(portfolio_id, held, split.effective_at), effective_at=split.effective_at,
-        legs=split_legs(held.listing, held.quantity, made.become, in_lieu=cash, base=base),
-        meta={"symbol": held.symbol, "ratio": f"{split.ratio_to}:{split.ratio_from}",
-              "ex_date": split.ex_date.isoformat()}))
+    return append(
+        ctx,
+        Batch(
+            portfolio_id=portfolio_id,
+            kind="SPLIT",
+            source="corporate_action",
+            key=_key(portfolio_id, held, split.effective_at),
+            effective_at=split.effective_at,
+            legs=split_legs(held.listing, held.quantity, made.become, in_lieu=cash, base=base),
+            meta={
+                "symbol": held.symbol,
+                "ratio": f"{split.ratio_to}:{split.ratio_from}",
+                "ex_date": split.ex_date.isoformat(),
+            },
+        ),
+    )
 
 
 def _key(portfolio_id: str, held: Holding, effective_at: datetime) -> str:

@@ -34,26 +34,37 @@ class StoredBatch:
     @property
     def posted(self) -> PostedBatch:
         """Return the part that a fold reads."""
-        return PostedBatch(self.seq, self.batch.kind, self.batch.key, self.batch.effective_at,
-                           self.batch.legs, self.batch.reverses_seq)
+        return PostedBatch(
+            self.seq,
+            self.batch.kind,
+            self.batch.key,
+            self.batch.effective_at,
+            self.batch.legs,
+            self.batch.reverses_seq,
+        )
 
 
 def seal(content_hash: str, seq: int, recorded_at: datetime, prev_hash: str) -> str:
     """Return the hash (`ledger/v1`) that chains a batch's content to the batch before it."""
-    return tagged_hash("ledger/v1", {"seq": seq, "content": content_hash,
-                                     "recorded_at": recorded_at, "prev_hash": prev_hash})
+    return tagged_hash(
+        "ledger/v1",
+        {"seq": seq, "content": content_hash, "recorded_at": recorded_at, "prev_hash": prev_hash},
+    )
 
 
-def read_batches(ctx: Context, portfolio_id: str, *,
-                 listing: str | None = None) -> Iterator[StoredBatch]:
+def read_batches(
+    ctx: Context, portfolio_id: str, *, listing: str | None = None
+) -> Iterator[StoredBatch]:
     """Yield the portfolio's batches in order, all or those that touch `listing`.
 
     Raises `BATCH_UNBALANCED` for a stored batch that does not balance.
     """
     legs = _read_legs(ctx, portfolio_id)
-    for row in ctx.db.rows(select(ledger_batches)
-                           .where(ledger_batches.c.portfolio_id == portfolio_id)
-                           .order_by(ledger_batches.c.seq)):
+    for row in ctx.db.rows(
+        select(ledger_batches)
+        .where(ledger_batches.c.portfolio_id == portfolio_id)
+        .order_by(ledger_batches.c.seq)
+    ):
         lines = legs.get(row.seq, ())
         if listing is None or any(leg.asset == listing for leg in lines):
             yield _stored(row, lines)
@@ -61,15 +72,19 @@ def read_batches(ctx: Context, portfolio_id: str, *,
 
 def get_batch(ctx: Context, portfolio_id: str, seq: int) -> StoredBatch:
     """Return one batch. Raises `BATCH_UNKNOWN`."""
-    row = ctx.db.row(select(ledger_batches).where(
-        ledger_batches.c.portfolio_id == portfolio_id, ledger_batches.c.seq == seq))
+    row = ctx.db.row(
+        select(ledger_batches).where(
+            ledger_batches.c.portfolio_id == portfolio_id, ledger_batches.c.seq == seq
+        )
+    )
     if row is None:
         raise refuse("BATCH_UNKNOWN", seq=seq)
     return _stored(row, _read_legs(ctx, portfolio_id, seq)[seq])
 
 
-def _read_legs(ctx: Context, portfolio_id: str,
-               seq: int | None = None) -> dict[int, tuple[Leg, ...]]:
+def _read_legs(
+    ctx: Context, portfolio_id: str, seq: int | None = None
+) -> dict[int, tuple[Leg, ...]]:
     query = select(ledger_entries).where(ledger_entries.c.portfolio_id == portfolio_id)
     if seq is not None:
         query = query.where(ledger_entries.c.seq == seq)
@@ -82,7 +97,15 @@ def _read_legs(ctx: Context, portfolio_id: str,
 
 def _stored(row: Any, legs: tuple[Leg, ...]) -> StoredBatch:
     require_balanced(row.key, legs)
-    batch = Batch(portfolio_id=row.portfolio_id, kind=row.kind, key=row.key,
-                  effective_at=row.effective_at, legs=legs, source=row.source, ref=row.ref,
-                  meta=json.loads(row.meta), reverses_seq=row.reverses_seq)
+    batch = Batch(
+        portfolio_id=row.portfolio_id,
+        kind=row.kind,
+        key=row.key,
+        effective_at=row.effective_at,
+        legs=legs,
+        source=row.source,
+        ref=row.ref,
+        meta=json.loads(row.meta),
+        reverses_seq=row.reverses_seq,
+    )
     return StoredBatch(row.seq, batch, row.recorded_at, row.prev_hash, row.hash)

@@ -25,8 +25,22 @@ from services.kit.db import (
     tenant_table,
 )
 
-KINDS = ("CONTRIBUTION", "WITHDRAWAL", "BUY", "SELL", "FEE", "DIVIDEND", "INTEREST", "TAX",
-         "SPLIT", "MERGE", "FX", "ADJUST", "REVERSAL", "OPENING")
+KINDS = (
+    "CONTRIBUTION",
+    "WITHDRAWAL",
+    "BUY",
+    "SELL",
+    "FEE",
+    "DIVIDEND",
+    "INTEREST",
+    "TAX",
+    "SPLIT",
+    "MERGE",
+    "FX",
+    "ADJUST",
+    "REVERSAL",
+    "OPENING",
+)
 SOURCES = ("order", "fill", "manual", "import", "corporate_action", "system")
 GrowthColumn = Scaled(12)
 """A growth factor; twelve decimals keep a year of minutes exact at the six that are shown."""
@@ -36,19 +50,26 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
-def _book_table(name: str, *items: SchemaItem, key: tuple[str, ...] = (),
-                append_only: bool = False) -> Table:
+def _book_table(
+    name: str, *items: SchemaItem, key: tuple[str, ...] = (), append_only: bool = False
+) -> Table:
     """Return a table of one portfolio; the key to the portfolio also ties the tenant.
 
     `key` names what identifies a row within its portfolio; without it `items` bring their own.
     """
     primary = (PrimaryKeyConstraint("portfolio_id", *key),) if key else ()
     return tenant_table(
-        name, Column("portfolio_id", Text, nullable=False), *items, *primary,
-        ForeignKeyConstraint(["tenant_id", "portfolio_id"],
-                             ["portfolios.tenant_id", "portfolios.id"],
-                             name=f"fk_{name}_portfolio"),
-        append_only=append_only)
+        name,
+        Column("portfolio_id", Text, nullable=False),
+        *items,
+        *primary,
+        ForeignKeyConstraint(
+            ["tenant_id", "portfolio_id"],
+            ["portfolios.tenant_id", "portfolios.id"],
+            name=f"fk_{name}_portfolio",
+        ),
+        append_only=append_only,
+    )
 
 
 portfolios = tenant_table(

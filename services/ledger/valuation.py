@@ -70,8 +70,12 @@ class Valuation:
     def require_equity(self) -> Decimal:
         """Return the equity. Raises `DQ_BLOCK` naming the listings without a price."""
         if self.equity is None:
-            raise refuse("DQ_BLOCK", checks=", ".join(
-                f"{held.symbol}: {held.missing}" for held in self.holdings if held.missing))
+            raise refuse(
+                "DQ_BLOCK",
+                checks=", ".join(
+                    f"{held.symbol}: {held.missing}" for held in self.holdings if held.missing
+                ),
+            )
         return self.equity
 
 
@@ -83,26 +87,36 @@ def value(ctx: Context, portfolio_id: str | None = None) -> Valuation:
     Worked: cash 79999 and 100 units last traded at 201 are an equity of 100099.
     """
     portfolio = get_portfolio(ctx, portfolio_id)
-    held = tuple(_held_value(ctx, portfolio, holding)
-                 for holding in positions(ctx, portfolio.id))
+    held = tuple(_held_value(ctx, portfolio, holding) for holding in positions(ctx, portfolio.id))
     money, as_of = cash(ctx, portfolio.id), market_now(ctx)
     worth = _total(item.market_value for item in held)
     equity = None if worth is None else money.posted.amount + worth
     opened = session_open_equity(ctx, portfolio.id, as_of)
     return Valuation(
-        portfolio_id=portfolio.id, currency=portfolio.base_currency, as_of=as_of, cash=money,
-        holdings=held, market_value=worth, unrealised=_total(item.unrealised for item in held),
-        equity=equity, session_open_equity=opened,
+        portfolio_id=portfolio.id,
+        currency=portfolio.base_currency,
+        as_of=as_of,
+        cash=money,
+        holdings=held,
+        market_value=worth,
+        unrealised=_total(item.unrealised for item in held),
+        equity=equity,
+        session_open_equity=opened,
         day_pnl=None if equity is None else equity - opened,
         provenance=_join(item.provenance for item in held),
         source=_join(item.source for item in held),
-        flags=() if worth is not None else ("INCOMPLETE",))
+        flags=() if worth is not None else ("INCOMPLETE",),
+    )
 
 
 def _held_value(ctx: Context, portfolio: Portfolio, held: Holding) -> HeldValue:
     facts: dict[str, Any] = {
-        "listing": held.listing, "symbol": held.symbol, "quantity": held.quantity,
-        "average_cost": held.average_cost, "cost_base": held.cost_base}
+        "listing": held.listing,
+        "symbol": held.symbol,
+        "quantity": held.quantity,
+        "average_cost": held.average_cost,
+        "cost_base": held.cost_base,
+    }
     try:
         quote = ctx.port(Feed).quote(ctx, held.listing)
         if find_due(ctx, portfolio.id, held):
@@ -117,9 +131,15 @@ def _held_value(ctx: Context, portfolio: Portfolio, held: Holding) -> HeldValue:
     worth = to_minor(held.quantity * mark, portfolio.base_currency)
     gain = worth - held.cost_base
     return HeldValue(
-        **facts, last=mark, market_value=worth, unrealised=gain,
+        **facts,
+        last=mark,
+        market_value=worth,
+        unrealised=gain,
         unrealised_pct=rounded(gain / held.cost_base, 6) if held.cost_base else None,
-        provenance=quote.provenance.value, source=quote.source, as_of=quote.ts)
+        provenance=quote.provenance.value,
+        source=quote.source,
+        as_of=quote.ts,
+    )
 
 
 def mark_of(quote: Quote) -> Decimal | None:
@@ -136,20 +156,25 @@ def session_open_equity(ctx: Context, portfolio_id: str, as_of: datetime) -> Dec
     since; without one it is all money from outside.
     """
     today = _session_date(as_of)
-    row = ctx.db.row(select(valuations.c.equity, valuations.c.last_seq)
-                     .where(valuations.c.portfolio_id == portfolio_id,
-                            valuations.c.session != today)
-                     .order_by(valuations.c.era.desc(), valuations.c.at.desc(),
-                               valuations.c.kind).limit(1))
+    row = ctx.db.row(
+        select(valuations.c.equity, valuations.c.last_seq)
+        .where(valuations.c.portfolio_id == portfolio_id, valuations.c.session != today)
+        .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
+        .limit(1)
+    )
     base, seq = (row.equity, row.last_seq) if row else (ZERO, 0)
     return Decimal(base + flows_since(ctx, portfolio_id, seq))
 
 
 def flows_since(ctx: Context, portfolio_id: str, seq: int) -> Decimal:
     """Return the money that came from outside after batch `seq`, below 0 for money taken out."""
-    total = ctx.db.scalar(select(func.sum(ledger_entries.c.amount)).where(
-        ledger_entries.c.portfolio_id == portfolio_id, ledger_entries.c.seq > seq,
-        ledger_entries.c.account.like("external:%")))
+    total = ctx.db.scalar(
+        select(func.sum(ledger_entries.c.amount)).where(
+            ledger_entries.c.portfolio_id == portfolio_id,
+            ledger_entries.c.seq > seq,
+            ledger_entries.c.account.like("external:%"),
+        )
+    )
     return -total if total else ZERO
 
 
@@ -166,11 +191,20 @@ def record(ctx: Context, portfolio_id: str) -> bool:
     closed = _record_close(ctx, last, as_of)
     if last is not None and last.at == minute:
         return closed
-    head = int(ctx.db.scalar(select(func.max(ledger_batches.c.seq)).where(
-        ledger_batches.c.portfolio_id == portfolio_id)) or 0)
+    head = int(
+        ctx.db.scalar(
+            select(func.max(ledger_batches.c.seq)).where(
+                ledger_batches.c.portfolio_id == portfolio_id
+            )
+        )
+        or 0
+    )
     now = value(ctx, portfolio_id)
-    idle = last is not None and last.last_seq == head and (
-        not now.holdings or ((closed or last.kind == "close") and not _in_session(as_of)))
+    idle = (
+        last is not None
+        and last.last_seq == head
+        and (not now.holdings or ((closed or last.kind == "close") and not _in_session(as_of)))
+    )
     if now.equity is None or idle:
         return closed
     _store(ctx, now, last, {"at": minute, "as_of": as_of, "last_seq": head})
@@ -181,13 +215,25 @@ def _store(ctx: Context, now: Valuation, last: Any, when: dict[str, Any]) -> Non
     flow = flows_since(ctx, now.portfolio_id, last.last_seq if last else 0)
     equity = now.require_equity()
     course = grow(last, equity, flow)
-    ctx.db.insert(valuations, {
-        "portfolio_id": now.portfolio_id, "era": _era(last, when["at"]),
-        "kind": "start" if last is None else "minute", "recorded_at": ctx.now,
-        "session": _session_date(now.as_of), "cash": now.cash.posted.amount,
-        "market_value": now.market_value or ZERO, "equity": equity, "flow": flow,
-        "growth": course.growth, "peak_growth": course.peak, "drawdown_max": course.drawdown_max,
-        "provenance": now.provenance, **when})
+    ctx.db.insert(
+        valuations,
+        {
+            "portfolio_id": now.portfolio_id,
+            "era": _era(last, when["at"]),
+            "kind": "start" if last is None else "minute",
+            "recorded_at": ctx.now,
+            "session": _session_date(now.as_of),
+            "cash": now.cash.posted.amount,
+            "market_value": now.market_value or ZERO,
+            "equity": equity,
+            "flow": flow,
+            "growth": course.growth,
+            "peak_growth": course.peak,
+            "drawdown_max": course.drawdown_max,
+            "provenance": now.provenance,
+            **when,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +256,23 @@ def grow(last: Any, equity: Decimal, flow: Decimal) -> Course:
         growth = rounded(equity / flow, 12) if flow > 0 else Decimal(1)
         peak, deepest = max(Decimal(1), growth), ZERO
     else:
-        growth = rounded(last.growth * (equity - flow) / last.equity, 12) \
-            if last.equity > 0 else last.growth
+        growth = (
+            rounded(last.growth * (equity - flow) / last.equity, 12)
+            if last.equity > 0
+            else last.growth
+        )
         peak, deepest = max(last.peak_growth, growth), last.drawdown_max
     return Course(growth, peak, min(deepest, rounded(growth / peak - 1, 12)))
 
 
 def newest_row(ctx: Context, portfolio_id: str) -> Any:
     """Return the newest stored valuation row, or None."""
-    return ctx.db.row(select(valuations).where(valuations.c.portfolio_id == portfolio_id)
-                      .order_by(valuations.c.era.desc(), valuations.c.at.desc(),
-                                valuations.c.kind).limit(1))
+    return ctx.db.row(
+        select(valuations)
+        .where(valuations.c.portfolio_id == portfolio_id)
+        .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
+        .limit(1)
+    )
 
 
 def _in_session(as_of: datetime) -> bool:
@@ -242,9 +294,16 @@ def _record_close(ctx: Context, last: Any, as_of: datetime) -> bool:
     if session is None or not session.open <= last.as_of or as_of < session.close:
         return False
     at = max(session.close, last.at)
-    ctx.db.insert(valuations, {
-        **{column.name: getattr(last, column.name) for column in valuations.c},
-        "kind": "close", "at": at, "recorded_at": ctx.now, "flow": ZERO})
+    ctx.db.insert(
+        valuations,
+        {
+            **{column.name: getattr(last, column.name) for column in valuations.c},
+            "kind": "close",
+            "at": at,
+            "recorded_at": ctx.now,
+            "flow": ZERO,
+        },
+    )
     return True
 
 

@@ -40,7 +40,7 @@ class Instrument:
 
 _EVER = date(1, 1, 1)
 TICKS: dict[str, tuple[tuple[date, tuple[tuple[Decimal, Decimal], ...]], ...]] = {
-    "us_equity": ((_EVER, ((Decimal("1.00"), Decimal("0.01")), (Decimal(0), Decimal("0.0001")))),),
+    "us_equity": ((_EVER, ((Decimal("1.00"), Decimal("0.01")), (Decimal(0), Decimal("0.0001")))),)
 }
 """Tick tables: by rule, by the date they begin, pairs of (price from, tick), highest price first.
 

@@ -59,22 +59,12 @@ class OffFeed:
         """Refuse."""
         self._refuse()
 
-    def tape(
-        self,
-        ctx: Context,
-        symbol: str,
-        after: datetime,
-        until: datetime,
-    ) -> Sequence[Tick]:
+    def tape(self, ctx: Context, symbol: str, after: datetime, until: datetime) -> Sequence[Tick]:
         """Refuse."""
         self._refuse()
 
     def splits(
-        self,
-        ctx: Context,
-        symbol: str,
-        after: datetime,
-        until: datetime,
+        self, ctx: Context, symbol: str, after: datetime, until: datetime
     ) -> Sequence[Split]:
         """Refuse."""
         self._refuse()

@@ -20,25 +20,40 @@ from services.orders.tables import confirm_tokens, proposals
 
 def burn(ctx: Context, found: Row[Any], outcome: str) -> None:
     """Mark a token as used with its outcome; it happens once."""
-    hit = ctx.db.change(update(confirm_tokens).where(
-        confirm_tokens.c.id == found.id, confirm_tokens.c.used_at.is_(None))
-        .values(used_at=ctx.now, outcome=outcome))
+    hit = ctx.db.change(
+        update(confirm_tokens)
+        .where(confirm_tokens.c.id == found.id, confirm_tokens.c.used_at.is_(None))
+        .values(used_at=ctx.now, outcome=outcome)
+    )
     check(hit == 1, "a token is burned once", token=found.id)
 
 
 def refused(ctx: Context, row: Row[Any], refusal: Refusal) -> Refusal:
     """Audit a refused attempt that changes nothing; return its refusal."""
-    audit.record(ctx, "confirm_attempt", row.id, refused=refusal.code, version=row.version,
-                 facts=plain_facts(refusal.facts))
+    audit.record(
+        ctx,
+        "confirm_attempt",
+        row.id,
+        refused=refusal.code,
+        version=row.version,
+        facts=plain_facts(refusal.facts),
+    )
     return refusal
 
 
 def missed(ctx: Context, row: Row[Any]) -> Refusal:
     """Count an unknown token, and lock the proposal at the policy's number of them."""
     if row.status != Status.PENDING:
-        return refused(ctx, row, refuse(
-            "PROPOSAL_NOT_PENDING", id=row.id, status=row.status,
-            reason=row.status_reason or "it was decided"))
+        return refused(
+            ctx,
+            row,
+            refuse(
+                "PROPOSAL_NOT_PENDING",
+                id=row.id,
+                status=row.status,
+                reason=row.status_reason or "it was decided",
+            ),
+        )
     misses, lock_at = row.misses + 1, ctx.policy.orders.wrong_tokens_lock
     ctx.db.change(update(proposals).where(proposals.c.id == row.id).values(misses=misses))
     if misses >= lock_at:
@@ -53,14 +68,27 @@ def tampered(ctx: Context, row: Row[Any], found: Row[Any]) -> Refusal:
     return invalidated(ctx, row, found, refuse("ORDER_HASH_MISMATCH"))
 
 
-def invalidated(ctx: Context, row: Row[Any], found: Row[Any], refusal: Refusal,
-                 results: list[GuardResult] | None = None) -> Refusal:
+def invalidated(
+    ctx: Context,
+    row: Row[Any],
+    found: Row[Any],
+    refusal: Refusal,
+    results: list[GuardResult] | None = None,
+) -> Refusal:
     """Close the proposal for a market, risk or data reason and burn the token."""
     burn(ctx, found, f"invalidated: {refusal.code}")
     closed = close(ctx, row, Status.INVALIDATED, f"{refusal.code}: {refusal.message}")
     check(closed, "a locked pending proposal can be closed", proposal=row.id)
-    audit.record(ctx, "confirm_attempt", row.id, refused=refusal.code, token=found.id,
-                 version=row.version, facts=plain_facts(refusal.facts), guards=results or [])
+    audit.record(
+        ctx,
+        "confirm_attempt",
+        row.id,
+        refused=refusal.code,
+        token=found.id,
+        version=row.version,
+        facts=plain_facts(refusal.facts),
+        guards=results or [],
+    )
     return refusal
 
 

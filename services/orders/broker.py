@@ -119,8 +119,9 @@ class Broker(Protocol):
         """Ask to cancel; repeating it is safe. `Rejected` means that the order has ended."""
         ...
 
-    def look(self, desk: Desk, account_id: str,
-             client_order_ids: Sequence[str]) -> list[BrokerView]:
+    def look(
+        self, desk: Desk, account_id: str, client_order_ids: Sequence[str]
+    ) -> list[BrokerView]:
         """Return what the broker knows of these orders, after a complete scan of its pages.
 
         An order that is absent from the answer is absent from the scan. Raises

@@ -36,17 +36,24 @@ def request_cancel(ctx: Context, order_id: str, *, reason: str) -> OrderView:
         wake(ctx, "orders", ctx.principal.tenant_id)
         return order_view(row)
     if not row.cancel_wanted:
-        ctx.db.change(update(order_intents).where(order_intents.c.id == order_id)
-                      .values(cancel_wanted=reason))
+        ctx.db.change(
+            update(order_intents).where(order_intents.c.id == order_id).values(cancel_wanted=reason)
+        )
         audit.record(ctx, "order.cancel_wanted", order_id, state=state.value, reason=reason)
     return order_view(row)
 
 
 def cancel_open_orders(ctx: Context, *, reason: str) -> int:
     """Ask to cancel every open order of the tenant that can be; return how many were asked."""
-    rows = ctx.db.rows(select(order_intents.c.id).where(
-        order_intents.c.state.in_([State.QUEUED.value, State.WORKING.value,
-                                   State.PARTIALLY_FILLED.value])).order_by(order_intents.c.id))
+    rows = ctx.db.rows(
+        select(order_intents.c.id)
+        .where(
+            order_intents.c.state.in_(
+                [State.QUEUED.value, State.WORKING.value, State.PARTIALLY_FILLED.value]
+            )
+        )
+        .order_by(order_intents.c.id)
+    )
     for row in rows:
         request_cancel(ctx, row.id, reason=reason)
     return len(rows)

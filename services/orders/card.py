@@ -48,8 +48,10 @@ class Card:
     @property
     def text(self) -> str:
         """Return the card as plain lines, for terminals and for its hash."""
-        body = [f"{line.label}: {line.value}" + (f" ({line.note})" if line.note else "")
-                for line in self.lines]
+        body = [
+            f"{line.label}: {line.value}" + (f" ({line.note})" if line.note else "")
+            for line in self.lines
+        ]
         return "\n".join([self.title, *body, *(f"! {said}" for said in self.warnings)])
 
     @property
@@ -60,13 +62,23 @@ class Card:
     def document(self) -> dict[str, Any]:
         """Return the card for the wire."""
         return {
-            "title": self.title, "text": self.text, "warnings": list(self.warnings),
-            "lines": [{"label": line.label, "value": line.value}
-                      | ({"note": line.note} if line.note else {}) for line in self.lines],
-            "mode": self.mode, "provenance": self.provenance, "account": self.account,
-            "typed": None if self.typed is None else {
-                "prompt": self.typed.prompt, "expected_hint": self.typed.expected_hint},
-            "expires_at": self.expires_at, "hash": self.hash}
+            "title": self.title,
+            "text": self.text,
+            "warnings": list(self.warnings),
+            "lines": [
+                {"label": line.label, "value": line.value}
+                | ({"note": line.note} if line.note else {})
+                for line in self.lines
+            ],
+            "mode": self.mode,
+            "provenance": self.provenance,
+            "account": self.account,
+            "typed": None
+            if self.typed is None
+            else {"prompt": self.typed.prompt, "expected_hint": self.typed.expected_hint},
+            "expires_at": self.expires_at,
+            "hash": self.hash,
+        }
 
 
 def card(ctx: Context, proposal: Proposal) -> Card:
@@ -77,11 +89,21 @@ def card(ctx: Context, proposal: Proposal) -> Card:
     ends = Line("Expires", instant_text(proposal.expires_at))
     lines: tuple[Line, ...]
     if proposal.kind == "cancel":
-        lines = (Line("Cancel order", str(proposal.target_order_id)),
-                 Line("Order", summary(proposal).removeprefix("cancel ")), *shared, ends)
+        lines = (
+            Line("Cancel order", str(proposal.target_order_id)),
+            Line("Order", summary(proposal).removeprefix("cancel ")),
+            *shared,
+            ends,
+        )
         return _card(proposal, f"Cancel: {_headline(order)}", lines, account)
-    lines = (Line("Order", _headline(order)), Line("Time in force", _tif(order)), *shared,
-             *_market_lines(proposal), *_cost_lines(proposal), ends)
+    lines = (
+        Line("Order", _headline(order)),
+        Line("Time in force", _tif(order)),
+        *shared,
+        *_market_lines(proposal),
+        *_cost_lines(proposal),
+        ends,
+    )
     return _card(proposal, _headline(order), lines, account)
 
 
@@ -95,15 +117,24 @@ def _card(proposal: Proposal, title: str, lines: tuple[Line, ...], account: str)
     warned = any(guard["severity"] == "typed" for guard in proposal.guards)
     asks = proposal.kind == "order" and (warned or order.mode == "live")
     typed = Typed("Type symbol and quantity to confirm", typed_phrase(order)) if asks else None
-    return Card(title=title, lines=lines, warnings=_warnings(proposal), mode=order.mode,
-                provenance=order.provenance, account=account, typed=typed,
-                expires_at=instant_text(proposal.expires_at))
+    return Card(
+        title=title,
+        lines=lines,
+        warnings=_warnings(proposal),
+        mode=order.mode,
+        provenance=order.provenance,
+        account=account,
+        typed=typed,
+        expires_at=instant_text(proposal.expires_at),
+    )
 
 
 def _headline(order: Order) -> str:
-    price = {OrderType.MARKET: "at market",
-             OrderType.LIMIT: f"limit {_price(order.limit_price)}",
-             OrderType.STOP: f"stop {_price(order.stop_price)}"}[order.type]
+    price = {
+        OrderType.MARKET: "at market",
+        OrderType.LIMIT: f"limit {_price(order.limit_price)}",
+        OrderType.STOP: f"stop {_price(order.stop_price)}",
+    }[order.type]
     verb = "Buy" if order.side is Side.BUY else "Sell"
     return f"{verb} {decimal_text(order.quantity)} {order.symbol} {price}"
 
@@ -123,26 +154,38 @@ def _price(price: Decimal | None) -> str:
 def _market_lines(proposal: Proposal) -> tuple[Line, ...]:
     quote, order = proposal.quote, proposal.order
     seen = f"{quote['provenance']}, {quote['source']}, as of {quote['ts']}"
-    band = (f"at most {_price(order.worst_price)}" if order.side is Side.BUY
-            else f"about {_price(order.worst_price)}")
+    band = (
+        f"at most {_price(order.worst_price)}"
+        if order.side is Side.BUY
+        else f"about {_price(order.worst_price)}"
+    )
     if order.type is OrderType.LIMIT:
         word = "at most" if order.side is Side.BUY else "at least"
         band = f"{word} {_price(order.limit_price)}"
-    return (Line("Quote", f"bid {quote['bid']}, ask {quote['ask']}", seen),
-            Line("Price band", f"{band} {order.currency} each"))
+    return (
+        Line("Quote", f"bid {quote['bid']}, ask {quote['ask']}", seen),
+        Line("Price band", f"{band} {order.currency} each"),
+    )
 
 
 def _cost_lines(proposal: Proposal) -> tuple[Line, ...]:
     risk, order = proposal.risk, proposal.order
     money = order.currency
-    lines = [Line("Notional", f"{_money(risk['notional'])} {money}"),
-             Line("Commission", f"{_money(risk['commission'])} {money}", "estimate")]
+    lines = [
+        Line("Notional", f"{_money(risk['notional'])} {money}"),
+        Line("Commission", f"{_money(risk['commission'])} {money}", "estimate"),
+    ]
     if order.side is Side.BUY:
         lines.append(Line("Estimated cost", f"{_money(risk['cost'])} {money}"))
     if "money" in risk:
         times = f", {risk['r']} R" if "r" in risk else ""
-        lines.append(Line("Risk to the stop", f"{_money(risk['money'])} {money}{times}",
-                          f"stop {_price(order.protective_stop)}; it is not placed by this order"))
+        lines.append(
+            Line(
+                "Risk to the stop",
+                f"{_money(risk['money'])} {money}{times}",
+                f"stop {_price(order.protective_stop)}; it is not placed by this order",
+            )
+        )
     return tuple(lines)
 
 
@@ -152,8 +195,9 @@ def _money(text: str) -> str:
 
 def _warnings(proposal: Proposal) -> tuple[str, ...]:
     order = proposal.order
-    said = [str(guard["reason"]) for guard in proposal.guards
-            if guard["severity"] in ("warn", "typed")]
+    said = [
+        str(guard["reason"]) for guard in proposal.guards if guard["severity"] in ("warn", "typed")
+    ]
     if proposal.kind == "order" and order.protective_stop is None and order.side is Side.BUY:
         said.append("no stop is known, so the risk is not measured")
     if order.provenance != "LIVE":

@@ -33,12 +33,7 @@ from services.orders.attempt import burn, invalidated, missed, plain_facts, refu
 from services.orders.cancel import request_cancel
 from services.orders.card import Card, card, typed_phrase
 from services.orders.guard import GuardResult, Stage, evaluate, first_block, needs_typing
-from services.orders.guard_facts import (
-    guard_context,
-    latch_day_loss,
-    market_facts,
-    require_clean,
-)
+from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
 from services.orders.order import Order, Side, State, Status, order_from_json, stored_hash
 from services.orders.proposal import (
     close,
@@ -124,35 +119,76 @@ def issue(ctx: Context, proposal_id: str) -> Challenge:
         raise refuse("TOKEN_BINDING")
     shown = card(ctx, proposal_of(row))
     who, token = ctx.principal, "ct_" + ctx.ids.secret()
-    ctx.db.change(update(confirm_tokens).where(
-        confirm_tokens.c.proposal_id == proposal_id, confirm_tokens.c.session_id == who.session_id,
-        confirm_tokens.c.surface == who.surface.value, confirm_tokens.c.used_at.is_(None),
-        confirm_tokens.c.revoked_at.is_(None)).values(revoked_at=ctx.now))
+    ctx.db.change(
+        update(confirm_tokens)
+        .where(
+            confirm_tokens.c.proposal_id == proposal_id,
+            confirm_tokens.c.session_id == who.session_id,
+            confirm_tokens.c.surface == who.surface.value,
+            confirm_tokens.c.used_at.is_(None),
+            confirm_tokens.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=ctx.now)
+    )
     token_id = ctx.ids.new("tok")
-    ctx.db.insert(confirm_tokens, {
-        "id": token_id, "token_sha256": sha256_hex(token), "proposal_id": proposal_id,
-        "version": row.version, "order_hash": row.order_hash, "user_id": who.user_id,
-        "session_id": who.session_id, "surface": who.surface.value, "mode": row.mode,
-        "issued_at": ctx.now, "expires_at": row.expires_at, "used_at": None, "revoked_at": None,
-        "outcome": ""})
-    audit.record(ctx, "token_issued", proposal_id, token=token_id, version=row.version,
-                 order_hash=row.order_hash, card_hash=shown.hash, expires_at=row.expires_at)
-    return Challenge(token=token, version=row.version, order_hash=row.order_hash, card=shown,
-                     expires_at=row.expires_at, server_time=desk.seen_now(ctx))
+    ctx.db.insert(
+        confirm_tokens,
+        {
+            "id": token_id,
+            "token_sha256": sha256_hex(token),
+            "proposal_id": proposal_id,
+            "version": row.version,
+            "order_hash": row.order_hash,
+            "user_id": who.user_id,
+            "session_id": who.session_id,
+            "surface": who.surface.value,
+            "mode": row.mode,
+            "issued_at": ctx.now,
+            "expires_at": row.expires_at,
+            "used_at": None,
+            "revoked_at": None,
+            "outcome": "",
+        },
+    )
+    audit.record(
+        ctx,
+        "token_issued",
+        proposal_id,
+        token=token_id,
+        version=row.version,
+        order_hash=row.order_hash,
+        card_hash=shown.hash,
+        expires_at=row.expires_at,
+    )
+    return Challenge(
+        token=token,
+        version=row.version,
+        order_hash=row.order_hash,
+        card=shown,
+        expires_at=row.expires_at,
+        server_time=desk.seen_now(ctx),
+    )
 
 
-def confirm(runtime: Runtime, principal: Principal, attempt: Attempt, *, key: str = "",
-            trace: str = "") -> Replayable:
+def confirm(
+    runtime: Runtime, principal: Principal, attempt: Attempt, *, key: str = "", trace: str = ""
+) -> Replayable:
     """Redeem in one transaction, commit, then answer or raise; what every door calls.
 
     `key` is the Idempotency-Key: a repeat gets the first answer, also a refusal. The body is
     `{proposal_id, status, order_id, order_state}`.
     """
+
     def act(ctx: Context) -> Replayable:
         def decide() -> tuple[int, dict[str, Any]]:
-            decision = redeem(ctx, attempt.proposal_id, token=attempt.token,
-                              version=attempt.version, order_hash=attempt.order_hash,
-                              typed=attempt.typed)
+            decision = redeem(
+                ctx,
+                attempt.proposal_id,
+                token=attempt.token,
+                version=attempt.version,
+                order_hash=attempt.order_hash,
+                typed=attempt.typed,
+            )
             if decision.refusal is not None:
                 return 409, {"refusal": _refusal_document(decision.refusal)}
             return 200, confirmation(ctx, attempt.proposal_id)
@@ -177,29 +213,55 @@ def confirmed_order(ctx: Context, row: Row[Any]) -> Confirmed[Order]:
     """
     found = ctx.db.row(select(confirm_tokens).where(confirm_tokens.c.id == row.token_id))
     proposal = proposal_row(ctx, row.proposal_id)
-    hashes = {row.order_hash, stored_hash(row.order_json), proposal.order_hash,
-              found.order_hash if found else ""}
-    burned = (found is not None and found.proposal_id == row.proposal_id
-              and found.used_at is not None and found.outcome == "confirmed")
+    hashes = {
+        row.order_hash,
+        stored_hash(row.order_json),
+        proposal.order_hash,
+        found.order_hash if found else "",
+    }
+    burned = (
+        found is not None
+        and found.proposal_id == row.proposal_id
+        and found.used_at is not None
+        and found.outcome == "confirmed"
+    )
     if len(hashes) != 1 or not burned or proposal.status != Status.CONFIRMED:
         raise refuse("ORDER_HASH_MISMATCH", order=row.id)
-    return Confirmed(value=order_from_json(row.order_json), proposal_id=row.proposal_id,
-                     order_id=row.id, confirmed_by=row.confirmed_by,
-                     confirmed_at=row.confirmed_at, seal=_SEAL)
+    return Confirmed(
+        value=order_from_json(row.order_json),
+        proposal_id=row.proposal_id,
+        order_id=row.id,
+        confirmed_by=row.confirmed_by,
+        confirmed_at=row.confirmed_at,
+        seal=_SEAL,
+    )
 
 
 def confirmation(ctx: Context, proposal_id: str) -> dict[str, Any]:
     """Return what a confirmed proposal led to: its status, order and the order's state."""
     proposal = get_proposal(ctx, proposal_id)
-    order = (get_order(ctx, proposal.target_order_id) if proposal.target_order_id
-             else find_order_of(ctx, proposal_id))
-    return {"proposal_id": proposal_id, "status": proposal.status.value,
-            "order_id": order.id if order else None,
-            "order_state": order.state.value if order else None}
+    order = (
+        get_order(ctx, proposal.target_order_id)
+        if proposal.target_order_id
+        else find_order_of(ctx, proposal_id)
+    )
+    return {
+        "proposal_id": proposal_id,
+        "status": proposal.status.value,
+        "order_id": order.id if order else None,
+        "order_state": order.state.value if order else None,
+    }
 
 
-def redeem(ctx: Context, proposal_id: str, *, token: str, version: int, order_hash: str,
-           typed: str | None = None) -> Decision:
+def redeem(
+    ctx: Context,
+    proposal_id: str,
+    *,
+    token: str,
+    version: int,
+    order_hash: str,
+    typed: str | None = None,
+) -> Decision:
     """Turn a valid token into one queued order, in the caller's transaction.
 
     Checks in order: person, token known, not used, not expired, version, hash (recomputed, stored
@@ -207,8 +269,9 @@ def redeem(ctx: Context, proposal_id: str, *, token: str, version: int, order_ha
     A failed identity changes nothing; a failed market, risk or data check invalidates the proposal
     and burns the token; five unknown tokens lock it. Raises `PROPOSAL_UNKNOWN` only.
     """
-    attempt = Attempt(proposal_id=proposal_id, token=token, version=version,
-                      order_hash=order_hash, typed=typed)
+    attempt = Attempt(
+        proposal_id=proposal_id, token=token, version=version, order_hash=order_hash, typed=typed
+    )
     ctx.db.lock(f"proposal:{proposal_id}")
     row = proposal_row(ctx, proposal_id)
     refusal = _principal_refusal(ctx.principal)
@@ -247,8 +310,11 @@ def _find_token(ctx: Context, row: Row[Any], token: str) -> Row[Any] | None:
     if not _TOKEN.fullmatch(token):
         return None
     digest = sha256_hex(token)
-    found = ctx.db.row(select(confirm_tokens).where(
-        confirm_tokens.c.token_sha256 == digest, confirm_tokens.c.proposal_id == row.id))
+    found = ctx.db.row(
+        select(confirm_tokens).where(
+            confirm_tokens.c.token_sha256 == digest, confirm_tokens.c.proposal_id == row.id
+        )
+    )
     if found is None or not hmac.compare_digest(found.token_sha256, digest):
         return None
     return found
@@ -258,9 +324,14 @@ def _standing_refusal(ctx: Context, row: Row[Any], found: Row[Any]) -> Refusal |
     if found.used_at is not None:
         return refuse("TOKEN_USED", outcome=found.outcome)
     if row.status != Status.PENDING:
-        return refuse("PROPOSAL_NOT_PENDING", id=row.id, status=row.status,
-                      reason=row.status_reason or "it was decided",
-                      decided_by=row.decided_by, decided_at=str(document(row.decided_at)))
+        return refuse(
+            "PROPOSAL_NOT_PENDING",
+            id=row.id,
+            status=row.status,
+            reason=row.status_reason or "it was decided",
+            decided_by=row.decided_by,
+            decided_at=str(document(row.decided_at)),
+        )
     if found.revoked_at is not None:
         return refuse("TOKEN_EXPIRED", ts=str(document(found.revoked_at)))
     now = desk.seen_now(ctx)
@@ -270,16 +341,22 @@ def _standing_refusal(ctx: Context, row: Row[Any], found: Row[Any]) -> Refusal |
     return None
 
 
-def _binding_refusal(ctx: Context, row: Row[Any], found: Row[Any],
-                     attempt: Attempt) -> Refusal | None:
+def _binding_refusal(
+    ctx: Context, row: Row[Any], found: Row[Any], attempt: Attempt
+) -> Refusal | None:
     if attempt.version != row.version or found.version != row.version:
         return refuse("PROPOSAL_VERSION", id=row.id, current=row.version, given=attempt.version)
     if found.order_hash != row.order_hash or not hmac.compare_digest(
-            attempt.order_hash.encode(), row.order_hash.encode()):
+        attempt.order_hash.encode(), row.order_hash.encode()
+    ):
         return refuse("ORDER_HASH_MISMATCH")
     who = ctx.principal
     if (found.user_id, found.session_id, found.surface, found.mode) != (
-            who.user_id, who.session_id, who.surface.value, row.mode):
+        who.user_id,
+        who.session_id,
+        who.surface.value,
+        row.mode,
+    ):
         return refuse("TOKEN_BINDING")
     return None
 
@@ -288,8 +365,14 @@ def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | No
     order = order_from_json(row.order_json)
     try:
         market = require_clean(market_facts(ctx, order.symbol))
-        seen = guard_context(ctx, order, Stage.CONFIRM, market=market, expires_at=row.expires_at,
-                             reference_mid=row.reference_price)
+        seen = guard_context(
+            ctx,
+            order,
+            Stage.CONFIRM,
+            market=market,
+            expires_at=row.expires_at,
+            reference_mid=row.reference_price,
+        )
     except Refusal as refusal:
         if refusal.kind is Kind.INTERNAL:
             raise
@@ -301,15 +384,31 @@ def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | No
         return Decision(None, invalidated(ctx, row, found, blocked.refusal(), results))
     expected = typed_phrase(order)
     if (order.mode == "live" or needs_typing(results)) and _plain(typed) != _plain(expected):
-        return Decision(None, refused(ctx, row, refuse("CONFIRM_TYPED_MISMATCH", field="typed",
-                                         typed=(typed or "nothing")[:40], expected=expected)))
+        return Decision(
+            None,
+            refused(
+                ctx,
+                row,
+                refuse(
+                    "CONFIRM_TYPED_MISMATCH",
+                    field="typed",
+                    typed=(typed or "nothing")[:40],
+                    expected=expected,
+                ),
+            ),
+        )
     order_id = ctx.ids.new("ord")
     try:
         if order.side is Side.BUY:
             reserve(ctx, order.portfolio_id, order_id, cash=seen.cost)
         else:
-            reserve(ctx, order.portfolio_id, order_id, listing=order.instrument_id,
-                    quantity=order.quantity)
+            reserve(
+                ctx,
+                order.portfolio_id,
+                order_id,
+                listing=order.instrument_id,
+                quantity=order.quantity,
+            )
     except Refusal as refusal:
         if refusal.kind is Kind.INTERNAL:
             raise
@@ -321,34 +420,92 @@ def _plain(typed: str | None) -> list[str]:
     return (typed or "").casefold().split()
 
 
-def _commit_order(ctx: Context, row: Row[Any], found: Row[Any], order_id: str,
-                  results: list[GuardResult]) -> Decision:
+def _commit_order(
+    ctx: Context, row: Row[Any], found: Row[Any], order_id: str, results: list[GuardResult]
+) -> Decision:
     if not close(ctx, row, Status.CONFIRMED, "confirmed"):
         release(ctx, order_id)
-        return Decision(None, refused(ctx, row, refuse(
-            "PROPOSAL_NOT_PENDING", id=row.id, status="decided", reason="somebody was faster")))
+        return Decision(
+            None,
+            refused(
+                ctx,
+                row,
+                refuse(
+                    "PROPOSAL_NOT_PENDING",
+                    id=row.id,
+                    status="decided",
+                    reason="somebody was faster",
+                ),
+            ),
+        )
     burn(ctx, found, "confirmed")
     order = order_from_json(row.order_json)
-    ctx.db.insert(order_intents, {
-        "id": order_id, "proposal_id": row.id, "version": row.version, "token_id": found.id,
-        "portfolio_id": row.portfolio_id, "account_id": row.account_id,
-        "client_order_id": row.client_order_id, "broker_order_id": None,
-        "broker": portfolio.account_of(ctx, row.portfolio_id).broker,
-        "listing": order.instrument_id, "symbol": order.symbol, "side": order.side.value,
-        "quantity": order.quantity, "worst_price": order.worst_price,
-        "order_json": row.order_json, "order_hash": row.order_hash,
-        "guards_json": guards_json(results), "state": State.QUEUED.value, "state_reason": "",
-        "cancel_wanted": "", "filled_quantity": order.quantity * 0, "avg_price": None, "epoch": 0,
-        "claimed_at": None, "valid_until": row.expires_at, "scans": 0, "first_scan_at": None,
-        "next_scan_at": None, "watch_until": None, "release_at": None,
-        "conversation_id": row.conversation_id, "run_id": row.run_id,
-        "confirmed_by": ctx.principal.user_id, "confirmed_at": ctx.now, "updated_at": ctx.now})
-    ctx.db.insert(order_transitions, {
-        "order_id": order_id, "number": 1, "from_state": "", "event": "confirm",
-        "to_state": State.QUEUED.value, "reason": "", "epoch": 0, "at": ctx.now})
-    audit.record(ctx, "order.confirmed", order_id, proposal=row.id, order_hash=row.order_hash,
-                 client_order_id=row.client_order_id, token=found.id, version=row.version,
-                 order=document(order), guards=results, policy_hash=row.policy_hash)
+    ctx.db.insert(
+        order_intents,
+        {
+            "id": order_id,
+            "proposal_id": row.id,
+            "version": row.version,
+            "token_id": found.id,
+            "portfolio_id": row.portfolio_id,
+            "account_id": row.account_id,
+            "client_order_id": row.client_order_id,
+            "broker_order_id": None,
+            "broker": portfolio.account_of(ctx, row.portfolio_id).broker,
+            "listing": order.instrument_id,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "quantity": order.quantity,
+            "worst_price": order.worst_price,
+            "order_json": row.order_json,
+            "order_hash": row.order_hash,
+            "guards_json": guards_json(results),
+            "state": State.QUEUED.value,
+            "state_reason": "",
+            "cancel_wanted": "",
+            "filled_quantity": order.quantity * 0,
+            "avg_price": None,
+            "epoch": 0,
+            "claimed_at": None,
+            "valid_until": row.expires_at,
+            "scans": 0,
+            "first_scan_at": None,
+            "next_scan_at": None,
+            "watch_until": None,
+            "release_at": None,
+            "conversation_id": row.conversation_id,
+            "run_id": row.run_id,
+            "confirmed_by": ctx.principal.user_id,
+            "confirmed_at": ctx.now,
+            "updated_at": ctx.now,
+        },
+    )
+    ctx.db.insert(
+        order_transitions,
+        {
+            "order_id": order_id,
+            "number": 1,
+            "from_state": "",
+            "event": "confirm",
+            "to_state": State.QUEUED.value,
+            "reason": "",
+            "epoch": 0,
+            "at": ctx.now,
+        },
+    )
+    audit.record(
+        ctx,
+        "order.confirmed",
+        order_id,
+        proposal=row.id,
+        order_hash=row.order_hash,
+        client_order_id=row.client_order_id,
+        token=found.id,
+        version=row.version,
+        order=document(order),
+        guards=results,
+        policy_hash=row.policy_hash,
+    )
     announce_order(ctx, order_row(ctx, order_id), f"{order_id}:1")
     wake(ctx, "orders", ctx.principal.tenant_id)
     reach("confirm.before_commit")
@@ -367,10 +524,22 @@ def _confirm_cancel(ctx: Context, row: Row[Any], found: Row[Any]) -> Decision:
 
 
 def _confirmed(ctx: Context, row: Row[Any], order_id: str, order: Order) -> Decision:
-    return Decision(Confirmed(value=order, proposal_id=row.id, order_id=order_id, seal=_SEAL,
-                              confirmed_by=ctx.principal.user_id, confirmed_at=ctx.now))
+    return Decision(
+        Confirmed(
+            value=order,
+            proposal_id=row.id,
+            order_id=order_id,
+            seal=_SEAL,
+            confirmed_by=ctx.principal.user_id,
+            confirmed_at=ctx.now,
+        )
+    )
 
 
 def _refusal_document(refusal: Refusal) -> dict[str, Any]:
-    return {"code": refusal.code, "field": refusal.field, "hint": refusal.hint,
-            "facts": plain_facts(refusal.facts)}
+    return {
+        "code": refusal.code,
+        "field": refusal.field,
+        "hint": refusal.hint,
+        "facts": plain_facts(refusal.facts),
+    }

@@ -16,37 +16,50 @@ def seen_now(ctx: Context) -> datetime:
 
     A wall clock that jumps back can therefore never bring an expired token back to life.
     """
-    row = ctx.db.row(select(order_desks.c.seen_at)
-                     .where(order_desks.c.id == ctx.principal.tenant_id))
+    row = ctx.db.row(
+        select(order_desks.c.seen_at).where(order_desks.c.id == ctx.principal.tenant_id)
+    )
     if row is None:
-        ctx.db.insert(order_desks, {"id": ctx.principal.tenant_id, "seen_at": ctx.now,
-                                    "unready_reason": ""})
+        ctx.db.insert(
+            order_desks, {"id": ctx.principal.tenant_id, "seen_at": ctx.now, "unready_reason": ""}
+        )
         return ctx.now
     seen: datetime = row.seen_at
     if seen >= ctx.now:
         return seen
-    ctx.db.change(update(order_desks).where(order_desks.c.id == ctx.principal.tenant_id)
-                  .values(seen_at=ctx.now))
+    ctx.db.change(
+        update(order_desks)
+        .where(order_desks.c.id == ctx.principal.tenant_id)
+        .values(seen_at=ctx.now)
+    )
     return ctx.now
 
 
 def peek_now(ctx: Context) -> datetime:
     """Return the later of now and the latest time seen, without remembering it; for reads."""
-    seen = ctx.db.scalar(select(order_desks.c.seen_at)
-                         .where(order_desks.c.id == ctx.principal.tenant_id))
+    seen = ctx.db.scalar(
+        select(order_desks.c.seen_at).where(order_desks.c.id == ctx.principal.tenant_id)
+    )
     return ctx.now if seen is None else max(seen, ctx.now)
 
 
 def unready_reason(ctx: Context) -> str:
     """Return why execution is not ready for this tenant; empty when it is."""
-    return str(ctx.db.scalar(select(order_desks.c.unready_reason)
-                             .where(order_desks.c.id == ctx.principal.tenant_id)) or "")
+    return str(
+        ctx.db.scalar(
+            select(order_desks.c.unready_reason).where(order_desks.c.id == ctx.principal.tenant_id)
+        )
+        or ""
+    )
 
 
 def set_unready(ctx: Context, reason: str) -> None:
     """Store why execution is not ready; empty makes it ready."""
-    ctx.db.change(update(order_desks).where(order_desks.c.id == ctx.principal.tenant_id)
-                  .values(unready_reason=reason))
+    ctx.db.change(
+        update(order_desks)
+        .where(order_desks.c.id == ctx.principal.tenant_id)
+        .values(unready_reason=reason)
+    )
 
 
 def tenants(runtime: Runtime) -> list[str]:

@@ -77,13 +77,24 @@ def build_order(draft: OrderDraft, terms: Terms, policy: OrderPolicy) -> Order:
     side, kind = _choice("side", draft.side, Side), _choice("type", draft.type, OrderType)
     _require_prices(draft, kind)
     order = Order(
-        instrument_id=terms.instrument.id, symbol=terms.instrument.symbol, side=side,
-        quantity=draft.quantity, type=kind, tif=_choice("tif", draft.tif, Tif),
-        currency=terms.instrument.currency, worst_price=Decimal(0),
-        account_id=terms.account_id, portfolio_id=terms.portfolio_id, mode=terms.mode,
-        provenance=str(terms.quote.provenance), client_order_id=terms.client_order_id,
-        limit_price=draft.limit_price, stop_price=draft.stop_price,
-        protective_stop=draft.protective_stop, basis_ref=draft.basis_ref)
+        instrument_id=terms.instrument.id,
+        symbol=terms.instrument.symbol,
+        side=side,
+        quantity=draft.quantity,
+        type=kind,
+        tif=_choice("tif", draft.tif, Tif),
+        currency=terms.instrument.currency,
+        worst_price=Decimal(0),
+        account_id=terms.account_id,
+        portfolio_id=terms.portfolio_id,
+        mode=terms.mode,
+        provenance=str(terms.quote.provenance),
+        client_order_id=terms.client_order_id,
+        limit_price=draft.limit_price,
+        stop_price=draft.stop_price,
+        protective_stop=draft.protective_stop,
+        basis_ref=draft.basis_ref,
+    )
     _require_sides(order, terms.quote)
     return with_worst_price(order, terms.quote, tick=terms.tick, policy=policy)
 
@@ -112,8 +123,9 @@ def reference_price(order: Order, quote: Quote) -> Decimal:
     return quote.ask if order.side is Side.BUY else quote.bid
 
 
-def build_risk(order: Order, quote: Quote, *, commission: Decimal, equity: Decimal,
-               risk_pct: Decimal) -> Risk:
+def build_risk(
+    order: Order, quote: Quote, *, commission: Decimal, equity: Decimal, risk_pct: Decimal
+) -> Risk:
     """Return the risk facts of an order; pure. See `Risk` for the formula."""
     reference = reference_price(order, quote)
     notional = rounded(order.quantity * reference, _CENT)
@@ -123,8 +135,15 @@ def build_risk(order: Order, quote: Quote, *, commission: Decimal, equity: Decim
     money = rounded(abs(reference - order.protective_stop) * order.quantity, _CENT)
     one_r = rounded(equity * risk_pct, _CENT)
     ratio = rounded(money / one_r, 2) if one_r > 0 else None
-    return Risk(reference_price=reference, notional=notional, commission=commission, cost=cost,
-                money=money, r=ratio, one_r=one_r)
+    return Risk(
+        reference_price=reference,
+        notional=notional,
+        commission=commission,
+        cost=cost,
+        money=money,
+        r=ratio,
+        one_r=one_r,
+    )
 
 
 def _choice(name: str, text: str, kind: type[_Choice]) -> _Choice:
@@ -132,8 +151,13 @@ def _choice(name: str, text: str, kind: type[_Choice]) -> _Choice:
         return kind(text)
     except ValueError as error:
         names = ", ".join(str(member) for member in kind)
-        raise refuse("PARAM_INVALID", field=name, name=name, value=str(text)[:40],
-                     rule=f"must be one of {names}") from error
+        raise refuse(
+            "PARAM_INVALID",
+            field=name,
+            name=name,
+            value=str(text)[:40],
+            rule=f"must be one of {names}",
+        ) from error
 
 
 def _require_prices(draft: OrderDraft, kind: OrderType) -> None:
@@ -141,11 +165,21 @@ def _require_prices(draft: OrderDraft, kind: OrderType) -> None:
     for name in ("limit_price", "stop_price"):
         price: Decimal | None = getattr(draft, name)
         if name == wanted and price is None:
-            raise refuse("PARAM_INVALID", field=name, name=name, value="nothing",
-                         rule=f"a {kind.value} order needs it")
+            raise refuse(
+                "PARAM_INVALID",
+                field=name,
+                name=name,
+                value="nothing",
+                rule=f"a {kind.value} order needs it",
+            )
         if name != wanted and price is not None:
-            raise refuse("PARAM_INVALID", field=name, name=name, value=decimal_text(price),
-                         rule=f"a {kind.value} order has none")
+            raise refuse(
+                "PARAM_INVALID",
+                field=name,
+                name=name,
+                value=decimal_text(price),
+                rule=f"a {kind.value} order has none",
+            )
         if price is not None and price <= 0:
             raise refuse("PRICE_NON_POSITIVE", field=name, px=decimal_text(price))
 
@@ -153,14 +187,23 @@ def _require_prices(draft: OrderDraft, kind: OrderType) -> None:
 def _require_sides(order: Order, quote: Quote) -> None:
     stop, buys = order.stop_price, order.side is Side.BUY
     if stop is not None and (stop <= quote.ask if buys else stop >= quote.bid):
-        raise refuse("PARAM_INVALID", field="stop_price", name="stop_price",
-                     value=decimal_text(stop),
-                     rule="a buy stop lies above the market, a sell stop below it")
+        raise refuse(
+            "PARAM_INVALID",
+            field="stop_price",
+            name="stop_price",
+            value=decimal_text(stop),
+            rule="a buy stop lies above the market, a sell stop below it",
+        )
     protective, reference = order.protective_stop, reference_price(order, quote)
     if protective is None:
         return
     if protective <= 0:
         raise refuse("PRICE_NON_POSITIVE", field="protective_stop", px=decimal_text(protective))
     if protective >= reference if buys else protective <= reference:
-        raise refuse("STOP_WRONG_SIDE", field="protective_stop", stop=decimal_text(protective),
-                     entry=decimal_text(reference), side="long" if buys else "short")
+        raise refuse(
+            "STOP_WRONG_SIDE",
+            field="protective_stop",
+            stop=decimal_text(protective),
+            entry=decimal_text(reference),
+            side="long" if buys else "short",
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import or_, select
@@ -47,6 +47,7 @@ from services.orders.switch import freeze
 from services.orders.tables import order_intents, submit_attempts
 
 _log = structlog.get_logger("orders")
+R = TypeVar("R")
 _POLLED = (State.WORKING, State.PARTIALLY_FILLED, State.CANCEL_PENDING)
 _LATE = (State.CANCELLED, State.EXPIRED, State.REJECTED)
 _LATE_WATCH = timedelta(seconds=120)
@@ -73,7 +74,8 @@ def cancel(ctx: Context, order_id: str, *, reason: str = "cancelled by the owner
 
 def _work_desk(desk: Desk, broker: Broker) -> int:
     unready, due = desk.runtime.read(
-        desk.principal, lambda ctx: (desks.unready_reason(ctx), has_due(ctx)))
+        desk.principal, lambda ctx: (desks.unready_reason(ctx), has_due(ctx))
+    )
     steps = 0
     if due:
         steps += desk.runtime.write(desk.principal, expire_due)
@@ -91,8 +93,9 @@ def _work_desk(desk: Desk, broker: Broker) -> int:
     return steps + _poll(desk, broker, rows)
 
 
-def _step(act: Callable[[Desk, Broker, str], int], desk: Desk, broker: Broker,
-          order_id: str) -> Callable[[], int]:
+def _step(
+    act: Callable[[Desk, Broker, str], int], desk: Desk, broker: Broker, order_id: str
+) -> Callable[[], int]:
     return lambda: act(desk, broker, order_id)
 
 
@@ -100,19 +103,27 @@ def _guarded(desk: Desk, order_id: str, act: Callable[[], int]) -> int:
     try:
         return act()
     except (Refusal, BrokerUnreachable) as error:
-        _log.warning("order.step_failed", tenant=desk.tenant_id, order_id=order_id,
-                     error=str(error)[:300])
+        _log.warning(
+            "order.step_failed", tenant=desk.tenant_id, order_id=order_id, error=str(error)[:300]
+        )
         return 0
 
 
 def _active(ctx: Context) -> list[Row[Any]]:
     live = [state.value for state in (State.QUEUED, *_POLLED, *WATCHED)]
     late = [state.value for state in _LATE]
-    return ctx.db.rows(select(order_intents).where(or_(
-        order_intents.c.state.in_(live),
-        order_intents.c.state.in_(late) & order_intents.c.broker_order_id.is_not(None)
-        & (order_intents.c.updated_at > ctx.now - _LATE_WATCH),
-    )).order_by(order_intents.c.confirmed_at, order_intents.c.id))
+    return ctx.db.rows(
+        select(order_intents)
+        .where(
+            or_(
+                order_intents.c.state.in_(live),
+                order_intents.c.state.in_(late)
+                & order_intents.c.broker_order_id.is_not(None)
+                & (order_intents.c.updated_at > ctx.now - _LATE_WATCH),
+            )
+        )
+        .order_by(order_intents.c.confirmed_at, order_intents.c.id)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +141,15 @@ def place(desk: Desk, broker: Broker, order_id: str) -> int:
         return int(changed)
     reach("execute.after_attempt")
     late = clock.monotonic() - started > desk.runtime.policy.orders.claim_lease_s
-    outcome: Outcome = (NotSent("the claim's deadline passed before sending") if late
-                        else _send(desk, broker, claim.confirmed))
+    outcome: Outcome = (
+        NotSent("the claim's deadline passed before sending")
+        if late
+        else _send(desk, broker, claim.confirmed)
+    )
     reach("execute.after_submit")
-    views = _first_look(desk, broker, claim.confirmed.value) if isinstance(
-        outcome, Accepted) else []
+    views = (
+        _first_look(desk, broker, claim.confirmed.value) if isinstance(outcome, Accepted) else []
+    )
 
     def record(ctx: Context) -> None:
         settle_outcome(ctx, order_id, claim.epoch, outcome)
@@ -149,7 +164,18 @@ def place(desk: Desk, broker: Broker, order_id: str) -> int:
 
 def _send(desk: Desk, broker: Broker, confirmed: Confirmed[Order]) -> Outcome:
     """Hand a confirmed order to the broker; a bare order does not type-check here."""
-    return broker.submit(desk, confirmed.value)
+    return _timed(desk, "submit", lambda: broker.submit(desk, confirmed.value))
+
+
+def _timed(desk: Desk, operation: str, call: Callable[[], R]) -> R:
+    """Run one call to the broker and log how long it took, also when it fails."""
+    started = desk.runtime.clock.monotonic()
+    try:
+        return call()
+    finally:
+        passed = desk.runtime.clock.monotonic() - started
+        _log.info("broker.called", tenant=desk.tenant_id, operation=operation,
+                  latency_ms=round(passed * 1000))
 
 
 def _first_look(desk: Desk, broker: Broker, order: Order) -> list[BrokerView]:
@@ -179,12 +205,30 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
     if blocked is not None:
         return _deny(ctx, row, blocked), None
     row = change_order(ctx, row, Event.CLAIM, epoch=row.epoch + 1, claimed_at=now)
-    number = len(ctx.db.rows(select(submit_attempts.c.number).where(
-        submit_attempts.c.order_id == order_id).order_by(submit_attempts.c.number))) + 1
-    ctx.db.insert(submit_attempts, {
-        "order_id": order_id, "number": number, "epoch": row.epoch, "body_hash": row.order_hash,
-        "guards_json": verdicts, "started_at": ctx.now, "outcome": "", "reply": "",
-        "ended_at": None})
+    number = (
+        len(
+            ctx.db.rows(
+                select(submit_attempts.c.number)
+                .where(submit_attempts.c.order_id == order_id)
+                .order_by(submit_attempts.c.number)
+            )
+        )
+        + 1
+    )
+    ctx.db.insert(
+        submit_attempts,
+        {
+            "order_id": order_id,
+            "number": number,
+            "epoch": row.epoch,
+            "body_hash": row.order_hash,
+            "guards_json": verdicts,
+            "started_at": ctx.now,
+            "outcome": "",
+            "reply": "",
+            "ended_at": None,
+        },
+    )
     row = change_order(ctx, row, Event.SEND)
     reach("execute.before_attempt_commit")
     return True, _Claim(confirmed, row.epoch)
@@ -219,7 +263,8 @@ def _carry_cancel(desk: Desk, broker: Broker, order_id: str) -> int:
         return order_row(ctx, order_id)
 
     row = desk.runtime.write(desk.principal, begin)
-    outcome = broker.cancel(desk, row.account_id, row.client_order_id)
+    outcome = _timed(desk, "cancel", lambda: broker.cancel(
+        desk, row.account_id, row.client_order_id))
     reach("execute.after_cancel")
     if isinstance(outcome, NotSent):
         return 0
@@ -228,8 +273,7 @@ def _carry_cancel(desk: Desk, broker: Broker, order_id: str) -> int:
         for view in views:
             settle(desk, order_id, view)
             if isinstance(outcome, Rejected) and view.status is BrokerStatus.OPEN:
-                desk.runtime.write(desk.principal, lambda ctx: _keep(
-                    ctx, order_id, outcome.reason))
+                desk.runtime.write(desk.principal, lambda ctx: _keep(ctx, order_id, outcome.reason))
         if views:
             return 1
     desk.runtime.write(desk.principal, lambda ctx: _lose_cancel(ctx, order_id))
@@ -239,15 +283,21 @@ def _carry_cancel(desk: Desk, broker: Broker, order_id: str) -> int:
 def _keep(ctx: Context, order_id: str, reason: str) -> None:
     row = locked_row(ctx, order_id)
     if row.state == State.CANCEL_PENDING:
-        change_order(ctx, row, Event.KEEP, reason=f"not cancelled: {reason}"[:300],
-                     cancel_wanted="")
+        change_order(
+            ctx, row, Event.KEEP, reason=f"not cancelled: {reason}"[:300], cancel_wanted=""
+        )
 
 
 def _lose_cancel(ctx: Context, order_id: str) -> None:
     row = locked_row(ctx, order_id)
     if row.state == State.CANCEL_PENDING:
-        change_order(ctx, row, Event.LOSE_CANCEL, reason="the answer to the cancel is unclear",
-                     next_scan_at=ctx.now)
+        change_order(
+            ctx,
+            row,
+            Event.LOSE_CANCEL,
+            reason="the answer to the cancel is unclear",
+            next_scan_at=ctx.now,
+        )
 
 
 def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]]) -> int:
@@ -271,7 +321,8 @@ def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]]) -> int:
 def _news(desk: Desk, order_id: str, view: BrokerView) -> Callable[[], int]:
     def act() -> int:
         fresh = desk.runtime.read(
-            desk.principal, lambda ctx: has_news(ctx, order_row(ctx, order_id), view))
+            desk.principal, lambda ctx: has_news(ctx, order_row(ctx, order_id), view)
+        )
         if fresh:
             settle(desk, order_id, view)
         return int(fresh)

@@ -119,14 +119,18 @@ class GuardResult:
 
 
 def _block(guard: str, code: str, reason: str, **facts: object) -> GuardResult:
-    said = {name: decimal_text(value) if isinstance(value, Decimal) else str(value)
-            for name, value in facts.items()}
+    said = {
+        name: decimal_text(value) if isinstance(value, Decimal) else str(value)
+        for name, value in facts.items()
+    }
     return GuardResult(guard, "block", code, reason, said)
 
 
 def _ok(guard: str, **facts: Decimal | str | int) -> GuardResult:
-    said = {name: decimal_text(value) if isinstance(value, Decimal) else str(value)
-            for name, value in facts.items()}
+    said = {
+        name: decimal_text(value) if isinstance(value, Decimal) else str(value)
+        for name, value in facts.items()
+    }
     return GuardResult(guard, facts=said)
 
 
@@ -149,8 +153,12 @@ def frozen(seen: GuardContext) -> GuardResult:
 def execution_ready(seen: GuardContext) -> GuardResult:
     """Refuse while orders in flight are being looked up after a start."""
     if seen.unready_reason:
-        return _block("execution_ready", "GUARD_REFUSED", seen.unready_reason,
-                      todo="Wait until the orders in flight are known.")
+        return _block(
+            "execution_ready",
+            "GUARD_REFUSED",
+            seen.unready_reason,
+            todo="Wait until the orders in flight are known.",
+        )
     return _ok("execution_ready")
 
 
@@ -159,8 +167,13 @@ def live_allowed(seen: GuardContext) -> GuardResult:
     process = "live" if seen.live_process else "paper"
     wrong = seen.order.mode != seen.account_mode
     if wrong or (seen.order.mode == "live" and not seen.live_process):
-        return _block("live_allowed", "MODE_MISMATCH", "the modes differ",
-                      order_mode=seen.order.mode, mode=process)
+        return _block(
+            "live_allowed",
+            "MODE_MISMATCH",
+            "the modes differ",
+            order_mode=seen.order.mode,
+            mode=process,
+        )
     return _ok("live_allowed", mode=seen.order.mode)
 
 
@@ -171,12 +184,18 @@ def provenance_tradable(seen: GuardContext) -> GuardResult:
         same = seen.order.provenance == label
         if same:
             return _ok("provenance_tradable", provenance=label)
-        return _block("provenance_tradable", "GUARD_REFUSED",
-                      f"prices are {label} now and were {seen.order.provenance}")
+        return _block(
+            "provenance_tradable",
+            "GUARD_REFUSED",
+            f"prices are {label} now and were {seen.order.provenance}",
+        )
     if label == "DELAYED" and seen.sandbox:
         return _ok("provenance_tradable", provenance=label)
-    return _block("provenance_tradable", "GUARD_REFUSED",
-                  f"{label} prices can not trade a {seen.order.mode} account")
+    return _block(
+        "provenance_tradable",
+        "GUARD_REFUSED",
+        f"{label} prices can not trade a {seen.order.mode} account",
+    )
 
 
 def session_open(seen: GuardContext) -> GuardResult:
@@ -185,28 +204,52 @@ def session_open(seen: GuardContext) -> GuardResult:
         return _ok("session_open", state="open")
     waits = seen.order.tif is Tif.GTC and seen.order.type is not OrderType.MARKET
     if waits:
-        return GuardResult("session_open", "warn", "MARKET_CLOSED",
-                           f"the market is {seen.market_state}; the order waits for the open",
-                           {"next_open": seen.next_open})
-    return _block("session_open", "MARKET_CLOSED", f"the market is {seen.market_state}",
-                  market=seen.calendar, state=seen.market_state, next_open=seen.next_open)
+        return GuardResult(
+            "session_open",
+            "warn",
+            "MARKET_CLOSED",
+            f"the market is {seen.market_state}; the order waits for the open",
+            {"next_open": seen.next_open},
+        )
+    return _block(
+        "session_open",
+        "MARKET_CLOSED",
+        f"the market is {seen.market_state}",
+        market=seen.calendar,
+        state=seen.market_state,
+        next_open=seen.next_open,
+    )
 
 
 def quote_fresh(seen: GuardContext) -> GuardResult:
     """Refuse on bad data, on an old quote in an open market, and on a wide spread at market."""
     if seen.dq_findings:
-        return _block("quote_fresh", "DQ_BLOCK", "data quality is not green",
-                      checks=", ".join(seen.dq_findings))
+        return _block(
+            "quote_fresh",
+            "DQ_BLOCK",
+            "data quality is not green",
+            checks=", ".join(seen.dq_findings),
+        )
     limit = _age_limit(seen)
     if seen.market_state == "open" and seen.quote_age_s > limit:
-        return _block("quote_fresh", "QUOTE_STALE", "the quote is old",
-                      what=f"quote of {seen.order.symbol}",
-                      age=f"{decimal_text(seen.quote_age_s)} s", limit=f"{limit} s")
+        return _block(
+            "quote_fresh",
+            "QUOTE_STALE",
+            "the quote is old",
+            what=f"quote of {seen.order.symbol}",
+            age=f"{decimal_text(seen.quote_age_s)} s",
+            limit=f"{limit} s",
+        )
     spread = (seen.ask - seen.bid) / seen.mid
     if spread > seen.policy.max_spread_pct and seen.order.type is not OrderType.LIMIT:
-        return _block("quote_fresh", "GUARD_REFUSED", "the spread is too wide for this order",
-                      spread_pct=rounded(spread, 6), limit_pct=seen.policy.max_spread_pct,
-                      todo="Use a limit order.")
+        return _block(
+            "quote_fresh",
+            "GUARD_REFUSED",
+            "the spread is too wide for this order",
+            spread_pct=rounded(spread, 6),
+            limit_pct=seen.policy.max_spread_pct,
+            todo="Use a limit order.",
+        )
     return _ok("quote_fresh", age_s=seen.quote_age_s, spread_pct=rounded(spread, 6))
 
 
@@ -234,15 +277,27 @@ def price_collar(seen: GuardContext) -> GuardResult:
     if seen.reference_mid is not None and seen.stage is Stage.CONFIRM:
         moved = drift_bps(seen.mid, seen.reference_mid)
         if moved > seen.policy.max_drift_bps:
-            return _block("price_collar", "PRICE_DRIFT", f"price moved {moved} bps",
-                          drift_bps=moved, limit_bps=seen.policy.max_drift_bps)
+            return _block(
+                "price_collar",
+                "PRICE_DRIFT",
+                f"price moved {moved} bps",
+                drift_bps=moved,
+                limit_bps=seen.policy.max_drift_bps,
+            )
     limit = seen.order.limit_price
     if limit is not None:
         beyond = (limit - seen.mid) / seen.mid * seen.order.sign
         if beyond > seen.policy.collar_pct:
-            return _block("price_collar", "GUARD_REFUSED", "the limit is too far past the market",
-                          limit=limit, mid=seen.mid, beyond_pct=rounded(beyond, 6),
-                          collar_pct=seen.policy.collar_pct, todo="Use a limit nearer the market.")
+            return _block(
+                "price_collar",
+                "GUARD_REFUSED",
+                "the limit is too far past the market",
+                limit=limit,
+                mid=seen.mid,
+                beyond_pct=rounded(beyond, 6),
+                collar_pct=seen.policy.collar_pct,
+                todo="Use a limit nearer the market.",
+            )
     return _ok("price_collar", mid=seen.mid)
 
 
@@ -259,9 +314,16 @@ def order_bounds(seen: GuardContext) -> GuardResult:
         if price <= 0:
             return _block("order_bounds", "PRICE_NON_POSITIVE", "not above 0", field=name, px=price)
         if price % seen.tick:
-            return _block("order_bounds", "PRICE_OFF_TICK", "off the tick", field=name, px=price,
-                          tick=seen.tick, lo=tick_round(price, seen.tick, "floor"),
-                          hi=tick_round(price, seen.tick, "ceil"))
+            return _block(
+                "order_bounds",
+                "PRICE_OFF_TICK",
+                "off the tick",
+                field=name,
+                px=price,
+                tick=seen.tick,
+                lo=tick_round(price, seen.tick, "floor"),
+                hi=tick_round(price, seen.tick, "ceil"),
+            )
     return _ok("order_bounds", quantity=quantity, tick=seen.tick)
 
 
@@ -280,11 +342,18 @@ def _quantity_rule(seen: GuardContext) -> str:
 
 def order_notional(seen: GuardContext) -> GuardResult:
     """Refuse a live order above the policy's size; the paper broker has no cap."""
-    cap = min(seen.policy.live_max_order_notional,
-              seen.policy.live_max_order_pct * max(seen.equity, Decimal(0)))
+    cap = min(
+        seen.policy.live_max_order_notional,
+        seen.policy.live_max_order_pct * max(seen.equity, Decimal(0)),
+    )
     if seen.order.mode == "live" and not seen.reduces and seen.notional > cap:
-        return _block("order_notional", "GUARD_REFUSED", "the order is too large",
-                      notional=rounded(seen.notional, 2), limit=rounded(cap, 2))
+        return _block(
+            "order_notional",
+            "GUARD_REFUSED",
+            "the order is too large",
+            notional=rounded(seen.notional, 2),
+            limit=rounded(cap, 2),
+        )
     return _ok("order_notional", notional=rounded(seen.notional, 2))
 
 
@@ -293,8 +362,13 @@ def position_limit(seen: GuardContext) -> GuardResult:
     after = abs(seen.held + seen.order.quantity * seen.order.sign) * seen.mid
     cap = seen.policy.live_max_position_pct * max(seen.equity, Decimal(0))
     if seen.order.mode == "live" and not seen.reduces and after > cap:
-        return _block("position_limit", "GUARD_REFUSED", "the position would be too large",
-                      position=rounded(after, 2), limit=rounded(cap, 2))
+        return _block(
+            "position_limit",
+            "GUARD_REFUSED",
+            "the position would be too large",
+            position=rounded(after, 2),
+            limit=rounded(cap, 2),
+        )
     return _ok("position_limit", position=rounded(after, 2))
 
 
@@ -303,9 +377,13 @@ def day_loss(seen: GuardContext) -> GuardResult:
     limit = seen.risk.day_loss * max(seen.open_equity, Decimal(0))
     reached = seen.day_loss_latched or (limit > 0 and -seen.day_pnl >= limit)
     if reached and not seen.reduces:
-        return _block("day_loss", "RISK_BREACH",
-                      f"the day's loss reached its limit of {rounded(limit, 2)}",
-                      day_pnl=rounded(seen.day_pnl, 2), limit=rounded(limit, 2))
+        return _block(
+            "day_loss",
+            "RISK_BREACH",
+            f"the day's loss reached its limit of {rounded(limit, 2)}",
+            day_pnl=rounded(seen.day_pnl, 2),
+            limit=rounded(limit, 2),
+        )
     return _ok("day_loss", day_pnl=rounded(seen.day_pnl, 2), limit=rounded(limit, 2))
 
 
@@ -314,12 +392,22 @@ def buying_power(seen: GuardContext) -> GuardResult:
     if seen.order.side is Side.SELL:
         have = seen.available_quantity
         if seen.order.quantity > have and not seen.allow_short:
-            return _block("buying_power", "INSUFFICIENT_POSITION", "more than is held and free",
-                          need=seen.order.quantity, have=have)
+            return _block(
+                "buying_power",
+                "INSUFFICIENT_POSITION",
+                "more than is held and free",
+                need=seen.order.quantity,
+                have=have,
+            )
         return _ok("buying_power", available=have)
     if seen.cost > seen.cash_available:
-        return _block("buying_power", "INSUFFICIENT_CASH", "more than the free cash",
-                      need=rounded(seen.cost, 2), have=rounded(seen.cash_available, 2))
+        return _block(
+            "buying_power",
+            "INSUFFICIENT_CASH",
+            "more than the free cash",
+            need=rounded(seen.cost, 2),
+            have=rounded(seen.cash_available, 2),
+        )
     return _ok("buying_power", cost=rounded(seen.cost, 2))
 
 
@@ -328,14 +416,19 @@ def day_trade_check(seen: GuardContext) -> GuardResult:
     if seen.reduces or seen.day_trade_rule == "none":
         return _ok("day_trade_check", rule=seen.day_trade_rule)
     if seen.day_trade_rule == "cash" and seen.cost > seen.cash_available - seen.unsettled_cash:
-        return _day_trade("UNSETTLED_FUNDS", "cash", f"needs {rounded(seen.cost, 2)}, settled "
-                          f"{rounded(seen.cash_available - seen.unsettled_cash, 2)}")
+        return _day_trade(
+            "UNSETTLED_FUNDS",
+            "cash",
+            f"needs {rounded(seen.cost, 2)}, settled "
+            f"{rounded(seen.cash_available - seen.unsettled_cash, 2)}",
+        )
     if seen.day_trade_rule == "pdt_legacy" and seen.equity < 25_000 and seen.day_trades >= 3:
         return _day_trade("PDT_LIMIT", "pdt_legacy", f"{seen.day_trades} day trades in 5 sessions")
     after = seen.equity - (seen.gross_value + seen.notional) / 4
     if seen.day_trade_rule == "intraday_margin" and after < 0:
-        return _day_trade("INTRADAY_MARGIN_DEFICIT", "intraday_margin",
-                          f"excess would be {rounded(after, 2)}")
+        return _day_trade(
+            "INTRADAY_MARGIN_DEFICIT", "intraday_margin", f"excess would be {rounded(after, 2)}"
+        )
     return _ok("day_trade_check", rule=seen.day_trade_rule, day_trades=seen.day_trades)
 
 
@@ -346,8 +439,9 @@ def _day_trade(code: str, rule: str, numbers: str) -> GuardResult:
 def in_doubt(seen: GuardContext) -> GuardResult:
     """Refuse another order on a symbol while one on it is in doubt."""
     if seen.in_doubt:
-        return _block("in_doubt", "ORDER_IN_DOUBT", "an order is in doubt",
-                      symbol=seen.order.symbol)
+        return _block(
+            "in_doubt", "ORDER_IN_DOUBT", "an order is in doubt", symbol=seen.order.symbol
+        )
     return _ok("in_doubt")
 
 
@@ -355,24 +449,46 @@ def duplicate_like(seen: GuardContext) -> GuardResult:
     """Ask for a typed confirmation when the same symbol, side and quantity was just ordered."""
     if seen.alike_recently and seen.stage is not Stage.CLAIM:
         return GuardResult(
-            "duplicate_like", "typed", "CONFIRM_TYPED_MISMATCH",
+            "duplicate_like",
+            "typed",
+            "CONFIRM_TYPED_MISMATCH",
             f"the same order was confirmed less than {seen.policy.duplicate_like_s} s ago",
-            {"count": str(seen.alike_recently)})
+            {"count": str(seen.alike_recently)},
+        )
     return _ok("duplicate_like")
 
 
 def proposal_ttl(seen: GuardContext) -> GuardResult:
     """Refuse once the confirmation's time is over; the end itself is too late."""
     if seen.now >= seen.expires_at:
-        return _block("proposal_ttl", "GUARD_REFUSED", "the time to act on this card is over",
-                      todo="Make a new proposal.")
+        return _block(
+            "proposal_ttl",
+            "GUARD_REFUSED",
+            "the time to act on this card is over",
+            todo="Make a new proposal.",
+        )
     return _ok("proposal_ttl")
 
 
 GUARDS: tuple[Callable[[GuardContext], GuardResult], ...] = (
-    kill_switch, frozen, execution_ready, live_allowed, provenance_tradable, session_open,
-    quote_fresh, price_collar, order_bounds, order_notional, position_limit, day_loss,
-    buying_power, day_trade_check, in_doubt, duplicate_like, proposal_ttl)
+    kill_switch,
+    frozen,
+    execution_ready,
+    live_allowed,
+    provenance_tradable,
+    session_open,
+    quote_fresh,
+    price_collar,
+    order_bounds,
+    order_notional,
+    position_limit,
+    day_loss,
+    buying_power,
+    day_trade_check,
+    in_doubt,
+    duplicate_like,
+    proposal_ttl,
+)
 """The first set of `safety.md` 1.6, in the order in which a refusal is reported."""
 
 _HELD_BY_ORDER = frozenset({"buying_power", "day_trade_check"})
@@ -381,8 +497,11 @@ _HELD_BY_ORDER = frozenset({"buying_power", "day_trade_check"})
 
 def evaluate(seen: GuardContext) -> list[GuardResult]:
     """Return every guard's verdict, in order; pure."""
-    return [guard(seen) for guard in GUARDS
-            if not (seen.stage is Stage.CLAIM and guard.__name__ in _HELD_BY_ORDER)]
+    return [
+        guard(seen)
+        for guard in GUARDS
+        if not (seen.stage is Stage.CLAIM and guard.__name__ in _HELD_BY_ORDER)
+    ]
 
 
 def first_block(results: list[GuardResult]) -> GuardResult | None:

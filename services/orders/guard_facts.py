@@ -60,11 +60,16 @@ def market_facts(ctx: Context, symbol: str) -> MarketFacts:
     findings = () if snapshot.green else tuple(finding.code for finding in snapshot.findings)
     day = state.session.date if state.session else as_of.date()
     return MarketFacts(
-        instrument=instrument, quote=quote, as_of=as_of, state=str(state.state),
-        next_open=str(state.next_open or ""), session_date=day.isoformat(),
+        instrument=instrument,
+        quote=quote,
+        as_of=as_of,
+        state=str(state.state),
+        next_open=str(state.next_open or ""),
+        session_date=day.isoformat(),
         tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO,
         dq_snapshot_id=snapshot.id,
-        findings=findings)
+        findings=findings,
+    )
 
 
 def require_clean(market: MarketFacts) -> MarketFacts:
@@ -80,8 +85,15 @@ def commission_of(ctx: Context, quantity: Decimal) -> Decimal:
     return fill.commission(quantity, per_unit=paper.commission_share, minimum=paper.commission_min)
 
 
-def guard_context(ctx: Context, order: Order, stage: Stage, *, market: MarketFacts,
-                  expires_at: datetime, reference_mid: Decimal | None = None) -> GuardContext:
+def guard_context(
+    ctx: Context,
+    order: Order,
+    stage: Stage,
+    *,
+    market: MarketFacts,
+    expires_at: datetime,
+    reference_mid: Decimal | None = None,
+) -> GuardContext:
     """Return the frozen context that every guard of one decision looks at."""
     account = portfolio.account_of(ctx, order.portfolio_id)
     value = valuation.value(ctx, order.portfolio_id)
@@ -89,29 +101,47 @@ def guard_context(ctx: Context, order: Order, stage: Stage, *, market: MarketFac
     stand = switch.state(ctx, scopes=switch.scopes_of(order.portfolio_id, order.instrument_id))
     quote = market.quote
     return GuardContext(
-        stage=stage, order=order, now=desk.peek_now(ctx), expires_at=expires_at,
-        switch_state=stand.state.value, switch_reason=stand.reason, frozen_reason="",
-        unready_reason=desk.unready_reason(ctx), account_mode=account.mode,
-        allow_short=bool(account.allow_short), live_process=ctx.settings.live_trading,
-        sandbox=False, day_trade_rule=account.day_trade_rule,
-        quote_provenance=str(quote.provenance), bid=quote.bid, ask=quote.ask,
-        quote_age_s=_seconds(market.as_of - quote.ts), dq_findings=market.findings,
-        market_state=market.state, next_open=market.next_open,
-        calendar=market.instrument.calendar, tick=market.tick,
-        lot_step=market.instrument.lot_step, min_quantity=market.instrument.min_quantity,
-        held=held, available_quantity=held - others.promised,
+        stage=stage,
+        order=order,
+        now=desk.peek_now(ctx),
+        expires_at=expires_at,
+        switch_state=stand.state.value,
+        switch_reason=stand.reason,
+        frozen_reason="",
+        unready_reason=desk.unready_reason(ctx),
+        account_mode=account.mode,
+        allow_short=bool(account.allow_short),
+        live_process=ctx.settings.live_trading,
+        sandbox=False,
+        day_trade_rule=account.day_trade_rule,
+        quote_provenance=str(quote.provenance),
+        bid=quote.bid,
+        ask=quote.ask,
+        quote_age_s=_seconds(market.as_of - quote.ts),
+        dq_findings=market.findings,
+        market_state=market.state,
+        next_open=market.next_open,
+        calendar=market.instrument.calendar,
+        tick=market.tick,
+        lot_step=market.instrument.lot_step,
+        min_quantity=market.instrument.min_quantity,
+        held=held,
+        available_quantity=held - others.promised,
         cash_available=book.cash(ctx, order.portfolio_id).available.amount,
-        unsettled_cash=_unsettled(ctx, order, market) if account.day_trade_rule == "cash"
-        else ZERO, commission=commission_of(ctx, order.quantity)
-        if order.quantity > 0 else ZERO,
-        equity=_amount(value.equity), open_equity=_amount(value.session_open_equity),
+        unsettled_cash=_unsettled(ctx, order, market) if account.day_trade_rule == "cash" else ZERO,
+        commission=commission_of(ctx, order.quantity) if order.quantity > 0 else ZERO,
+        equity=_amount(value.equity),
+        open_equity=_amount(value.session_open_equity),
         gross_value=sum((abs(_amount(held.market_value)) for held in value.holdings), ZERO),
         day_pnl=_amount(value.day_pnl),
         day_loss_latched=_latched(ctx, order.portfolio_id, market.session_date),
-        day_trades=_day_trades(ctx, order, market)
-        if account.day_trade_rule == "pdt_legacy" else 0, in_doubt=others.in_doubt,
-        alike_recently=others.alike, reference_mid=reference_mid,
-        policy=ctx.policy.orders, risk=ctx.policy.risk)
+        day_trades=_day_trades(ctx, order, market) if account.day_trade_rule == "pdt_legacy" else 0,
+        in_doubt=others.in_doubt,
+        alike_recently=others.alike,
+        reference_mid=reference_mid,
+        policy=ctx.policy.orders,
+        risk=ctx.policy.risk,
+    )
 
 
 def latch_day_loss(ctx: Context, seen: GuardContext, session_date: str) -> None:
@@ -120,8 +150,10 @@ def latch_day_loss(ctx: Context, seen: GuardContext, session_date: str) -> None:
     if limit <= 0 or loss < limit or seen.day_loss_latched:
         return
     portfolio_id = seen.order.portfolio_id
-    ctx.db.insert(day_loss_latches, {"portfolio_id": portfolio_id, "session_date": session_date,
-                                     "loss": loss, "at": ctx.now})
+    ctx.db.insert(
+        day_loss_latches,
+        {"portfolio_id": portfolio_id, "session_date": session_date, "loss": loss, "at": ctx.now},
+    )
     audit.record(ctx, "risk.day_loss", portfolio_id, loss=loss, limit=limit, session=session_date)
 
 
@@ -136,8 +168,14 @@ def _seconds(age: timedelta) -> Decimal:
 
 
 def _held(ctx: Context, order: Order) -> Decimal:
-    return next((item.quantity for item in holding.positions(ctx, order.portfolio_id)
-                 if item.listing == order.instrument_id), ZERO)
+    return next(
+        (
+            item.quantity
+            for item in holding.positions(ctx, order.portfolio_id)
+            if item.listing == order.instrument_id
+        ),
+        ZERO,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,46 +189,76 @@ def _others(ctx: Context, order: Order) -> _Others:
     """Return what the other orders of this listing mean for `order`, by one query."""
     since = ctx.now - timedelta(seconds=ctx.policy.orders.duplicate_like_s)
     rows = ctx.db.rows(
-        select(order_intents.c.side, order_intents.c.state, order_intents.c.quantity,
-               order_intents.c.filled_quantity, order_intents.c.confirmed_at)
-        .where(order_intents.c.portfolio_id == order.portfolio_id,
-               order_intents.c.listing == order.instrument_id,
-               order_intents.c.client_order_id != order.client_order_id,
-               or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > since))
-        .order_by(order_intents.c.id))
-    promised = sum((row.quantity - row.filled_quantity for row in rows
-                    if row.side == Side.SELL and row.state in _HOLDING), ZERO)
-    alike = [row for row in rows if row.confirmed_at > since
-             and (row.side, row.quantity) == (order.side, order.quantity)]
+        select(
+            order_intents.c.side,
+            order_intents.c.state,
+            order_intents.c.quantity,
+            order_intents.c.filled_quantity,
+            order_intents.c.confirmed_at,
+        )
+        .where(
+            order_intents.c.portfolio_id == order.portfolio_id,
+            order_intents.c.listing == order.instrument_id,
+            order_intents.c.client_order_id != order.client_order_id,
+            or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > since),
+        )
+        .order_by(order_intents.c.id)
+    )
+    promised = sum(
+        (
+            row.quantity - row.filled_quantity
+            for row in rows
+            if row.side == Side.SELL and row.state in _HOLDING
+        ),
+        ZERO,
+    )
+    alike = [
+        row
+        for row in rows
+        if row.confirmed_at > since and (row.side, row.quantity) == (order.side, order.quantity)
+    ]
     return _Others(promised, sum(row.state in _DOUBTED for row in rows), len(alike))
 
 
 def _latched(ctx: Context, portfolio_id: str, session_date: str) -> bool:
-    return ctx.db.row(select(day_loss_latches.c.at).where(
-        day_loss_latches.c.portfolio_id == portfolio_id,
-        day_loss_latches.c.session_date == session_date)) is not None
+    return (
+        ctx.db.row(
+            select(day_loss_latches.c.at).where(
+                day_loss_latches.c.portfolio_id == portfolio_id,
+                day_loss_latches.c.session_date == session_date,
+            )
+        )
+        is not None
+    )
 
 
 def _unsettled(ctx: Context, order: Order, market: MarketFacts) -> Decimal:
     session = session_on(market.instrument.calendar, market.as_of.date())
     if session is None:
         return ZERO
-    rows = ctx.db.rows(select(fills.c.quantity, fills.c.price, fills.c.commission).where(
-        fills.c.portfolio_id == order.portfolio_id, fills.c.side == Side.SELL.value,
-        fills.c.at >= session.open).order_by(fills.c.id))
+    rows = ctx.db.rows(
+        select(fills.c.quantity, fills.c.price, fills.c.commission)
+        .where(
+            fills.c.portfolio_id == order.portfolio_id,
+            fills.c.side == Side.SELL.value,
+            fills.c.at >= session.open,
+        )
+        .order_by(fills.c.id)
+    )
     return sum((row.quantity * row.price - row.commission for row in rows), ZERO)
 
 
 def _day_trades(ctx: Context, order: Order, market: MarketFacts) -> int:
     rows = ctx.db.rows(
         select(fills.c.symbol, fills.c.at, fills.c.side)
-        .where(fills.c.portfolio_id == order.portfolio_id,
-               fills.c.at >= market.as_of - _NINE_DAYS)
-        .order_by(fills.c.symbol, fills.c.at))
+        .where(fills.c.portfolio_id == order.portfolio_id, fills.c.at >= market.as_of - _NINE_DAYS)
+        .order_by(fills.c.symbol, fills.c.at)
+    )
     days: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         days.setdefault((row.symbol, row.at.date().isoformat()), set()).add(row.side)
-    last_five = sessions_between(market.instrument.calendar, (market.as_of - _NINE_DAYS).date(),
-                                 market.as_of.date())[-5:]
+    last_five = sessions_between(
+        market.instrument.calendar, (market.as_of - _NINE_DAYS).date(), market.as_of.date()
+    )[-5:]
     counted = {session.date.isoformat() for session in last_five}
     return sum(1 for (_, day), sides in days.items() if len(sides) == 2 and day in counted)

@@ -91,42 +91,73 @@ ORDER_STATES = tuple(state.value for state in State)
 PROPOSAL_STATUSES = tuple(status.value for status in Status)
 
 _S, _E = State, Event
-_ENDS = {_E.REJECT: _S.REJECTED, _E.CANCEL: _S.CANCELLED, _E.EXPIRE: _S.EXPIRED,
-         _E.DISPUTE: _S.DISPUTED, _E.FILL: _S.FILLED}
+_ENDS = {
+    _E.REJECT: _S.REJECTED,
+    _E.CANCEL: _S.CANCELLED,
+    _E.EXPIRE: _S.EXPIRED,
+    _E.DISPUTE: _S.DISPUTED,
+    _E.FILL: _S.FILLED,
+}
 _AT_BROKER = {**_ENDS, _E.ACKNOWLEDGE: _S.WORKING, _E.PART_FILL: _S.PARTIALLY_FILLED}
 _LATE = {_E.PART_FILL, _E.FILL, _E.DISPUTE}
 
 
 def _arrows() -> dict[tuple[State, Event], State]:
     arrows: dict[State, dict[Event, State]] = {
-        _S.QUEUED: {_E.CLAIM: _S.CLAIMED, _E.DENY: _S.DENIED, _E.CANCEL: _S.CANCELLED,
-                    _E.EXPIRE: _S.EXPIRED},
-        _S.CLAIMED: {_E.SEND: _S.SUBMITTING, _E.REQUEUE: _S.QUEUED, _E.DENY: _S.DENIED,
-                     _E.CANCEL: _S.CANCELLED, _E.EXPIRE: _S.EXPIRED},
+        _S.QUEUED: {
+            _E.CLAIM: _S.CLAIMED,
+            _E.DENY: _S.DENIED,
+            _E.CANCEL: _S.CANCELLED,
+            _E.EXPIRE: _S.EXPIRED,
+        },
+        _S.CLAIMED: {
+            _E.SEND: _S.SUBMITTING,
+            _E.REQUEUE: _S.QUEUED,
+            _E.DENY: _S.DENIED,
+            _E.CANCEL: _S.CANCELLED,
+            _E.EXPIRE: _S.EXPIRED,
+        },
         _S.SUBMITTING: {**_AT_BROKER, _E.LOSE: _S.UNKNOWN, _E.REQUEUE: _S.QUEUED},
         _S.UNKNOWN: {**_AT_BROKER, _E.PRESUME: _S.PRESUMED_NOT_ACCEPTED, _E.REQUEUE: _S.QUEUED},
         _S.PRESUMED_NOT_ACCEPTED: dict(_AT_BROKER),
-        _S.WORKING: {**_ENDS, _E.PART_FILL: _S.PARTIALLY_FILLED,
-                     _E.ASK_CANCEL: _S.CANCEL_PENDING},
-        _S.PARTIALLY_FILLED: {**_ENDS, _E.PART_FILL: _S.PARTIALLY_FILLED,
-                              _E.ASK_CANCEL: _S.CANCEL_PENDING},
-        _S.CANCEL_PENDING: {**_ENDS, _E.PART_FILL: _S.CANCEL_PENDING, _E.KEEP: _S.WORKING,
-                            _E.LOSE_CANCEL: _S.CANCEL_UNKNOWN},
-        _S.CANCEL_UNKNOWN: {**_ENDS, _E.PART_FILL: _S.CANCEL_UNKNOWN, _E.KEEP: _S.WORKING,
-                            _E.ASK_CANCEL: _S.CANCEL_PENDING},
+        _S.WORKING: {**_ENDS, _E.PART_FILL: _S.PARTIALLY_FILLED, _E.ASK_CANCEL: _S.CANCEL_PENDING},
+        _S.PARTIALLY_FILLED: {
+            **_ENDS,
+            _E.PART_FILL: _S.PARTIALLY_FILLED,
+            _E.ASK_CANCEL: _S.CANCEL_PENDING,
+        },
+        _S.CANCEL_PENDING: {
+            **_ENDS,
+            _E.PART_FILL: _S.CANCEL_PENDING,
+            _E.KEEP: _S.WORKING,
+            _E.LOSE_CANCEL: _S.CANCEL_UNKNOWN,
+        },
+        _S.CANCEL_UNKNOWN: {
+            **_ENDS,
+            _E.PART_FILL: _S.CANCEL_UNKNOWN,
+            _E.KEEP: _S.WORKING,
+            _E.ASK_CANCEL: _S.CANCEL_PENDING,
+        },
         _S.CANCELLED: {_E.PART_FILL: _S.CANCELLED, _E.FILL: _S.FILLED, _E.DISPUTE: _S.DISPUTED},
         _S.EXPIRED: {_E.PART_FILL: _S.EXPIRED, _E.FILL: _S.FILLED, _E.DISPUTE: _S.DISPUTED},
         _S.REJECTED: {_E.PART_FILL: _S.REJECTED, _E.FILL: _S.FILLED, _E.DISPUTE: _S.DISPUTED},
     }
-    return {(state, event): target for state, ways in arrows.items()
-            for event, target in ways.items()}
+    return {
+        (state, event): target for state, ways in arrows.items() for event, target in ways.items()
+    }
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = _arrows()
 """Every legal arrow. `FILLED`, `DENIED` and `DISPUTED` have none; late fills reach ended orders."""
 
-WITH_BROKER = (State.SUBMITTING, State.UNKNOWN, State.WORKING, State.PARTIALLY_FILLED,
-               State.CANCEL_PENDING, State.CANCEL_UNKNOWN)
+WITH_BROKER = (
+    State.SUBMITTING,
+    State.UNKNOWN,
+    State.WORKING,
+    State.PARTIALLY_FILLED,
+    State.CANCEL_PENDING,
+    State.CANCEL_UNKNOWN,
+)
 OPEN = (State.QUEUED, State.CLAIMED, *WITH_BROKER)
 IN_DOUBT = (State.UNKNOWN, State.CANCEL_UNKNOWN)
 ENDED = tuple(state for state in State if state not in OPEN)

@@ -67,32 +67,38 @@ class PaperBroker:
         """End a working order after what had already traded; `Rejected` when it has ended."""
         try:
             return desk.runtime.write(
-                desk.principal, lambda ctx: _cancel(ctx, account_id, client_order_id))
+                desk.principal, lambda ctx: _cancel(ctx, account_id, client_order_id)
+            )
         except Refusal as refusal:
             if refusal.kind is Kind.INTERNAL:
                 raise
             return Ambiguous(refusal.code)
 
-    def look(self, desk: Desk, account_id: str,
-             client_order_ids: Sequence[str]) -> list[BrokerView]:
+    def look(
+        self, desk: Desk, account_id: str, client_order_ids: Sequence[str]
+    ) -> list[BrokerView]:
         """Bring working orders up to the market's time and return what stands in the book.
 
         Raises `BrokerUnreachable` when the market can not be read.
         """
+
         def rows_of(ctx: Context) -> list[Row[Any]]:
             return _rows(ctx, account_id, client_order_ids)
 
         try:
-            due = desk.runtime.read(desk.principal, lambda ctx: any(
-                _changes(ctx, row) for row in rows_of(ctx)))
+            due = desk.runtime.read(
+                desk.principal, lambda ctx: any(_changes(ctx, row) for row in rows_of(ctx))
+            )
             if due:
+
                 def bring(ctx: Context) -> list[BrokerView]:
                     ctx.db.lock(f"paper:{account_id}")
                     return [_view(ctx, _bring(ctx, row)) for row in rows_of(ctx)]
 
                 return desk.runtime.write(desk.principal, bring)
             return desk.runtime.read(
-                desk.principal, lambda ctx: [_view(ctx, row) for row in rows_of(ctx)])
+                desk.principal, lambda ctx: [_view(ctx, row) for row in rows_of(ctx)]
+            )
         except Refusal as refusal:
             if refusal.kind is Kind.INTERNAL:
                 raise
@@ -100,9 +106,14 @@ class PaperBroker:
 
 
 def _rows(ctx: Context, account_id: str, client_order_ids: Sequence[str]) -> list[Row[Any]]:
-    return ctx.db.rows(select(paper_orders).where(
-        paper_orders.c.account_id == account_id,
-        paper_orders.c.client_order_id.in_(client_order_ids)).order_by(paper_orders.c.id))
+    return ctx.db.rows(
+        select(paper_orders)
+        .where(
+            paper_orders.c.account_id == account_id,
+            paper_orders.c.client_order_id.in_(client_order_ids),
+        )
+        .order_by(paper_orders.c.id)
+    )
 
 
 def _accept(ctx: Context, order: Order) -> Outcome:
@@ -116,18 +127,40 @@ def _accept(ctx: Context, order: Order) -> Outcome:
     if order.quantity <= 0 or order.quantity % instrument.lot_step:
         raise refuse("QTY_INVALID", qty=str(order.quantity), rule="off the lot")
     if state.state != "open" and (order.tif == "day" or order.type == "market"):
-        raise refuse("MARKET_CLOSED", market=instrument.calendar, state=state.state,
-                     next_open=str(state.next_open))
+        raise refuse(
+            "MARKET_CLOSED",
+            market=instrument.calendar,
+            state=state.state,
+            next_open=str(state.next_open),
+        )
     paper_id = ctx.ids.new("pap")
     live_at = as_of + timedelta(milliseconds=ctx.policy.paper.latency_ms)
-    ctx.db.insert(paper_orders, {
-        "id": paper_id, "account_id": order.account_id, "client_order_id": order.client_order_id,
-        "listing": order.instrument_id, "symbol": order.symbol, "side": order.side.value,
-        "type": order.type.value, "tif": order.tif.value, "quantity": order.quantity,
-        "limit_price": order.limit_price, "stop_price": order.stop_price,
-        "worst_price": order.worst_price, "calendar": instrument.calendar, "status": "open",
-        "reason": "", "triggered": 0, "filled_quantity": _ZERO, "volume_seen": _ZERO,
-        "accepted_at": as_of, "live_at": live_at, "seen_until": as_of})
+    ctx.db.insert(
+        paper_orders,
+        {
+            "id": paper_id,
+            "account_id": order.account_id,
+            "client_order_id": order.client_order_id,
+            "listing": order.instrument_id,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "type": order.type.value,
+            "tif": order.tif.value,
+            "quantity": order.quantity,
+            "limit_price": order.limit_price,
+            "stop_price": order.stop_price,
+            "worst_price": order.worst_price,
+            "calendar": instrument.calendar,
+            "status": "open",
+            "reason": "",
+            "triggered": 0,
+            "filled_quantity": _ZERO,
+            "volume_seen": _ZERO,
+            "accepted_at": as_of,
+            "live_at": live_at,
+            "seen_until": as_of,
+        },
+    )
     if state.state == "open" and live_at <= as_of:
         _meet_market(ctx, paper_id, instrument, as_of)
     return Accepted(paper_id)
@@ -137,8 +170,14 @@ def _meet_market(ctx: Context, paper_id: str, instrument: Instrument, as_of: dat
     row = _row(ctx, paper_id)
     quote = ctx.port(Feed).quote(ctx, row.symbol)
     limit = timedelta(seconds=ctx.policy.orders.quote_age_paper_fill_s)
-    market = Arrival(at=as_of, bid=quote.bid, ask=quote.ask, last=quote.last,
-                     fresh=as_of - quote.ts <= limit, volume=_last_volume(ctx, row.symbol))
+    market = Arrival(
+        at=as_of,
+        bid=quote.bid,
+        ask=quote.ask,
+        last=quote.last,
+        fresh=as_of - quote.ts <= limit,
+        volume=_last_volume(ctx, row.symbol),
+    )
     after, matches = arrive(_working(row), market, _rules(ctx, instrument, quote.mid, as_of))
     _write(ctx, row, after, matches, provenance=str(quote.provenance), seen_until=as_of)
 
@@ -156,16 +195,28 @@ def _last_volume(ctx: Context, symbol: str) -> Decimal | None:
 def _rules(ctx: Context, instrument: Instrument, price: Decimal, as_of: datetime) -> MatchRules:
     paper = ctx.policy.paper
     return MatchRules(
-        tick=tick_size(instrument, price, as_of.date()), lot=instrument.lot_step,
-        slippage_bps=paper.slippage_bps, half_spread_bps=paper.half_spread_bps,
-        max_volume_pct=paper.max_volume_pct, partial_fills=paper.partial_fills)
+        tick=tick_size(instrument, price, as_of.date()),
+        lot=instrument.lot_step,
+        slippage_bps=paper.slippage_bps,
+        half_spread_bps=paper.half_spread_bps,
+        max_volume_pct=paper.max_volume_pct,
+        partial_fills=paper.partial_fills,
+    )
 
 
 def _working(row: Row[Any]) -> Working:
     return Working(
-        side=row.side, type=row.type, quantity=row.quantity, limit_price=row.limit_price,
-        stop_price=row.stop_price, worst_price=row.worst_price, live_at=row.live_at,
-        filled=row.filled_quantity, triggered=bool(row.triggered), volume_seen=row.volume_seen)
+        side=row.side,
+        type=row.type,
+        quantity=row.quantity,
+        limit_price=row.limit_price,
+        stop_price=row.stop_price,
+        worst_price=row.worst_price,
+        live_at=row.live_at,
+        filled=row.filled_quantity,
+        triggered=bool(row.triggered),
+        volume_seen=row.volume_seen,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +234,9 @@ def _progress(ctx: Context, row: Row[Any]) -> _Progress:
     ends = _day_end(row)
     if as_of < row.seen_until:
         over = ends is not None and as_of < row.accepted_at
-        return _Progress(before, [], as_of, "expired" if over else "open",
-                         "the market's time began again")
+        return _Progress(
+            before, [], as_of, "expired" if over else "open", "the market's time began again"
+        )
     if feed.splits(ctx, row.symbol, row.seen_until, as_of):
         return _Progress(before, [], as_of, "cancelled", "a split changed the instrument")
     until = min(as_of, row.seen_until + _LOOK_MAX)
@@ -194,8 +246,9 @@ def _progress(ctx: Context, row: Row[Any]) -> _Progress:
     instrument = feed.instrument(ctx, row.symbol)
     after, matches = consume(before, ticks, _rules(ctx, instrument, price, as_of))
     over = ends is not None and until >= ends and after.remaining > 0
-    return _Progress(after, matches, until, "expired" if over else "open",
-                     "the session ended" if over else "")
+    return _Progress(
+        after, matches, until, "expired" if over else "open", "the session ended" if over else ""
+    )
 
 
 def _day_end(row: Row[Any]) -> datetime | None:
@@ -209,9 +262,14 @@ def _changes(ctx: Context, row: Row[Any]) -> bool:
     if row.status != "open":
         return False
     step = _progress(ctx, row)
-    return bool(step.matches) or step.status != "open" or (
-        step.after.triggered != bool(row.triggered)
-        or abs(step.seen_until - row.seen_until) >= _REMEMBER_EVERY)
+    return (
+        bool(step.matches)
+        or step.status != "open"
+        or (
+            step.after.triggered != bool(row.triggered)
+            or abs(step.seen_until - row.seen_until) >= _REMEMBER_EVERY
+        )
+    )
 
 
 def _bring(ctx: Context, row: Row[Any]) -> Row[Any]:
@@ -238,32 +296,70 @@ def _cancel(ctx: Context, account_id: str, client_order_id: str) -> Outcome:
     return Accepted(row.id)
 
 
-def _write(ctx: Context, row: Row[Any], after: Working, matches: list[Match], *,
-           provenance: str, seen_until: datetime) -> None:
+def _write(
+    ctx: Context,
+    row: Row[Any],
+    after: Working,
+    matches: list[Match],
+    *,
+    provenance: str,
+    seen_until: datetime,
+) -> None:
     done = row.filled_quantity
     for match in matches:
         number = _next_fill_number(ctx, row.id)
-        ctx.db.insert(paper_fills, {
-            "exec_id": f"{row.id}-{number}", "paper_order_id": row.id, "number": number,
-            "quantity": match.quantity, "price": match.price, "provenance": provenance,
-            "commission": commission(
-                match.quantity, per_unit=ctx.policy.paper.commission_share,
-                minimum=ctx.policy.paper.commission_min, already_filled=done),
-            "flags": ",".join(match.flags), "at": match.at})
+        ctx.db.insert(
+            paper_fills,
+            {
+                "exec_id": f"{row.id}-{number}",
+                "paper_order_id": row.id,
+                "number": number,
+                "quantity": match.quantity,
+                "price": match.price,
+                "provenance": provenance,
+                "commission": commission(
+                    match.quantity,
+                    per_unit=ctx.policy.paper.commission_share,
+                    minimum=ctx.policy.paper.commission_min,
+                    already_filled=done,
+                ),
+                "flags": ",".join(match.flags),
+                "at": match.at,
+            },
+        )
         done += match.quantity
-    ctx.db.change(update(paper_orders).where(paper_orders.c.id == row.id).values(
-        filled_quantity=done, triggered=int(after.triggered), volume_seen=after.volume_seen,
-        seen_until=seen_until, status="filled" if done >= row.quantity else "open"))
+    ctx.db.change(
+        update(paper_orders)
+        .where(paper_orders.c.id == row.id)
+        .values(
+            filled_quantity=done,
+            triggered=int(after.triggered),
+            volume_seen=after.volume_seen,
+            seen_until=seen_until,
+            status="filled" if done >= row.quantity else "open",
+        )
+    )
 
 
 def _next_fill_number(ctx: Context, paper_id: str) -> int:
-    return len(ctx.db.rows(select(paper_fills.c.number).where(
-        paper_fills.c.paper_order_id == paper_id).order_by(paper_fills.c.number))) + 1
+    return (
+        len(
+            ctx.db.rows(
+                select(paper_fills.c.number)
+                .where(paper_fills.c.paper_order_id == paper_id)
+                .order_by(paper_fills.c.number)
+            )
+        )
+        + 1
+    )
 
 
 def _end(ctx: Context, paper_id: str, status: str, reason: str) -> None:
-    ctx.db.change(update(paper_orders).where(paper_orders.c.id == paper_id)
-                  .values(status=status, reason=reason))
+    ctx.db.change(
+        update(paper_orders)
+        .where(paper_orders.c.id == paper_id)
+        .values(status=status, reason=reason)
+    )
 
 
 def _row(ctx: Context, paper_id: str) -> Row[Any]:
@@ -274,10 +370,26 @@ def _row(ctx: Context, paper_id: str) -> Row[Any]:
 
 
 def _view(ctx: Context, row: Row[Any]) -> BrokerView:
-    rows = ctx.db.rows(select(paper_fills).where(paper_fills.c.paper_order_id == row.id)
-                       .order_by(paper_fills.c.number))
-    made = tuple(BrokerFill(
-        exec_id=fill.exec_id, quantity=fill.quantity, price=fill.price,
-        commission=fill.commission, at=fill.at, provenance=fill.provenance) for fill in rows)
-    return BrokerView(client_order_id=row.client_order_id, broker_order_id=row.id,
-                      status=BrokerStatus(row.status), fills=made, reason=row.reason)
+    rows = ctx.db.rows(
+        select(paper_fills)
+        .where(paper_fills.c.paper_order_id == row.id)
+        .order_by(paper_fills.c.number)
+    )
+    made = tuple(
+        BrokerFill(
+            exec_id=fill.exec_id,
+            quantity=fill.quantity,
+            price=fill.price,
+            commission=fill.commission,
+            at=fill.at,
+            provenance=fill.provenance,
+        )
+        for fill in rows
+    )
+    return BrokerView(
+        client_order_id=row.client_order_id,
+        broker_order_id=row.id,
+        status=BrokerStatus(row.status),
+        fills=made,
+        reason=row.reason,
+    )

@@ -101,22 +101,32 @@ def _arrival_price(order: Working, market: Arrival, rules: MatchRules) -> FillPr
         return _at_market(order, market, rules)
     far = market.ask if order.side == "buy" else market.bid
     if order.type == "limit" and order.limit_price is not None:
-        return find_limit_fill(order.side, order.limit_price, tick=rules.tick,
-                               traded=TradedRange(open=far, high=far, low=far))
+        return find_limit_fill(
+            order.side,
+            order.limit_price,
+            tick=rules.tick,
+            traded=TradedRange(open=far, high=far, low=far),
+        )
     return None
 
 
 def _at_market(order: Working, market: Arrival, rules: MatchRules) -> FillPrice:
     if market.fresh:
-        return market_fill(order.side, market.bid, ask=market.ask,
-                           slippage_bps=rules.slippage_bps, tick=rules.tick)
+        return market_fill(
+            order.side, market.bid, ask=market.ask, slippage_bps=rules.slippage_bps, tick=rules.tick
+        )
     return market_fill_without_quote(
-        order.side, market.last, half_spread_bps=rules.half_spread_bps,
-        slippage_bps=rules.slippage_bps, tick=rules.tick)
+        order.side,
+        market.last,
+        half_spread_bps=rules.half_spread_bps,
+        slippage_bps=rules.slippage_bps,
+        tick=rules.tick,
+    )
 
 
-def consume(order: Working, ticks: Sequence[Tick],
-            rules: MatchRules) -> tuple[Working, list[Match]]:
+def consume(
+    order: Working, ticks: Sequence[Tick], rules: MatchRules
+) -> tuple[Working, list[Match]]:
     """Return the order after these prints, ascending, and its executions in order.
 
     Splitting the tape in any batches gives the same executions.
@@ -134,24 +144,36 @@ def consume(order: Working, ticks: Sequence[Tick],
     return order, matches
 
 
-def _tape_price(order: Working, tick: Tick,
-                rules: MatchRules) -> tuple[Working, FillPrice | None]:
+def _tape_price(order: Working, tick: Tick, rules: MatchRules) -> tuple[Working, FillPrice | None]:
     print_range = TradedRange(open=tick.price, high=tick.price, low=tick.price)
     if order.type == "limit" and order.limit_price is not None:
-        through = find_limit_fill(order.side, order.limit_price, traded=print_range,
-                                  tick=rules.tick)
+        through = find_limit_fill(
+            order.side, order.limit_price, traded=print_range, tick=rules.tick
+        )
         return order, None if through is None else FillPrice(order.limit_price, through.flags)
     if order.type == "stop" and order.stop_price is not None and not order.triggered:
-        touched = find_stop_fill(order.side, order.stop_price, traded=print_range,
-                                 slippage_bps=rules.slippage_bps, tick=rules.tick)
+        touched = find_stop_fill(
+            order.side,
+            order.stop_price,
+            traded=print_range,
+            slippage_bps=rules.slippage_bps,
+            tick=rules.tick,
+        )
         return (order, None) if touched is None else (replace(order, triggered=True), touched)
-    market = Arrival(at=tick.ts, bid=tick.bid, ask=tick.ask, last=tick.price,
-                     fresh=0 < tick.bid <= tick.ask, volume=None)
+    market = Arrival(
+        at=tick.ts,
+        bid=tick.bid,
+        ask=tick.ask,
+        last=tick.price,
+        fresh=0 < tick.bid <= tick.ask,
+        volume=None,
+    )
     return order, _at_market(order, market, rules)
 
 
-def _take(order: Working, price: FillPrice | None, at: datetime,
-          rules: MatchRules) -> tuple[Working, list[Match]]:
+def _take(
+    order: Working, price: FillPrice | None, at: datetime, rules: MatchRules
+) -> tuple[Working, list[Match]]:
     if price is None or (order.side == "buy" and price.price > order.worst_price):
         return order, []
     quantity = order.remaining

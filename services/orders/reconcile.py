@@ -83,18 +83,29 @@ def _mark(desk: Desk, reason: str) -> None:
     def act(ctx: Context) -> None:
         if desks.unready_reason(ctx) != reason:
             desks.set_unready(ctx, reason)
-            audit.record(ctx, "execution.unready" if reason else "execution.ready",
-                         desk.tenant_id, reason=reason)
+            audit.record(
+                ctx,
+                "execution.unready" if reason else "execution.ready",
+                desk.tenant_id,
+                reason=reason,
+            )
 
     desk.runtime.write(desk.principal, act)
 
 
 def in_flight_ids(desk: Desk) -> list[str]:
     """Return the ids of orders whose standing at the broker must be found out."""
-    return desk.runtime.read(desk.principal, lambda ctx: [row.id for row in ctx.db.rows(
-        select(order_intents.c.id).where(
-            order_intents.c.state.in_([state.value for state in WATCHED]))
-        .order_by(order_intents.c.id))])
+    return desk.runtime.read(
+        desk.principal,
+        lambda ctx: [
+            row.id
+            for row in ctx.db.rows(
+                select(order_intents.c.id)
+                .where(order_intents.c.state.in_([state.value for state in WATCHED]))
+                .order_by(order_intents.c.id)
+            )
+        ],
+    )
 
 
 def resolve(desk: Desk, broker: Broker, order_id: str, *, boot: bool = False) -> int:
@@ -102,8 +113,7 @@ def resolve(desk: Desk, broker: Broker, order_id: str, *, boot: bool = False) ->
 
     Raises `BrokerUnreachable`; an unanswered question counts as no look.
     """
-    row = desk.runtime.write(desk.principal,
-                             lambda ctx: _lose_if_left(ctx, order_id, boot=boot))
+    row = desk.runtime.write(desk.principal, lambda ctx: _lose_if_left(ctx, order_id, boot=boot))
     if row is None:
         return 0
     views = broker.look(desk, row.account_id, [row.client_order_id])
@@ -111,8 +121,7 @@ def resolve(desk: Desk, broker: Broker, order_id: str, *, boot: bool = False) ->
         settle(desk, order_id, views[0])
     else:
         dedupes = broker.traits.dedupes_client_id
-        desk.runtime.write(desk.principal,
-                           lambda ctx: _absent(ctx, order_id, dedupes=dedupes))
+        desk.runtime.write(desk.principal, lambda ctx: _absent(ctx, order_id, dedupes=dedupes))
     return 1
 
 
@@ -128,8 +137,7 @@ def _lose_if_left(ctx: Context, order_id: str, *, boot: bool) -> Row[Any] | None
     if state is State.SUBMITTING:
         if not boot and now < claimed_at + lease + SUBMIT_MAX:
             return None
-        return change_order(ctx, row, Event.LOSE, reason="no answer was recorded",
-                            next_scan_at=now)
+        return change_order(ctx, row, Event.LOSE, reason="no answer was recorded", next_scan_at=now)
     if state is State.PRESUMED_NOT_ACCEPTED:
         return _watch(ctx, row)
     if state not in (State.UNKNOWN, State.CANCEL_UNKNOWN):
@@ -139,8 +147,11 @@ def _lose_if_left(ctx: Context, order_id: str, *, boot: bool) -> Row[Any] | None
 
 
 def _unsent(ctx: Context, row: Row[Any], now: datetime) -> None:
-    sent = ctx.db.row(select(submit_attempts.c.number).where(
-        submit_attempts.c.order_id == row.id, submit_attempts.c.epoch == row.epoch))
+    sent = ctx.db.row(
+        select(submit_attempts.c.number).where(
+            submit_attempts.c.order_id == row.id, submit_attempts.c.epoch == row.epoch
+        )
+    )
     if sent is not None:
         row = change_order(ctx, row, Event.SEND, reason="an attempt is on record")
         change_order(ctx, row, Event.LOSE, reason="no answer was recorded", next_scan_at=now)
@@ -155,12 +166,16 @@ def _watch(ctx: Context, row: Row[Any]) -> Row[Any] | None:
     as_of = ctx.port(Feed).as_of(ctx)
     if row.release_at is not None and as_of >= row.release_at:
         release(ctx, row.id)
-        ctx.db.change(update(order_intents).where(order_intents.c.id == row.id)
-                      .values(release_at=None))
+        ctx.db.change(
+            update(order_intents).where(order_intents.c.id == row.id).values(release_at=None)
+        )
     if row.watch_until is None or as_of >= row.watch_until or row.next_scan_at > ctx.now:
         return None
-    ctx.db.change(update(order_intents).where(order_intents.c.id == row.id)
-                  .values(**next_scan(ctx, row.scans)))
+    ctx.db.change(
+        update(order_intents)
+        .where(order_intents.c.id == row.id)
+        .values(**next_scan(ctx, row.scans))
+    )
     return row
 
 
@@ -168,8 +183,11 @@ def _absent(ctx: Context, order_id: str, *, dedupes: bool) -> None:
     row = locked_row(ctx, order_id)
     state, now = State(row.state), desks.seen_now(ctx)
     if state is State.CANCEL_UNKNOWN or state is State.UNKNOWN:
-        ctx.db.change(update(order_intents).where(order_intents.c.id == order_id).values(
-            first_scan_at=row.first_scan_at or now, **next_scan(ctx, row.scans + 1)))
+        ctx.db.change(
+            update(order_intents)
+            .where(order_intents.c.id == order_id)
+            .values(first_scan_at=row.first_scan_at or now, **next_scan(ctx, row.scans + 1))
+        )
     if state is not State.UNKNOWN:
         return
     if dedupes and now < row.valid_until:
@@ -186,6 +204,12 @@ def _presume(ctx: Context, row: Row[Any]) -> None:
     as_of, calendar = feed.as_of(ctx), feed.instrument(ctx, row.symbol).calendar
     session = market_state(calendar, as_of).session
     ends = session.close if session else as_of
-    change_order(ctx, row, Event.PRESUME, reason="not found in complete scans",
-                 release_at=ends, watch_until=next_session(calendar, ends).close,
-                 next_scan_at=ctx.now)
+    change_order(
+        ctx,
+        row,
+        Event.PRESUME,
+        reason="not found in complete scans",
+        release_at=ends,
+        watch_until=next_session(calendar, ends).close,
+        next_scan_at=ctx.now,
+    )

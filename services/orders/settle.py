@@ -37,20 +37,17 @@ from services.orders.broker import (
 from services.orders.order import ENDED, Event, Order, State, order_from_json
 from services.orders.store import announce_order, change_order, locked_row
 from services.orders.switch import freeze
-from services.orders.tables import (
-    disputed_fills,
-    fills,
-    order_intents,
-    proposals,
-    submit_attempts,
-)
+from services.orders.tables import disputed_fills, fills, order_intents, proposals, submit_attempts
 from services.trade import advice
 
 _UNSEEN = (State.SUBMITTING, State.UNKNOWN, State.PRESUMED_NOT_ACCEPTED)
 _NOT_SENT_MAX = 2
 """Attempts of one order when it is proved that nothing left: the first and one more."""
-_ENDS = {BrokerStatus.CANCELLED: Event.CANCEL, BrokerStatus.EXPIRED: Event.EXPIRE,
-         BrokerStatus.REJECTED: Event.REJECT}
+_ENDS = {
+    BrokerStatus.CANCELLED: Event.CANCEL,
+    BrokerStatus.EXPIRED: Event.EXPIRE,
+    BrokerStatus.REJECTED: Event.REJECT,
+}
 
 
 def settle_outcome(ctx: Context, order_id: str, epoch: int, outcome: Outcome) -> None:
@@ -60,18 +57,30 @@ def settle_outcome(ctx: Context, order_id: str, epoch: int, outcome: Outcome) ->
     """
     row = locked_row(ctx, order_id)
     kind, said = type(outcome).__name__, _said(outcome)
-    ctx.db.change(update(submit_attempts).where(
-        submit_attempts.c.order_id == order_id, submit_attempts.c.epoch == epoch)
-        .values(outcome=kind, reply=said[:500], ended_at=ctx.now))
-    audit.record(ctx, "order.answer", order_id, outcome=kind, reply=said[:500], epoch=epoch,
-                 client_order_id=row.client_order_id)
+    ctx.db.change(
+        update(submit_attempts)
+        .where(submit_attempts.c.order_id == order_id, submit_attempts.c.epoch == epoch)
+        .values(outcome=kind, reply=said[:500], ended_at=ctx.now)
+    )
+    audit.record(
+        ctx,
+        "order.answer",
+        order_id,
+        outcome=kind,
+        reply=said[:500],
+        epoch=epoch,
+        client_order_id=row.client_order_id,
+    )
     state = State(row.state)
     if row.epoch != epoch or state not in (State.SUBMITTING, State.UNKNOWN):
         return
     match outcome:
         case Accepted(broker_order_id):
-            ctx.db.change(update(order_intents).where(order_intents.c.id == order_id)
-                          .values(broker_order_id=broker_order_id))
+            ctx.db.change(
+                update(order_intents)
+                .where(order_intents.c.id == order_id)
+                .values(broker_order_id=broker_order_id)
+            )
         case Rejected(reason):
             release(ctx, order_id)
             change_order(ctx, row, Event.REJECT, reason=reason[:300])
@@ -87,8 +96,13 @@ def _said(outcome: Outcome) -> str:
 
 
 def _requeue_or_expire(ctx: Context, row: Row[Any], reason: str) -> None:
-    sent = len(ctx.db.rows(select(submit_attempts.c.number).where(
-        submit_attempts.c.order_id == row.id).order_by(submit_attempts.c.number)))
+    sent = len(
+        ctx.db.rows(
+            select(submit_attempts.c.number)
+            .where(submit_attempts.c.order_id == row.id)
+            .order_by(submit_attempts.c.number)
+        )
+    )
     if sent < _NOT_SENT_MAX and desks.seen_now(ctx) < row.valid_until:
         change_order(ctx, row, Event.REQUEUE, reason=reason[:300])
         return
@@ -96,8 +110,9 @@ def _requeue_or_expire(ctx: Context, row: Row[Any], reason: str) -> None:
     change_order(ctx, row, Event.EXPIRE, reason=f"never sent: {reason[:280]}")
 
 
-def settle(desk: Desk, order_id: str, view: BrokerView, *,
-           first: Callable[[Context], None] | None = None) -> None:
+def settle(
+    desk: Desk, order_id: str, view: BrokerView, *, first: Callable[[Context], None] | None = None
+) -> None:
     """Apply what the broker says about one order, fills first, in one transaction.
 
     `first` runs at the start of that transaction, such as recording the answer to the submit.
@@ -105,6 +120,7 @@ def settle(desk: Desk, order_id: str, view: BrokerView, *,
     When the book refuses a fill, the fills are applied one by one and the refused one becomes a
     dispute: recorded, not posted, and everything is frozen for the owner to look.
     """
+
     def act(ctx: Context) -> None:
         if first is not None:
             first(ctx)
@@ -143,8 +159,11 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
     """Apply a broker's view in the caller's transaction; the same view twice changes nothing."""
     row = locked_row(ctx, order_id)
     if row.broker_order_id is None:
-        ctx.db.change(update(order_intents).where(order_intents.c.id == order_id)
-                      .values(broker_order_id=view.broker_order_id))
+        ctx.db.change(
+            update(order_intents)
+            .where(order_intents.c.id == order_id)
+            .values(broker_order_id=view.broker_order_id)
+        )
     was = State(row.state)
     if was in _UNSEEN and (view.fills or view.status is not BrokerStatus.REJECTED):
         row = change_order(ctx, row, Event.ACKNOWLEDGE, reason="seen at the broker")
@@ -161,8 +180,13 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
 
 
 def _known_executions(ctx: Context, order_id: str) -> frozenset[str]:
-    return frozenset(row.exec_id for table in (fills, disputed_fills) for row in ctx.db.rows(
-        select(table.c.exec_id).where(table.c.order_id == order_id).order_by(table.c.exec_id)))
+    return frozenset(
+        row.exec_id
+        for table in (fills, disputed_fills)
+        for row in ctx.db.rows(
+            select(table.c.exec_id).where(table.c.order_id == order_id).order_by(table.c.exec_id)
+        )
+    )
 
 
 def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
@@ -179,31 +203,76 @@ def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
 def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
     order = order_from_json(row.order_json)
     total = row.filled_quantity + made.quantity
-    if row.state == State.DISPUTED or made.quantity <= 0 or made.price <= 0 \
-            or total > order.quantity:
+    if (
+        row.state == State.DISPUTED
+        or made.quantity <= 0
+        or made.price <= 0
+        or total > order.quantity
+    ):
         return dispute(ctx, row, made, "more was filled than was ordered")
     ctx.db.insert(fills, {"id": ctx.ids.new("fill"), **_fill_values(ctx, row, order, made)})
-    posted = post_fill(ctx, FillFacts(
-        order_id=row.id, portfolio_id=row.portfolio_id, exec_id=made.exec_id,
-        listing=order.instrument_id, symbol=order.symbol, side=order.side.value,
-        quantity=made.quantity, price=made.price, commission=made.commission,
-        currency=order.currency, at=made.at, provenance=made.provenance))
+    posted = post_fill(
+        ctx,
+        FillFacts(
+            order_id=row.id,
+            portfolio_id=row.portfolio_id,
+            exec_id=made.exec_id,
+            listing=order.instrument_id,
+            symbol=order.symbol,
+            side=order.side.value,
+            quantity=made.quantity,
+            price=made.price,
+            commission=made.commission,
+            currency=order.currency,
+            at=made.at,
+            provenance=made.provenance,
+        ),
+    )
     reach("settle.after_post")
     remaining = order.quantity - total
     _shrink_reservation(ctx, row, order, remaining)
-    row = change_order(ctx, row, Event.PART_FILL if remaining else Event.FILL,
-                       reason="" if remaining else "filled", filled_quantity=total,
-                       avg_price=_average(ctx, row.id))
+    row = change_order(
+        ctx,
+        row,
+        Event.PART_FILL if remaining else Event.FILL,
+        reason="" if remaining else "filled",
+        filled_quantity=total,
+        avg_price=_average(ctx, row.id),
+    )
     journal.record_execution(
-        ctx, order_id=row.id, exec_id=made.exec_id, symbol=order.symbol, side=order.side.value,
-        quantity=made.quantity, price=made.price, commission=made.commission,
-        currency=order.currency, at=made.at, provenance=made.provenance,
-        portfolio_id=row.portfolio_id, pnl=posted.pnl, source=row.broker,
-        proposal_id=row.proposal_id, run_id=row.run_id, conversation_id=row.conversation_id,
-        plan=order.basis_ref or "", **_planned(ctx, row, order))
-    put(ctx, "position.changed", row.portfolio_id, {
-        "portfolio_id": row.portfolio_id, "symbol": order.symbol, "order_id": row.id,
-        "exec_id": made.exec_id, "batch_seq": posted.seq}, dedupe=f"fill:{made.exec_id}")
+        ctx,
+        order_id=row.id,
+        exec_id=made.exec_id,
+        symbol=order.symbol,
+        side=order.side.value,
+        quantity=made.quantity,
+        price=made.price,
+        commission=made.commission,
+        currency=order.currency,
+        at=made.at,
+        provenance=made.provenance,
+        portfolio_id=row.portfolio_id,
+        pnl=posted.pnl,
+        source=row.broker,
+        proposal_id=row.proposal_id,
+        run_id=row.run_id,
+        conversation_id=row.conversation_id,
+        plan=order.basis_ref or "",
+        **_planned(ctx, row, order),
+    )
+    put(
+        ctx,
+        "position.changed",
+        row.portfolio_id,
+        {
+            "portfolio_id": row.portfolio_id,
+            "symbol": order.symbol,
+            "order_id": row.id,
+            "exec_id": made.exec_id,
+            "batch_seq": posted.seq,
+        },
+        dedupe=f"fill:{made.exec_id}",
+    )
     return row
 
 
@@ -216,8 +285,10 @@ def _planned(ctx: Context, row: Row[Any], order: Order) -> dict[str, Decimal]:
     entry = basis.number("entry") if basis is not None else None
     if entry is not None:
         planned["planned_entry"] = entry
-    risk = json.loads(ctx.db.scalar(select(proposals.c.risk_json)
-                                    .where(proposals.c.id == row.proposal_id)) or "{}")
+    risk = json.loads(
+        ctx.db.scalar(select(proposals.c.risk_json).where(proposals.c.id == row.proposal_id))
+        or "{}"
+    )
     if "money" in risk:
         planned["planned_risk"] = parse_decimal(risk["money"], "risk")
     return planned
@@ -225,37 +296,64 @@ def _planned(ctx: Context, row: Row[Any], order: Order) -> dict[str, Decimal]:
 
 def _fill_values(ctx: Context, row: Row[Any], order: Order, made: BrokerFill) -> dict[str, Any]:
     return {
-        "order_id": row.id, "portfolio_id": row.portfolio_id, "broker": row.broker,
-        "account_id": row.account_id, "exec_id": made.exec_id, "listing": order.instrument_id,
-        "symbol": order.symbol, "side": order.side.value, "quantity": made.quantity,
-        "price": made.price, "commission": made.commission, "currency": order.currency,
-        "provenance": made.provenance, "at": made.at, "received_at": ctx.now}
+        "order_id": row.id,
+        "portfolio_id": row.portfolio_id,
+        "broker": row.broker,
+        "account_id": row.account_id,
+        "exec_id": made.exec_id,
+        "listing": order.instrument_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "quantity": made.quantity,
+        "price": made.price,
+        "commission": made.commission,
+        "currency": order.currency,
+        "provenance": made.provenance,
+        "at": made.at,
+        "received_at": ctx.now,
+    }
 
 
 def _average(ctx: Context, order_id: str) -> Decimal:
-    rows = ctx.db.rows(select(fills.c.quantity, fills.c.price)
-                       .where(fills.c.order_id == order_id).order_by(fills.c.id))
+    rows = ctx.db.rows(
+        select(fills.c.quantity, fills.c.price)
+        .where(fills.c.order_id == order_id)
+        .order_by(fills.c.id)
+    )
     units = sum((row.quantity for row in rows), Decimal(0))
     return rounded(sum((row.quantity * row.price for row in rows), Decimal(0)) / units, 8)
 
 
 def _shrink_reservation(ctx: Context, row: Row[Any], order: Order, remaining: Decimal) -> None:
-    held = ctx.db.row(select(reservations.c.cash, reservations.c.quantity)
-                      .where(reservations.c.order_id == row.id))
+    held = ctx.db.row(
+        select(reservations.c.cash, reservations.c.quantity).where(
+            reservations.c.order_id == row.id
+        )
+    )
     if held is None:
         return
     worst = tick_round(remaining * order.worst_price, Decimal("0.01"), "ceil")
-    release(ctx, row.id, keep_cash=min(held.cash, worst), keep_quantity=min(
-        held.quantity, remaining))
+    release(
+        ctx, row.id, keep_cash=min(held.cash, worst), keep_quantity=min(held.quantity, remaining)
+    )
 
 
 def dispute(ctx: Context, row: Row[Any], made: BrokerFill, reason: str) -> Row[Any]:
     """Record a fill that can not be true, post nothing, and freeze everything."""
     order = order_from_json(row.order_json)
-    ctx.db.insert(disputed_fills, {"id": ctx.ids.new("dsp"), "reason": reason,
-                                   **_fill_values(ctx, row, order, made)})
-    audit.record(ctx, "order.disputed_fill", row.id, exec_id=made.exec_id, reason=reason,
-                 quantity=made.quantity, price=made.price)
+    ctx.db.insert(
+        disputed_fills,
+        {"id": ctx.ids.new("dsp"), "reason": reason, **_fill_values(ctx, row, order, made)},
+    )
+    audit.record(
+        ctx,
+        "order.disputed_fill",
+        row.id,
+        exec_id=made.exec_id,
+        reason=reason,
+        quantity=made.quantity,
+        price=made.price,
+    )
     if State(row.state) not in (State.FILLED, State.DISPUTED):
         row = change_order(ctx, row, Event.DISPUTE, reason=reason)
     freeze(ctx, f"order {row.id}: {reason}", subject=row.id)

@@ -111,11 +111,13 @@ def find_order_of(ctx: Context, proposal_id: str) -> OrderView | None:
     return None if row is None else order_view(row)
 
 
-def list_orders(ctx: Context, *, open_only: bool = False, limit: int = 100,
-                portfolio_id: str | None = None) -> list[OrderView]:
+def list_orders(
+    ctx: Context, *, open_only: bool = False, limit: int = 100, portfolio_id: str | None = None
+) -> list[OrderView]:
     """Return orders, newest first; `open_only` keeps those that may still trade."""
-    query = select(order_intents).order_by(order_intents.c.confirmed_at.desc(),
-                                           order_intents.c.id.desc())
+    query = select(order_intents).order_by(
+        order_intents.c.confirmed_at.desc(), order_intents.c.id.desc()
+    )
     if open_only:
         query = query.where(order_intents.c.state.in_([state.value for state in OPEN]))
     if portfolio_id is not None:
@@ -133,10 +135,15 @@ def list_fills(ctx: Context, *, order_id: str | None = None, limit: int = 100) -
 
 def list_transitions(ctx: Context, order_id: str) -> list[Transition]:
     """Return every arrow an order took, in order."""
-    rows = ctx.db.rows(select(order_transitions).where(order_transitions.c.order_id == order_id)
-                       .order_by(order_transitions.c.number))
-    return [Transition(row.number, row.from_state, row.event, row.to_state, row.reason, row.at)
-            for row in rows]
+    rows = ctx.db.rows(
+        select(order_transitions)
+        .where(order_transitions.c.order_id == order_id)
+        .order_by(order_transitions.c.number)
+    )
+    return [
+        Transition(row.number, row.from_state, row.event, row.to_state, row.reason, row.at)
+        for row in rows
+    ]
 
 
 def order_row(ctx: Context, order_id: str) -> Row[Any]:
@@ -153,8 +160,9 @@ def locked_row(ctx: Context, order_id: str) -> Row[Any]:
     return order_row(ctx, order_id)
 
 
-def change_order(ctx: Context, row: Row[Any], event: Event, *, reason: str = "",
-                 **values: Any) -> Row[Any]:
+def change_order(
+    ctx: Context, row: Row[Any], event: Event, *, reason: str = "", **values: Any
+) -> Row[Any]:
     """Take one arrow: state, transition row, audit event and outbox message together.
 
     The update is guarded by the state and epoch that were read, so of two writers one fails.
@@ -164,19 +172,48 @@ def change_order(ctx: Context, row: Row[Any], event: Event, *, reason: str = "",
     target = next_state(state, event)
     epoch = values.get("epoch", row.epoch)
     hit = ctx.db.change(
-        update(order_intents).where(
-            order_intents.c.id == row.id, order_intents.c.state == row.state,
-            order_intents.c.epoch == row.epoch)
-        .values(state=target.value, state_reason=reason, updated_at=ctx.now, **values))
+        update(order_intents)
+        .where(
+            order_intents.c.id == row.id,
+            order_intents.c.state == row.state,
+            order_intents.c.epoch == row.epoch,
+        )
+        .values(state=target.value, state_reason=reason, updated_at=ctx.now, **values)
+    )
     check(hit == 1, "an order changed under its lock", order=row.id, state=row.state)
-    number = (ctx.db.scalar(select(func.max(order_transitions.c.number))
-                            .where(order_transitions.c.order_id == row.id)) or 0) + 1
-    ctx.db.insert(order_transitions, {
-        "order_id": row.id, "number": number, "from_state": state.value, "event": event.value,
-        "to_state": target.value, "reason": reason, "epoch": epoch, "at": ctx.now})
-    audit.record(ctx, f"order.{event.value}", row.id, proposal=row.proposal_id,
-                 client_order_id=row.client_order_id, order_hash=row.order_hash,
-                 from_state=state.value, to_state=target.value, reason=reason, number=number)
+    number = (
+        ctx.db.scalar(
+            select(func.max(order_transitions.c.number)).where(
+                order_transitions.c.order_id == row.id
+            )
+        )
+        or 0
+    ) + 1
+    ctx.db.insert(
+        order_transitions,
+        {
+            "order_id": row.id,
+            "number": number,
+            "from_state": state.value,
+            "event": event.value,
+            "to_state": target.value,
+            "reason": reason,
+            "epoch": epoch,
+            "at": ctx.now,
+        },
+    )
+    audit.record(
+        ctx,
+        f"order.{event.value}",
+        row.id,
+        proposal=row.proposal_id,
+        client_order_id=row.client_order_id,
+        order_hash=row.order_hash,
+        from_state=state.value,
+        to_state=target.value,
+        reason=reason,
+        number=number,
+    )
     changed = order_row(ctx, row.id)
     if event not in _UNTOLD:
         announce_order(ctx, changed, f"{row.id}:{number}")
@@ -186,28 +223,65 @@ def change_order(ctx: Context, row: Row[Any], event: Event, *, reason: str = "",
 def announce_order(ctx: Context, row: Row[Any], dedupe: str) -> None:
     """Tell every screen where an order and its proposal stand now."""
     average = row.avg_price
-    put(ctx, "proposal.changed", row.proposal_id, {
-        "proposal_id": row.proposal_id, "version": row.version, "status": "confirmed",
-        "reason": row.state_reason, "order_id": row.id, "order_state": row.state,
-        "filled_quantity": row.filled_quantity, "avg_price": average, "symbol": row.symbol,
-        "side": row.side, "quantity": row.quantity, "conversation_id": row.conversation_id,
-        "run_id": row.run_id, "expires_at": row.valid_until}, dedupe=f"order:{dedupe}")
+    put(
+        ctx,
+        "proposal.changed",
+        row.proposal_id,
+        {
+            "proposal_id": row.proposal_id,
+            "version": row.version,
+            "status": "confirmed",
+            "reason": row.state_reason,
+            "order_id": row.id,
+            "order_state": row.state,
+            "filled_quantity": row.filled_quantity,
+            "avg_price": average,
+            "symbol": row.symbol,
+            "side": row.side,
+            "quantity": row.quantity,
+            "conversation_id": row.conversation_id,
+            "run_id": row.run_id,
+            "expires_at": row.valid_until,
+        },
+        dedupe=f"order:{dedupe}",
+    )
 
 
 def order_view(row: Row[Any]) -> OrderView:
     """Return the view of a row."""
     return OrderView(
-        id=row.id, proposal_id=row.proposal_id, portfolio_id=row.portfolio_id,
-        account_id=row.account_id, client_order_id=row.client_order_id, broker=row.broker,
-        broker_order_id=row.broker_order_id, state=State(row.state), reason=row.state_reason,
-        filled_quantity=row.filled_quantity, avg_price=row.avg_price,
-        order=order_from_json(row.order_json), confirmed_by=row.confirmed_by,
-        confirmed_at=row.confirmed_at, updated_at=row.updated_at,
-        conversation_id=row.conversation_id, run_id=row.run_id)
+        id=row.id,
+        proposal_id=row.proposal_id,
+        portfolio_id=row.portfolio_id,
+        account_id=row.account_id,
+        client_order_id=row.client_order_id,
+        broker=row.broker,
+        broker_order_id=row.broker_order_id,
+        state=State(row.state),
+        reason=row.state_reason,
+        filled_quantity=row.filled_quantity,
+        avg_price=row.avg_price,
+        order=order_from_json(row.order_json),
+        confirmed_by=row.confirmed_by,
+        confirmed_at=row.confirmed_at,
+        updated_at=row.updated_at,
+        conversation_id=row.conversation_id,
+        run_id=row.run_id,
+    )
 
 
 def _fill_view(row: Row[Any]) -> FillView:
     return FillView(
-        id=row.id, order_id=row.order_id, portfolio_id=row.portfolio_id, exec_id=row.exec_id,
-        symbol=row.symbol, side=row.side, quantity=row.quantity, price=row.price,
-        commission=row.commission, currency=row.currency, provenance=row.provenance, at=row.at)
+        id=row.id,
+        order_id=row.order_id,
+        portfolio_id=row.portfolio_id,
+        exec_id=row.exec_id,
+        symbol=row.symbol,
+        side=row.side,
+        quantity=row.quantity,
+        price=row.price,
+        commission=row.commission,
+        currency=row.currency,
+        provenance=row.provenance,
+        at=row.at,
+    )

@@ -38,8 +38,14 @@ class Switch:
     scope: str = TENANT
 
 
-def halt(ctx: Context, reason: str, *, scope: str = TENANT, cancel_working: bool = False,
-         reduce_only: bool = False) -> Switch:
+def halt(
+    ctx: Context,
+    reason: str,
+    *,
+    scope: str = TENANT,
+    cancel_working: bool = False,
+    reduce_only: bool = False,
+) -> Switch:
     """Stop orders of `scope` at once; optionally ask to cancel everything that works.
 
     `scope` is `tenant`, `portfolio:<id>` or `listing:<instrument id>`. It needs no confirmation.
@@ -66,11 +72,15 @@ def state(ctx: Context, *, scopes: tuple[str, ...] = (TENANT,)) -> Switch:
     kill = kill_file_reason(ctx)
     if kill:
         return Switch(SwitchState.HALTED, kill, None, "global")
-    rows = ctx.db.rows(select(switches).where(switches.c.scope.in_(scopes))
-                       .order_by(switches.c.scope))
+    rows = ctx.db.rows(
+        select(switches).where(switches.c.scope.in_(scopes)).order_by(switches.c.scope)
+    )
     found = [Switch(SwitchState(row.state), row.reason, row.since, row.scope) for row in rows]
-    return max(found, key=lambda switch: _SEVERITY.index(switch.state),
-               default=Switch(SwitchState.ACTIVE, "", None))
+    return max(
+        found,
+        key=lambda switch: _SEVERITY.index(switch.state),
+        default=Switch(SwitchState.ACTIVE, "", None),
+    )
 
 
 def kill_file_reason(ctx: Context) -> str:
@@ -87,8 +97,13 @@ def freeze(ctx: Context, reason: str, *, subject: str) -> None:
     """Halt the whole desk because its books can no longer be trusted, and raise the alarm."""
     _set(ctx, TENANT, SwitchState.HALTED, reason)
     audit.record(ctx, "orders.frozen", subject, reason=reason)
-    put(ctx, "alert", subject, {"level": "critical", "message": reason},
-        dedupe=f"freeze:{subject}:{reason}")
+    put(
+        ctx,
+        "alert",
+        subject,
+        {"level": "critical", "message": reason},
+        dedupe=f"freeze:{subject}:{reason}",
+    )
 
 
 def _refuse_agent(ctx: Context) -> None:
@@ -98,12 +113,21 @@ def _refuse_agent(ctx: Context) -> None:
 
 def _set(ctx: Context, scope: str, target: SwitchState, reason: str) -> Switch:
     ctx.db.lock(f"switch:{scope}")
-    values = {"state": target.value, "reason": reason[:500], "since": ctx.now,
-              "set_by": ctx.principal.user_id}
+    values = {
+        "state": target.value,
+        "reason": reason[:500],
+        "since": ctx.now,
+        "set_by": ctx.principal.user_id,
+    }
     hit = ctx.db.change(update(switches).where(switches.c.scope == scope).values(**values))
     if hit == 0:
         ctx.db.insert(switches, {"id": ctx.ids.new("swi"), "scope": scope, **values})
     digest = audit.record(ctx, "switch.changed", scope, state=target.value, reason=reason[:500])
-    put(ctx, "switch.changed", scope, {"scope": scope, "state": target.value,
-                                       "reason": reason[:500]}, dedupe=f"switch:{digest}")
+    put(
+        ctx,
+        "switch.changed",
+        scope,
+        {"scope": scope, "state": target.value, "reason": reason[:500]},
+        dedupe=f"switch:{digest}",
+    )
     return Switch(target, reason[:500], ctx.now, scope)

@@ -52,9 +52,15 @@ proposals = tenant_table(
     UniqueConstraint("tenant_id", "client_order_id"),
     CheckConstraint(_one_of("kind", ("order", "cancel")), name="kind"),
     CheckConstraint(_one_of("status", PROPOSAL_STATUSES), name="status"),
-    Index("ix_proposals_open_intent", "tenant_id", "account_id", "intent_hash", unique=True,
-          sqlite_where=text("status = 'pending'"),
-          postgresql_where=text("status = 'pending'")),
+    Index(
+        "ix_proposals_open_intent",
+        "tenant_id",
+        "account_id",
+        "intent_hash",
+        unique=True,
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
     Index("ix_proposals_status", "tenant_id", "status", "created_at"),
 )
 proposals.info["requires_green"] = True
@@ -151,10 +157,21 @@ submit_attempts = tenant_table(
 )
 
 _FILL_COLUMNS = (
-    ("order_id", Text), ("portfolio_id", Text), ("broker", Text), ("account_id", Text),
-    ("exec_id", Text), ("listing", Text), ("symbol", Text), ("side", Text),
-    ("quantity", QuantityColumn), ("price", PriceColumn), ("commission", MoneyColumn),
-    ("currency", Text), ("provenance", Text), ("at", UtcDateTime), ("received_at", UtcDateTime),
+    ("order_id", Text),
+    ("portfolio_id", Text),
+    ("broker", Text),
+    ("account_id", Text),
+    ("exec_id", Text),
+    ("listing", Text),
+    ("symbol", Text),
+    ("side", Text),
+    ("quantity", QuantityColumn),
+    ("price", PriceColumn),
+    ("commission", MoneyColumn),
+    ("currency", Text),
+    ("provenance", Text),
+    ("at", UtcDateTime),
+    ("received_at", UtcDateTime),
 )
 
 fills = tenant_table(

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.kit.money import decimal_text, rounded
-from services.trade.draft import (
-    MarketFacts,
-    PlanConfidence,
-    PlanDraft,
-    complete_draft,
-)
+from services.trade.draft import MarketFacts, PlanConfidence, PlanDraft, complete_draft
 from services.trade.param import (
     ZERO,
     require,

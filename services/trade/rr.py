@@ -65,12 +65,7 @@ def fractions_hold(fractions: Sequence[Decimal], runner_fraction: Decimal) -> bo
 
 
 def reward_risk(
-    side: Side,
-    entry: Decimal,
-    *,
-    stop: Decimal,
-    targets: Sequence[Decimal],
-    cost_per_unit: Decimal,
+    side: Side, entry: Decimal, *, stop: Decimal, targets: Sequence[Decimal], cost_per_unit: Decimal
 ) -> tuple[Decimal, tuple[Decimal, ...]]:
     """Return (risk per unit, RR per target), unrounded and net of `cost_per_unit` (round trip).
 

@@ -25,8 +25,13 @@ from tests.fakes.order_desk import OrderDesk
 def start(database, clock, settings):
     def build(*answers: str, dedupes: bool = False) -> tuple[OrderDesk, OddBroker]:
         feed, broker = HandFeed(), OddBroker(*answers, dedupes=dedupes)
-        runtime = Runtime(database, clock, CountedIds(), settings,
-                          ports={Bus: MemoryBus(), Feed: feed, Broker: broker})
+        runtime = Runtime(
+            database,
+            clock,
+            CountedIds(),
+            settings,
+            ports={Bus: MemoryBus(), Feed: feed, Broker: broker},
+        )
         return OrderDesk(runtime, feed), broker
 
     return build

@@ -33,8 +33,9 @@ def feed():
 @pytest.fixture
 def at(database_url, settings, feed):
     database = Database(database_url)
-    runtime = Runtime(database, HandClock(NOW), CountedIds(), settings,
-                      ports={Bus: MemoryBus(), Feed: feed})
+    runtime = Runtime(
+        database, HandClock(NOW), CountedIds(), settings, ports={Bus: MemoryBus(), Feed: feed}
+    )
     yield Desk(runtime, "t_owner")
     runtime.close()
 
@@ -55,7 +56,10 @@ def test_a_market_order_takes_the_far_side_and_slips(broker, at):
     assert view.status is BrokerStatus.FILLED
     (made,) = view.fills
     assert (made.quantity, made.price, made.commission) == (
-        Decimal(10), Decimal("190.14"), Decimal("1.00"))
+        Decimal(10),
+        Decimal("190.14"),
+        Decimal("1.00"),
+    )
     assert made.provenance == "SIMULATED"
 
 
@@ -156,9 +160,14 @@ def test_a_look_without_a_market_is_no_answer(broker, at, feed):
 def test_latency_keeps_an_order_from_prints_before_it_is_live(database_url, settings, feed, broker):
     from services.kit.policy import PaperPolicy, Policy
 
-    runtime = Runtime(Database(database_url), HandClock(NOW), CountedIds(), settings,
-                      Policy(paper=PaperPolicy(latency_ms=5000)),
-                      ports={Bus: MemoryBus(), Feed: feed})
+    runtime = Runtime(
+        Database(database_url),
+        HandClock(NOW),
+        CountedIds(),
+        settings,
+        Policy(paper=PaperPolicy(latency_ms=5000)),
+        ports={Bus: MemoryBus(), Feed: feed},
+    )
     desk = Desk(runtime, "t_owner")
     broker.submit(desk, MARKET)
     assert look(broker, desk).fills == ()

@@ -26,9 +26,17 @@ from tests.fakes.hand_feed import HandFeed
 from tests.fakes.odd_broker import OddBroker
 from tests.fakes.order_desk import OrderDesk
 
-POINTS = ("execute.before_attempt_commit", "execute.after_attempt", "paper.before_accept",
-          "paper.after_accept", "execute.after_submit", "settle.after_post",
-          "settle.before_commit", "ledger.after_entries", "execute.after_outcome")
+POINTS = (
+    "execute.before_attempt_commit",
+    "execute.after_attempt",
+    "paper.before_accept",
+    "paper.after_accept",
+    "execute.after_submit",
+    "settle.after_post",
+    "settle.before_commit",
+    "ledger.after_entries",
+    "execute.after_outcome",
+)
 
 
 @pytest.fixture
@@ -43,8 +51,13 @@ def small_desk(sqlite_url, settings):
 
 def _desk_on(url, settings):
     clock = HandClock(NOW)
-    runtime = Runtime(Database(url), clock, RandomIds(clock), settings,
-                      ports={Bus: MemoryBus(), Feed: (feed := HandFeed())})
+    runtime = Runtime(
+        Database(url),
+        clock,
+        RandomIds(clock),
+        settings,
+        ports={Bus: MemoryBus(), Feed: (feed := HandFeed())},
+    )
     yield OrderDesk(runtime, feed)
     arm("")
     runtime.close()
@@ -88,8 +101,13 @@ def test_many_workers_at_once_send_an_order_once(desk):
 
 def test_many_workers_at_once_send_once_to_a_broker_that_does_not_dedupe(database_url, settings):
     clock, feed, broker = HandClock(NOW), HandFeed(), OddBroker()
-    runtime = Runtime(Database(database_url), clock, CountedIds(), settings,
-                      ports={Bus: MemoryBus(), Feed: feed, Broker: broker})
+    runtime = Runtime(
+        Database(database_url),
+        clock,
+        CountedIds(),
+        settings,
+        ports={Bus: MemoryBus(), Feed: feed, Broker: broker},
+    )
     desk = OrderDesk(runtime, feed)
     desk.buy()
     with ThreadPoolExecutor(4) as pool:

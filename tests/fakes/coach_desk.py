@@ -57,8 +57,9 @@ class CoachDesk:
     async def say(self, text: str) -> Turn:
         place = len(self._events())
         posted = self.write(lambda ctx: conversation.post_message(ctx, self.talk, text))
-        coach = Coach(self.runtime, model=self._rules, fallback=self._rules, toolbox=Toolbox(),
-                      look=look)
+        coach = Coach(
+            self.runtime, model=self._rules, fallback=self._rules, toolbox=Toolbox(), look=look
+        )
         await coach.run(self.owner, posted.run_id)
         events = [one for one in self._events()[place:] if one.run == posted.run_id]
         done = [one.body for one in events if one.type == "text.done"]
@@ -66,10 +67,13 @@ class CoachDesk:
         assert end.type == "run.finished", end
         return Turn(
             text="\n".join(str(body["text"]) for body in done),
-            calls=tuple((one.body["name"], one.body["ok"]) for one in events
-                        if one.type == "tool.finished"),
+            calls=tuple(
+                (one.body["name"], one.body["ok"]) for one in events if one.type == "tool.finished"
+            ),
             marks=tuple(mark for body in done for mark in body.get("marks", ())),
-            unverified=tuple(end.body["unverified"]), stop=end.body["stop_reason"])
+            unverified=tuple(end.body["unverified"]),
+            stop=end.body["stop_reason"],
+        )
 
     def _events(self):
         return self.read(lambda ctx: replay_log(ctx, self.talk, limit=5000))
@@ -79,12 +83,19 @@ class CoachDesk:
 
     def confirm(self) -> str:
         """Confirm the one pending card and return its order's id, not yet worked."""
-        card, = self.cards()
+        (card,) = self.cards()
         shown = self.write(lambda ctx: confirm.issue(ctx, card.id))
-        done = confirm.confirm(self.runtime, self.owner, confirm.Attempt(
-            proposal_id=card.id, token=shown.token, version=shown.version,
-            order_hash=shown.order_hash,
-            typed=shown.card.typed.expected_hint if shown.card.typed else None))
+        done = confirm.confirm(
+            self.runtime,
+            self.owner,
+            confirm.Attempt(
+                proposal_id=card.id,
+                token=shown.token,
+                version=shown.version,
+                order_hash=shown.order_hash,
+                typed=shown.card.typed.expected_hint if shown.card.typed else None,
+            ),
+        )
         return str(done.body["order_id"])
 
     def work(self, seconds: int = 5, rounds: int = 4) -> None:

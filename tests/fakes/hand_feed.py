@@ -14,15 +14,30 @@ from services.market.instrument import Instrument
 from services.market.quote import Provenance, Quote
 
 OPEN_TIME = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
-PRICES = {"AAPL": ("190.00", "190.10"), "MSFT": ("400.00", "400.20"),
-          "GOOG": ("150.00", "150.10"), "IBM": ("180.00", "180.10")}
+PRICES = {
+    "AAPL": ("190.00", "190.10"),
+    "MSFT": ("400.00", "400.20"),
+    "GOOG": ("150.00", "150.10"),
+    "IBM": ("180.00", "180.10"),
+}
 
 
 def listed(symbol: str) -> Instrument:
     return Instrument(
-        id=f"XNAS:{symbol}", symbol=symbol, name=symbol, asset_class="equity", currency="USD",
-        quote_unit="USD", price_scale=Decimal(1), lot_step=Decimal(1), min_quantity=Decimal(1),
-        multiplier=Decimal(1), calendar="XNYS", shortable=False, tick_rule="us_equity")
+        id=f"XNAS:{symbol}",
+        symbol=symbol,
+        name=symbol,
+        asset_class="equity",
+        currency="USD",
+        quote_unit="USD",
+        price_scale=Decimal(1),
+        lot_step=Decimal(1),
+        min_quantity=Decimal(1),
+        multiplier=Decimal(1),
+        calendar="XNYS",
+        shortable=False,
+        tick_rule="us_equity",
+    )
 
 
 class HandFeed:
@@ -41,14 +56,31 @@ class HandFeed:
 
     def _quote(self, symbol: str, bid: str, ask: str) -> Quote:
         low, high = Decimal(bid), Decimal(ask)
-        return Quote(symbol=symbol, instrument_id=f"XNAS:{symbol}", bid=low, ask=high,
-                     last=(low + high) / 2, bid_size=Decimal(100), ask_size=Decimal(100),
-                     ts=self.time, provenance=self.provenance, source="hand", currency="USD")
+        return Quote(
+            symbol=symbol,
+            instrument_id=f"XNAS:{symbol}",
+            bid=low,
+            ask=high,
+            last=(low + high) / 2,
+            bid_size=Decimal(100),
+            ask_size=Decimal(100),
+            ts=self.time,
+            provenance=self.provenance,
+            source="hand",
+            currency="USD",
+        )
 
     def _minute(self, symbol: str) -> Bar:
         last = self.quotes[symbol].last
-        return Bar(t_open=self.time - timedelta(minutes=1), t_close=self.time, o=last, h=last,
-                   l=last, c=last, v=self.minute_volume or Decimal(0))
+        return Bar(
+            t_open=self.time - timedelta(minutes=1),
+            t_close=self.time,
+            o=last,
+            h=last,
+            l=last,
+            c=last,
+            v=self.minute_volume or Decimal(0),
+        )
 
     def set(self, symbol: str, bid: str, ask: str, **changes: object) -> None:
         """Quote `symbol` anew at the feed's time."""
@@ -85,8 +117,15 @@ class HandFeed:
         self.as_of(ctx)
         return self.quotes[self.instrument(ctx, symbol).symbol]
 
-    def bars(self, _ctx: Context, symbol: str, timeframe: str, count: int, *,
-             include_partial: bool = False) -> BarSeries:
+    def bars(
+        self,
+        _ctx: Context,
+        symbol: str,
+        timeframe: str,
+        count: int,
+        *,
+        include_partial: bool = False,
+    ) -> BarSeries:
         made = () if self.minute_volume is None else (self._minute(symbol),)
         return BarSeries(symbol, timeframe, made, self.provenance, "hand", self.time, "")
 

@@ -80,9 +80,16 @@ class OddBroker:
         """Execute part of the only order."""
         (book,) = self.books.values()
         name = exec_id or f"x{len(book.fills) + 1}"
-        book.fills.append(BrokerFill(
-            exec_id=name, quantity=Decimal(quantity), price=Decimal(price), at=AT,
-            commission=Decimal("1.00"), provenance="SIMULATED"))
+        book.fills.append(
+            BrokerFill(
+                exec_id=name,
+                quantity=Decimal(quantity),
+                price=Decimal(price),
+                at=AT,
+                commission=Decimal("1.00"),
+                provenance="SIMULATED",
+            )
+        )
         if sum(made.quantity for made in book.fills) >= book.order.quantity:
             book.status = BrokerStatus.FILLED
 
@@ -113,7 +120,13 @@ class OddBroker:
             if book.hidden_looks > 0:
                 book.hidden_looks -= 1
                 continue
-            views.append(BrokerView(
-                client_order_id=client_id, broker_order_id=f"b-{client_id}", status=book.status,
-                fills=tuple(book.fills), reason=""))
+            views.append(
+                BrokerView(
+                    client_order_id=client_id,
+                    broker_order_id=f"b-{client_id}",
+                    status=book.status,
+                    fills=tuple(book.fills),
+                    reason="",
+                )
+            )
         return views

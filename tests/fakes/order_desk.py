@@ -19,13 +19,18 @@ from services.orders import execute, proposal, store
 from services.orders.draft import OrderDraft
 from tests.fakes.hand_feed import HandFeed
 
-OWNER = Principal(tenant_id="t_owner", user_id="u_owner", surface=Surface.WEB,
-                  session_id="s_owner", scopes=SCOPES)
+OWNER = Principal(
+    tenant_id="t_owner", user_id="u_owner", surface=Surface.WEB, session_id="s_owner", scopes=SCOPES
+)
 
 
 def draft(symbol: str = "AAPL", side: str = "buy", quantity: str = "10", **rest) -> OrderDraft:
-    prices = {name: Decimal(value) if isinstance(value, str) and name.endswith(("price", "stop"))
-              else value for name, value in rest.items()}
+    prices = {
+        name: Decimal(value)
+        if isinstance(value, str) and name.endswith(("price", "stop"))
+        else value
+        for name, value in rest.items()
+    }
     return OrderDraft(symbol=symbol, side=side, quantity=Decimal(quantity), **prices)
 
 
@@ -51,15 +56,23 @@ class OrderDesk:
         return self.write(lambda ctx: gate.issue(ctx, proposal_id))
 
     def attempt(self, proposal_id: str, challenge: gate.Challenge, **changes) -> gate.Attempt:
-        return replace(gate.Attempt(
-            proposal_id=proposal_id, token=challenge.token, version=challenge.version,
-            order_hash=challenge.order_hash), **changes)
+        return replace(
+            gate.Attempt(
+                proposal_id=proposal_id,
+                token=challenge.token,
+                version=challenge.version,
+                order_hash=challenge.order_hash,
+            ),
+            **changes,
+        )
 
-    def confirm(self, proposal_id: str, challenge: gate.Challenge | None = None, *,
-                key: str = "", **changes) -> dict:
+    def confirm(
+        self, proposal_id: str, challenge: gate.Challenge | None = None, *, key: str = "", **changes
+    ) -> dict:
         challenge = challenge or self.issue(proposal_id)
-        answer = gate.confirm(self.runtime, self.who,
-                              self.attempt(proposal_id, challenge, **changes), key=key)
+        answer = gate.confirm(
+            self.runtime, self.who, self.attempt(proposal_id, challenge, **changes), key=key
+        )
         return dict(answer.body)
 
     def refused(self, act) -> Refusal:
@@ -86,9 +99,16 @@ class OrderDesk:
         return self.read(lambda ctx: cash(ctx, self._portfolio(ctx)))
 
     def held(self, symbol: str = "AAPL") -> Decimal:
-        return self.read(lambda ctx: next(
-            (item.quantity for item in positions(ctx, self._portfolio(ctx))
-             if item.symbol == symbol), Decimal(0)))
+        return self.read(
+            lambda ctx: next(
+                (
+                    item.quantity
+                    for item in positions(ctx, self._portfolio(ctx))
+                    if item.symbol == symbol
+                ),
+                Decimal(0),
+            )
+        )
 
     def _portfolio(self, ctx: Context) -> str:
         return portfolio.list_portfolios(ctx)[0].id
@@ -105,6 +125,9 @@ class OrderDesk:
     def audited(self, kind: str) -> list[dict]:
         from services.audit import audit_events
 
-        rows = self.read(lambda ctx: ctx.db.rows(
-            select(audit_events).where(audit_events.c.kind == kind).order_by(audit_events.c.seq)))
+        rows = self.read(
+            lambda ctx: ctx.db.rows(
+                select(audit_events).where(audit_events.c.kind == kind).order_by(audit_events.c.seq)
+            )
+        )
         return [json.loads(row.payload) for row in rows]

@@ -28,12 +28,20 @@ PLAN, BUY, WHY = "plan AAPL long, stop 3% below, risk 1%", "buy it", "what do I 
 class TradingDay:
     """One person and the product in `home`; every step is a unit of work as a door would make it."""
 
-    def __init__(self, home: Path, *, clock: HandClock | None = None, ids=None,
-                 environment: dict[str, str] | None = None, **parts) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clock: HandClock | None = None,
+        ids=None,
+        environment: dict[str, str] | None = None,
+        **parts,
+    ) -> None:
         self.clock = clock or HandClock(START)
         settings = load_settings({"CORNERMAN_HOME": str(home), "PORT": "0", **(environment or {})})
-        self.product: Product = build(settings, clock=self.clock, ids=ids or CountedIds(),
-                                      log_stream=io.StringIO(), **parts)
+        self.product: Product = build(
+            settings, clock=self.clock, ids=ids or CountedIds(), log_stream=io.StringIO(), **parts
+        )
         prepare_database(self.product)
         user = open_first_user(self.product)
         self.runtime = self.product.runtime
@@ -56,16 +64,23 @@ class TradingDay:
         posted = self.write(lambda ctx: conversation.post_message(ctx, self.talk, text))
         asyncio.run(self.product.coach.run(self.who, posted.run_id))
         items = self.read(lambda ctx: conversation.messages(ctx, self.talk))["items"]
-        return "\n".join(item["text"] for item in items
-                         if item["run_id"] == posted.run_id and item["role"] == "assistant")
+        return "\n".join(
+            item["text"]
+            for item in items
+            if item["run_id"] == posted.run_id and item["role"] == "assistant"
+        )
 
     def pending(self) -> list[proposal.Proposal]:
         return self.read(lambda ctx: proposal.list_proposals(ctx, "pending"))
 
     def attempt(self, proposal_id: str) -> gate.Attempt:
         issued = self.write(lambda ctx: gate.issue(ctx, proposal_id))
-        return gate.Attempt(proposal_id=proposal_id, token=issued.token, version=issued.version,
-                            order_hash=issued.order_hash)
+        return gate.Attempt(
+            proposal_id=proposal_id,
+            token=issued.token,
+            version=issued.version,
+            order_hash=issued.order_hash,
+        )
 
     def confirm(self, proposal_id: str, key: str = "") -> dict:
         answer = gate.confirm(self.runtime, self.who, self.attempt(proposal_id), key=key)

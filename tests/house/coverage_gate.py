@@ -7,8 +7,13 @@ import sys
 from pathlib import Path
 
 LIMIT_PCT = 95.0
-ROOMS = ("services/orders/", "services/ledger/", "services/trade/", "services/identity/",
-         "services/market/quality")
+ROOMS = (
+    "services/orders/",
+    "services/ledger/",
+    "services/trade/",
+    "services/identity/",
+    "services/market/quality",
+)
 
 
 def main(path: str) -> int:

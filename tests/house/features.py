@@ -11,9 +11,15 @@ from tests.house.tree import ROOT
 
 LEDGER = ROOT / "docs" / "features.toml"
 LAST_RUN = ROOT / ".features-run.json"
-GROUPS = {"0": "trading assistant, roadmap", "1": "trading assistant, scope",
-          "2": "deterministic coach", "3": "portfolio assistant", "4": "paper platform",
-          "5": "conversation", "6": "what no other has"}
+GROUPS = {
+    "0": "trading assistant, roadmap",
+    "1": "trading assistant, scope",
+    "2": "deterministic coach",
+    "3": "portfolio assistant",
+    "4": "paper platform",
+    "5": "conversation",
+    "6": "what no other has",
+}
 
 
 def load() -> dict[str, dict[str, object]]:
@@ -26,8 +32,11 @@ def state_of(tests: list[str], outcomes: Mapping[str, str]) -> str:
     if not tests:
         return "not done: no test"
     for test in tests:
-        found = [outcome for name, outcome in outcomes.items()
-                 if name == test or name.startswith((f"{test}[", f"{test}::"))]
+        found = [
+            outcome
+            for name, outcome in outcomes.items()
+            if name == test or name.startswith((f"{test}[", f"{test}::"))
+        ]
         if not found:
             return f"not done: {test} did not run"
         if any(outcome == "failed" for outcome in found):
@@ -48,8 +57,10 @@ def main() -> int:
         state = state_of(list(row["tests"]), outcomes)
         counts = totals.setdefault(key.split(".")[0], [0, 0])
         counts[0 if state == "done" else 1] += 1
-        print(f"{key:6} {'done    ' if state == 'done' else 'NOT DONE'} {row['title']}"
-              + ("" if state == "done" else f"  ({state[10:]})"))
+        print(
+            f"{key:6} {'done    ' if state == 'done' else 'NOT DONE'} {row['title']}"
+            + ("" if state == "done" else f"  ({state[10:]})")
+        )
     print()
     for group, (done, open_) in sorted(totals.items()):
         print(f"{group}.xx {GROUPS[group]:28} {done:3} done, {open_:3} not done")

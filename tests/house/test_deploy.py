@@ -45,7 +45,7 @@ def test_the_api_never_holds_the_owner_role():
 
 def test_the_image_runs_as_a_user_without_rights_through_the_launcher():
     lines = (tree.ROOT / "deploy" / "Dockerfile").read_text().splitlines()
-    final = lines[max(at for at, line in enumerate(lines) if line.startswith("FROM ")):]
+    final = lines[max(at for at, line in enumerate(lines) if line.startswith("FROM ")) :]
     users = [line.split()[1] for line in final if line.startswith("USER ")]
     assert users and users[-1] not in ("root", "0")
     assert any(line.startswith("HEALTHCHECK") for line in final)

@@ -24,8 +24,11 @@ def test_every_refusal_in_the_code_is_in_the_catalogue_and_every_code_is_raised_
     raised = set()
     for path in tree.product_files():
         for node in ast.walk(tree.parsed(path)):
-            if isinstance(node, ast.Call) and tree.dotted(node.func).split(".")[-1] in (
-                    "refuse", "build_finding") and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and tree.dotted(node.func).split(".")[-1] in ("refuse", "build_finding")
+                and node.args
+            ):
                 first = node.args[0]
                 if isinstance(first, ast.Constant):
                     raised.add(first.value)
@@ -34,8 +37,11 @@ def test_every_refusal_in_the_code_is_in_the_catalogue_and_every_code_is_raised_
 
 def test_every_link_of_the_documents_leads_somewhere():
     broken = []
-    pages = [tree.ROOT / "README.md", tree.ROOT / "CHANGELOG.md",
-             *sorted((tree.ROOT / "docs").rglob("*.md"))]
+    pages = [
+        tree.ROOT / "README.md",
+        tree.ROOT / "CHANGELOG.md",
+        *sorted((tree.ROOT / "docs").rglob("*.md")),
+    ]
     for page in pages:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target and not (page.parent / target).exists():
@@ -45,8 +51,15 @@ def test_every_link_of_the_documents_leads_somewhere():
 
 def test_each_decision_of_the_architecture_has_a_record():
     titles = " ".join(path.stem for path in (tree.ROOT / "docs" / "adr").glob("*.md"))
-    for word in ("flat-folders", "confirm-gate", "money", "snapshots", "provider", "bus",
-                 "front-end"):
+    for word in (
+        "flat-folders",
+        "confirm-gate",
+        "money",
+        "snapshots",
+        "provider",
+        "bus",
+        "front-end",
+    ):
         assert word in titles
 
 
@@ -61,15 +74,22 @@ def test_lock_files_hold_hashes_and_no_address():
 
 
 def test_no_installed_distribution_claims_our_folders():
-    claimed = {name: owners for name, owners in packages_distributions().items()
-               if name in tree.FOLDERS and set(owners) - {"cornerman"}}
+    claimed = {
+        name: owners
+        for name, owners in packages_distributions().items()
+        if name in tree.FOLDERS and set(owners) - {"cornerman"}
+    }
     assert claimed == {}
 
 
 def test_no_file_of_the_tree_holds_a_secret_or_a_path_of_a_machine():
-    shapes = [re.compile(r"sk-[A-Za-z0-9]{32,}"), re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
-              re.compile(r"AKIA[0-9A-Z]{16}"), re.compile(r"ghp_[A-Za-z0-9]{36}"),
-              re.compile(r"/(?:root|home/[a-z]+|farm|work)/(?:main|shared|\.)")]
+    shapes = [
+        re.compile(r"sk-[A-Za-z0-9]{32,}"),
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
+        re.compile(r"AKIA[0-9A-Z]{16}"),
+        re.compile(r"ghp_[A-Za-z0-9]{36}"),
+        re.compile(r"/(?:root|home/[a-z]+|farm|work)/(?:main|shared|\.)"),
+    ]
     found = []
     for path in tree.tracked_files():
         try:

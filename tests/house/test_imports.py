@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,33 +17,53 @@ PLANTED = {
     "prompts is a leaf that only agent reads": ("services/planted.py", "import prompts"),
     "prompts imports nothing of ours": ("prompts/planted.py", "import services.kit.clock"),
     "migrations import only services": ("migrations/planted.py", "import agent.events"),
-    "services and tools know no web framework and no model client":
-        ("tools/planted.py", "import fastapi"),
+    "services and tools know no web framework and no model client": (
+        "tools/planted.py",
+        "import fastapi",
+    ),
     "only the model adapter imports openai": ("agent/planted.py", "import openai"),
-    "nothing of ours imports httpx or httpx2 past their one adapter":
-        ("services/market/planted.py", "import httpx"),
+    "nothing of ours imports httpx or httpx2 past their one adapter": (
+        "services/market/planted.py",
+        "import httpx",
+    ),
     "discord, mcp and dbos stay behind their own doors": ("app/planted.py", "import dbos"),
     "layers inside services": ("services/kit/planted.py", "import services.market.quote"),
-    "the confirm gate: the coach and its tools can not reach what confirms or executes":
-        ("tools/planted.py", "import services.orders.execute"),
-    "adapters of the feed port do not import each other":
-        ("services/market/off.py", "import services.market.replay"),
-    "models of the model port do not import each other":
-        ("agent/model/rules.py", "import agent.model.openai"),
+    "the confirm gate: the coach and its tools can not reach what confirms or executes": (
+        "tools/planted.py",
+        "import services.orders.execute",
+    ),
+    "adapters of the feed port do not import each other": (
+        "services/market/off.py",
+        "import services.market.replay",
+    ),
+    "models of the model port do not import each other": (
+        "agent/model/rules.py",
+        "import agent.model.openai",
+    ),
     "doors do not import each other": ("app/http/planted.py", "import app.cli"),
 }
 
 
 def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False,
-                          timeout=120)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "300"},
+    )
 
 
 def _copy(target: Path) -> Path:
     for folder in tree.FOLDERS:
-        shutil.copytree(tree.ROOT / folder, target / folder,
-                        ignore=shutil.ignore_patterns("node_modules", "vendor", "__pycache__"))
+        shutil.copytree(
+            tree.ROOT / folder,
+            target / folder,
+            ignore=shutil.ignore_patterns("node_modules", "vendor", "__pycache__"),
+        )
     shutil.copy(tree.ROOT / "pyproject.toml", target)
     return target
 
@@ -54,8 +75,11 @@ def test_every_import_direction_holds():
 
 def test_every_contract_has_a_planted_violation():
     text = (tree.ROOT / "pyproject.toml").read_text()
-    names = {line.split('"')[1] for line in text.split("[tool.importlinter]")[1].splitlines()
-             if line.startswith("name = ")}
+    names = {
+        line.split('"')[1]
+        for line in text.split("[tool.importlinter]")[1].splitlines()
+        if line.startswith("name = ")
+    }
     assert names == set(PLANTED)
 
 

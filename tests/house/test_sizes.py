@@ -15,16 +15,22 @@ def _length(path) -> int:
 
 
 def test_no_file_is_longer_than_its_limit():
-    long = {tree.name_of(path): _length(path) for path in tree.product_files()
-            if _length(path) > FILE_MAX and tree.name_of(path) not in LONGER_FILES
-            and "versions/" not in tree.name_of(path)}
+    long = {
+        tree.name_of(path): _length(path)
+        for path in tree.product_files()
+        if _length(path) > FILE_MAX
+        and tree.name_of(path) not in LONGER_FILES
+        and "versions/" not in tree.name_of(path)
+    }
     assert long == {}
 
 
 def test_a_tool_is_one_small_file():
-    long = {path.name: _length(path) for path in tree.product_files()
-            if path.parent.name == "tools" and path.name != "registry.py"
-            and _length(path) > TOOL_MAX}
+    long = {
+        path.name: _length(path)
+        for path in tree.product_files()
+        if path.parent.name == "tools" and path.name != "registry.py" and _length(path) > TOOL_MAX
+    }
     assert long == {}
 
 
@@ -38,9 +44,13 @@ def test_prompts_are_short():
 
 
 def test_no_function_is_longer_than_its_limit():
-    long = {f"{tree.name_of(path)}:{node.name}": tree.body_lines(node)
-            for path in tree.product_files() if "versions/" not in tree.name_of(path)
-            for node in tree.functions(path) if tree.body_lines(node) > FUNCTION_MAX}
+    long = {
+        f"{tree.name_of(path)}:{node.name}": tree.body_lines(node)
+        for path in tree.product_files()
+        if "versions/" not in tree.name_of(path)
+        for node in tree.functions(path)
+        if tree.body_lines(node) > FUNCTION_MAX
+    }
     assert long == {}
 
 
@@ -48,12 +58,18 @@ def test_functions_take_few_parameters_and_name_most_of_them():
     wide = {}
     for path in tree.product_files():
         for node in tree.functions(path):
-            positional = [a.arg for a in node.args.posonlyargs + node.args.args
-                          if a.arg not in ("self", "cls", "ctx")]
+            positional = [
+                a.arg
+                for a in node.args.posonlyargs + node.args.args
+                if a.arg not in ("self", "cls", "ctx")
+            ]
             total = len(positional) + len(node.args.kwonlyargs)
             where = f"{tree.name_of(path)}:{node.name}"
-            if total > PARAMETERS_MAX and where not in MORE_PARAMETERS \
-                    and not (path.parts[-2] == "http" or node.name == "__init__"):
+            if (
+                total > PARAMETERS_MAX
+                and where not in MORE_PARAMETERS
+                and not (path.parts[-2] == "http" or node.name == "__init__")
+            ):
                 wide[where] = total
     assert wide == {}
 
@@ -63,9 +79,12 @@ def test_classes_have_few_public_methods():
     for path in tree.product_files():
         for node in ast.walk(tree.parsed(path)):
             if isinstance(node, ast.ClassDef):
-                public = [item.name for item in node.body
-                          if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
-                          and not item.name.startswith("_")]
+                public = [
+                    item.name
+                    for item in node.body
+                    if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+                    and not item.name.startswith("_")
+                ]
                 if len(public) > METHODS_MAX:
                     wide[f"{tree.name_of(path)}:{node.name}"] = len(public)
     assert wide == {}

@@ -16,8 +16,11 @@ def product_files() -> tuple[Path, ...]:
     """Every Python file that ships."""
     found = [ROOT / "cornerman.py"]
     for folder in FOLDERS:
-        found += [path for path in sorted((ROOT / folder).rglob("*.py"))
-                  if "node_modules" not in path.parts and "__pycache__" not in path.parts]
+        found += [
+            path
+            for path in sorted((ROOT / folder).rglob("*.py"))
+            if "node_modules" not in path.parts and "__pycache__" not in path.parts
+        ]
     return tuple(found)
 
 
@@ -36,15 +39,21 @@ def name_of(path: Path) -> str:
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(parsed(path))
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [
+        node
+        for node in ast.walk(parsed(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
 
 
 def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of a function without its docstring and decorators."""
     first = node.body[0]
-    docstring = (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-                 and isinstance(first.value.value, str))
+    docstring = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
     length = (node.end_lineno or node.lineno) - node.lineno + 1
     return length - ((first.end_lineno or 0) - first.lineno + 1 if docstring else 0)
 
@@ -65,9 +74,13 @@ def dotted(node: ast.AST) -> str:
 def tracked_files() -> tuple[Path, ...]:
     """Every file that git tracks; without git, every file but the ignored folders."""
     try:
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True,
-                                check=True).stdout.split("\0")
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split("\0")
         return tuple(ROOT / name for name in listed if name and (ROOT / name).is_file())
     except (OSError, subprocess.CalledProcessError):
-        return tuple(path for path in ROOT.rglob("*") if path.is_file()
-                     and not {".venv", "node_modules", "vendor", ".git"} & set(path.parts))
+        return tuple(
+            path
+            for path in ROOT.rglob("*")
+            if path.is_file() and not {".venv", "node_modules", "vendor", ".git"} & set(path.parts)
+        )

@@ -37,9 +37,17 @@ from tests.fakes.order_desk import OrderDesk, draft
 
 START = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
 SYMBOLS = st.sampled_from(["AAPL", "MSFT"])
-POINTS = ("confirm.before_commit", "confirm.after_commit", "execute.before_attempt_commit",
-          "execute.after_attempt", "execute.after_submit", "execute.after_outcome",
-          "settle.after_post", "settle.before_commit", "ledger.after_entries")
+POINTS = (
+    "confirm.before_commit",
+    "confirm.after_commit",
+    "execute.before_attempt_commit",
+    "execute.after_attempt",
+    "execute.after_submit",
+    "execute.after_outcome",
+    "settle.after_post",
+    "settle.before_commit",
+    "ledger.after_entries",
+)
 
 
 @cache
@@ -66,8 +74,13 @@ class ConfirmMachine(RuleBasedStateMachine):
 
     def _open(self) -> None:
         self.database = Database(f"sqlite:///{self.home / 'c.db'}")
-        runtime = Runtime(self.database, self.clock, self.ids, self.settings, ports={
-            Bus: MemoryBus(), Feed: self.feed, Broker: self.broker})
+        runtime = Runtime(
+            self.database,
+            self.clock,
+            self.ids,
+            self.settings,
+            ports={Bus: MemoryBus(), Feed: self.feed, Broker: self.broker},
+        )
         self.desk = OrderDesk(runtime, self.feed)
         self.phone = self.desk.as_user(session_id="s_phone")
 
@@ -79,16 +92,26 @@ class ConfirmMachine(RuleBasedStateMachine):
         finally:
             arm("")
 
-    @rule(target=cards, symbol=SYMBOLS, side=st.sampled_from(["buy", "sell"]),
-          quantity=st.integers(1, 30), resting=st.booleans())
+    @rule(
+        target=cards,
+        symbol=SYMBOLS,
+        side=st.sampled_from(["buy", "sell"]),
+        quantity=st.integers(1, 30),
+        resting=st.booleans(),
+    )
     def propose(self, symbol, side, quantity, resting):
         price = "100.00" if side == "buy" else "900.00"
         kind = {"type": "limit", "limit_price": price} if resting else {}
         made = self._try(lambda: self.desk.propose(symbol, side, str(quantity), **kind))
         return made.id if made else multiple()
 
-    @rule(target=tokens, symbol=SYMBOLS, quantity=st.integers(1, 30), resting=st.booleans(),
-          point=st.sampled_from(("", "", "", *POINTS[:2])))
+    @rule(
+        target=tokens,
+        symbol=SYMBOLS,
+        quantity=st.integers(1, 30),
+        resting=st.booleans(),
+        point=st.sampled_from(("", "", "", *POINTS[:2])),
+    )
     def order(self, symbol, quantity, resting, point):
         card = self.propose(symbol, "buy", quantity, resting)
         held = self.open_card(card, phone=False) if isinstance(card, str) else None
@@ -108,8 +131,7 @@ class ConfirmMachine(RuleBasedStateMachine):
     @rule(target=cards, card=cards, quantity=st.integers(1, 30))
     def edit(self, card, quantity):
         changes = {"quantity": draft(quantity=str(quantity)).quantity}
-        made = self._try(lambda: self.desk.write(
-            lambda ctx: proposal.edit(ctx, card, changes)))
+        made = self._try(lambda: self.desk.write(lambda ctx: proposal.edit(ctx, card, changes)))
         return made.id if made else multiple()
 
     @rule(target=tokens, card=cards, phone=st.booleans())
@@ -118,14 +140,21 @@ class ConfirmMachine(RuleBasedStateMachine):
         challenge = self._try(lambda: who.issue(card))
         return (card, challenge, phone) if challenge else multiple()
 
-    @rule(held=tokens, other_session=st.booleans(), key=st.sampled_from(["", "k" * 16, "m" * 16]),
-          point=st.sampled_from(("", *POINTS)))
+    @rule(
+        held=tokens,
+        other_session=st.booleans(),
+        key=st.sampled_from(["", "k" * 16, "m" * 16]),
+        point=st.sampled_from(("", *POINTS)),
+    )
     def confirm(self, held, other_session, key, point):
         card, challenge, phone = held
         who = self.phone if phone != other_session else self.desk
         arm(f"{point}:raise" if point.startswith("confirm") else "")
-        self._try(lambda: who.confirm(card, challenge, key=key and key + card[-8:],
-                                      typed=self._typed(card)))
+        self._try(
+            lambda: who.confirm(
+                card, challenge, key=key and key + card[-8:], typed=self._typed(card)
+            )
+        )
 
     def _typed(self, card) -> str:
         order = self.desk.read(lambda ctx: proposal.get_proposal(ctx, card)).order
@@ -174,8 +203,11 @@ class ConfirmMachine(RuleBasedStateMachine):
     def _fill(self, book, quantity) -> None:
         alone = OddBroker()
         alone.books = {book.order.client_order_id: book}
-        alone.fill(str(quantity), price=str(book.order.worst_price),
-                   exec_id=f"{book.order.client_order_id}-{len(book.fills)}")
+        alone.fill(
+            str(quantity),
+            price=str(book.order.worst_price),
+            exec_id=f"{book.order.client_order_id}-{len(book.fills)}",
+        )
 
     @rule()
     def late_orders_arrive(self):
@@ -229,7 +261,9 @@ class ConfirmMachine(RuleBasedStateMachine):
             assert row.filled_quantity == made.get(row.id, 0)
             assert row.filled_quantity <= row.quantity
             ended = State(row.state) in ENDED and row.state not in (
-                State.PRESUMED_NOT_ACCEPTED, State.DISPUTED)
+                State.PRESUMED_NOT_ACCEPTED,
+                State.DISPUTED,
+            )
             assert (row.id in held) != ended, (row.state, row.id)
 
     def teardown(self):
@@ -246,6 +280,9 @@ _EXAMPLES = int(os.environ.get("CONFIRM_MACHINE_EXAMPLES", "12"))
 """Random walks per run; release figures ask for more."""
 
 ConfirmMachine.TestCase.settings = settings(
-    max_examples=_EXAMPLES, stateful_step_count=30, deadline=None,
-    suppress_health_check=list(HealthCheck))
+    max_examples=_EXAMPLES,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 TestConfirmMachine = ConfirmMachine.TestCase

@@ -47,8 +47,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.cash, self.units, self.batches = start, dict.fromkeys(LISTINGS, D(0)), []
         self.reserved, self.held_back = {}, {}
         self.count, self.last = 0, None
-        self.portfolio = self.do(lambda ctx: open_portfolio(
-            ctx, "Machine", start_cash=start, cost_method=method))
+        self.portfolio = self.do(
+            lambda ctx: open_portfolio(ctx, "Machine", start_cash=start, cost_method=method)
+        )
 
     def do(self, act):
         return self.runtime.write(self.who, act)
@@ -77,29 +78,45 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(amount=CENTS, act=st.sampled_from([withdraw, charge_fee]))
     def money_goes_out(self, amount, act):
         key = self.key()
-        posted = self.tried(lambda ctx: act(ctx, self.portfolio.id, amount, key=key),
-                            "INSUFFICIENT_CASH")
+        posted = self.tried(
+            lambda ctx: act(ctx, self.portfolio.id, amount, key=key), "INSUFFICIENT_CASH"
+        )
         free = self.cash - sum(self.reserved.values(), D(0))
         assert (posted is not None) == (amount <= free)
         if posted:
             self.cash -= amount
             self.batches.append((posted.seq, None, -amount, D(0)))
 
-    @rule(listing=st.sampled_from(LISTINGS), units=UNITS, price=PRICES, fee=st.integers(0, 500),
-          side=st.sampled_from(["buy", "sell"]))
+    @rule(
+        listing=st.sampled_from(LISTINGS),
+        units=UNITS,
+        price=PRICES,
+        fee=st.integers(0, 500),
+        side=st.sampled_from(["buy", "sell"]),
+    )
     def an_order_fills(self, listing, units, price, fee, side):
         key = self.key()
         facts = FillFacts(
-            order_id=key, portfolio_id=self.portfolio.id, exec_id="x", listing=listing,
-            symbol=listing.split(":")[1], side=side, quantity=units, price=price,
-            commission=D(fee) / 100, currency="USD", at=NOW - timedelta(minutes=self.count),
-            provenance="REPLAY")
+            order_id=key,
+            portfolio_id=self.portfolio.id,
+            exec_id="x",
+            listing=listing,
+            symbol=listing.split(":")[1],
+            side=side,
+            quantity=units,
+            price=price,
+            commission=D(fee) / 100,
+            currency="USD",
+            at=NOW - timedelta(minutes=self.count),
+            provenance="REPLAY",
+        )
         sign = 1 if side == "buy" else -1
         move = -sign * round(units * price, 2) - D(fee) / 100
         code = "INSUFFICIENT_CASH" if self.cash + move < 0 else "INSUFFICIENT_POSITION"
         posted = self.tried(lambda ctx: post_fill(ctx, facts), code)
         assert (posted is not None) == (
-            self.cash + move >= 0 and self.units[listing] + sign * units >= 0)
+            self.cash + move >= 0 and self.units[listing] + sign * units >= 0
+        )
         if posted:
             self.last = lambda ctx: post_fill(ctx, facts)
             self.cash += move
@@ -126,8 +143,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.batches.append((posted.seq, listing, paid, become - held))
 
     def post(self, kind, legs):
-        batch = Batch(portfolio_id=self.portfolio.id, kind=kind, key=self.key(),
-                      effective_at=NOW, legs=legs, source="import")
+        batch = Batch(
+            portfolio_id=self.portfolio.id,
+            kind=kind,
+            key=self.key(),
+            effective_at=NOW,
+            legs=legs,
+            source="import",
+        )
         self.last = lambda ctx: book.append(ctx, batch)
         return self.do(self.last)
 
@@ -137,11 +160,12 @@ class LedgerMachine(RuleBasedStateMachine):
         at = data.draw(st.integers(0, len(self.batches) - 1))
         seq, listing, cash, units = self.batches[at]
         key = self.key()
-        moved = [one for one in self.batches[at + 1:] if one[1] == listing and units and one[3]]
+        moved = [one for one in self.batches[at + 1 :] if one[1] == listing and units and one[3]]
         said = ""
         try:
-            self.do(lambda ctx: book.reverse(ctx, self.portfolio.id, seq, key=key,
-                                             effective_at=NOW))
+            self.do(
+                lambda ctx: book.reverse(ctx, self.portfolio.id, seq, key=key, effective_at=NOW)
+            )
         except Refusal as refusal:
             said = refusal.code
         if said:
@@ -149,8 +173,10 @@ class LedgerMachine(RuleBasedStateMachine):
             left = self.units.get(listing, D(0)) - units
             promised = sum((q for name, q in self.held_back.values() if name == listing), D(0))
             expected = {
-                "REVERSAL_BLOCKED": bool(moved), "INSUFFICIENT_CASH": free - cash < 0,
-                "INSUFFICIENT_POSITION": left < promised}
+                "REVERSAL_BLOCKED": bool(moved),
+                "INSUFFICIENT_CASH": free - cash < 0,
+                "INSUFFICIENT_POSITION": left < promised,
+            }
             assert expected[said]
             return
         assert not moved
@@ -163,8 +189,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def an_order_reserves_cash(self, amount):
         order = self.key()
         free = self.cash - sum(self.reserved.values(), D(0))
-        self.tried(lambda ctx: book.reserve(ctx, self.portfolio.id, order, cash=amount),
-                   "INSUFFICIENT_CASH")
+        self.tried(
+            lambda ctx: book.reserve(ctx, self.portfolio.id, order, cash=amount),
+            "INSUFFICIENT_CASH",
+        )
         if amount <= free:
             self.reserved[order] = amount
 
@@ -172,8 +200,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def an_order_reserves_units(self, listing, units):
         order = self.key()
         promised = sum((q for name, q in self.held_back.values() if name == listing), D(0))
-        self.tried(lambda ctx: book.reserve(ctx, self.portfolio.id, order, listing=listing,
-                                            quantity=units), "INSUFFICIENT_POSITION")
+        self.tried(
+            lambda ctx: book.reserve(
+                ctx, self.portfolio.id, order, listing=listing, quantity=units
+            ),
+            "INSUFFICIENT_POSITION",
+        )
         if units <= self.units[listing] - promised:
             self.held_back[order] = (listing, units)
 
@@ -202,8 +234,11 @@ class LedgerMachine(RuleBasedStateMachine):
             return
 
         def look(ctx):
-            return (rebuild.check(ctx), book.cash(ctx, self.portfolio.id),
-                    holding.positions(ctx, self.portfolio.id))
+            return (
+                rebuild.check(ctx),
+                book.cash(ctx, self.portfolio.id),
+                holding.positions(ctx, self.portfolio.id),
+            )
 
         differences, cash, held = self.runtime.read(self.who, look)
         assert differences == []
@@ -220,12 +255,19 @@ class LedgerMachine(RuleBasedStateMachine):
 def test_random_postings_keep_every_snapshot_equal_to_the_fold(database_url, tmp_path):
     database = Database(database_url)
     clock = HandClock(NOW)
-    runtime = Runtime(database, clock, RandomIds(clock),
-                      load_settings({"CORNERMAN_HOME": str(tmp_path)}))
+    runtime = Runtime(
+        database, clock, RandomIds(clock), load_settings({"CORNERMAN_HOME": str(tmp_path)})
+    )
     machine = type("Machine", (LedgerMachine,), {"runtime": runtime})
     try:
-        run_state_machine_as_test(machine, settings=settings(
-            max_examples=12, stateful_step_count=25, deadline=None,
-            suppress_health_check=list(HealthCheck)))
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=12,
+                stateful_step_count=25,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
     finally:
         database.close()

@@ -26,12 +26,15 @@ def bare(database_url, clock, settings):
 
 def fill(runtime, count):
     for number in range(count):
-        runtime.write(ME, lambda ctx, number=number: audit.record(ctx, "made", f"x{number}", n=number))
+        runtime.write(
+            ME, lambda ctx, number=number: audit.record(ctx, "made", f"x{number}", n=number)
+        )
 
 
 def rows_of(runtime):
-    rows = runtime.read(ME, lambda ctx: ctx.db.rows(
-        select(audit.audit_events).order_by(audit.audit_events.c.seq)))
+    rows = runtime.read(
+        ME, lambda ctx: ctx.db.rows(select(audit.audit_events).order_by(audit.audit_events.c.seq))
+    )
     return [SimpleNamespace(**row._mapping) for row in rows]
 
 
@@ -57,8 +60,9 @@ def genuine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chain")
     url = f"sqlite:///{folder / 'chain.db'}"
     schema.upgrade(url)
-    runtime = Runtime(Database(url), HandClock(NOW), CountedIds(),
-                      load_settings({"CORNERMAN_HOME": str(folder)}))
+    runtime = Runtime(
+        Database(url), HandClock(NOW), CountedIds(), load_settings({"CORNERMAN_HOME": str(folder)})
+    )
     fill(runtime, 30)
     rows = rows_of(runtime)
     runtime.close()
@@ -76,7 +80,7 @@ def test_every_mutation_of_the_chain_is_found(genuine, data):
         body = rows[at].payload
         where = data.draw(st.integers(0, len(body) - 1))
         other = "a" if body[where] != "a" else "b"
-        rows[at].payload = body[:where] + other + body[where + 1:]
+        rows[at].payload = body[:where] + other + body[where + 1 :]
     elif how == "column":
         rows[at].kind = "forged"
     elif how == "remove":

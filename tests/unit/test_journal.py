@@ -24,9 +24,20 @@ def runtime(database_url, clock, settings):
 
 
 def execution(**changes):
-    facts = {"order_id": "o1", "exec_id": "x1", "portfolio_id": "pf", "symbol": "MSFT",
-             "side": "buy", "quantity": D(50), "price": D("26.43"), "commission": D("1.00"),
-             "currency": "USD", "at": NOW, "provenance": "SIMULATED", "run_id": "run_1"}
+    facts = {
+        "order_id": "o1",
+        "exec_id": "x1",
+        "portfolio_id": "pf",
+        "symbol": "MSFT",
+        "side": "buy",
+        "quantity": D(50),
+        "price": D("26.43"),
+        "commission": D("1.00"),
+        "currency": "USD",
+        "at": NOW,
+        "provenance": "SIMULATED",
+        "run_id": "run_1",
+    }
     return {**facts, **changes}
 
 
@@ -49,8 +60,10 @@ def test_the_note_beside_an_execution_is_editable_and_the_facts_are_not(runtime,
     with pytest.raises(Refusal, match="JOURNAL_LOCKED"):
         runtime.write(owner, lambda ctx: journal.delete_note(ctx, entry.id))
     with pytest.raises(DatabaseError):
-        runtime.write(owner, lambda ctx: ctx.db.connection.execute(
-            text("UPDATE journal_entries SET summary = 'x'")))
+        runtime.write(
+            owner,
+            lambda ctx: ctx.db.connection.execute(text("UPDATE journal_entries SET summary = 'x'")),
+        )
 
 
 def test_a_note_keeps_every_version_and_leaves_audit_events(runtime, owner):
@@ -66,7 +79,10 @@ def test_a_note_keeps_every_version_and_leaves_audit_events(runtime, owner):
         runtime.read(owner, lambda ctx: journal.get_entry(ctx, entry.id))
     versions = runtime.read(owner, lambda ctx: journal.note_versions(ctx, entry.id))
     assert [(one.text, one.deleted) for one in versions] == [
-        ("chased it\nagain", False), ("chased it twice", False), ("", True)]
+        ("chased it\nagain", False),
+        ("chased it twice", False),
+        ("", True),
+    ]
     kinds = [event.kind for event in runtime.read(owner, lambda c: audit.trail(c, entry.id))]
     assert kinds == ["journal.added", "journal.edited", "journal.deleted"]
 
@@ -89,8 +105,9 @@ def test_entries_are_found_by_text_symbol_and_days(runtime, owner, clock):
     assert found(limit=1) == ["MSFT"]
 
 
-@pytest.mark.parametrize("hostile", [
-    "", "   ", "a\x00b", "\ud800", "x" * 4001, "\u202etxt", "bell\x07"])
+@pytest.mark.parametrize(
+    "hostile", ["", "   ", "a\x00b", "\ud800", "x" * 4001, "\u202etxt", "bell\x07"]
+)
 def test_hostile_notes_are_refused(runtime, owner, hostile):
     with pytest.raises(Refusal, match="PARAM_INVALID"):
         runtime.write(owner, lambda ctx: journal.add(ctx, hostile))
@@ -101,8 +118,18 @@ def test_text_is_normalised_once(runtime, owner):
     assert entry.note == "caf\u00e9"
 
 
-@pytest.mark.parametrize("how", [{"limit": 0}, {"limit": 201}, {"days": 0}, {"days": 4000},
-                                 {"query": "\x00"}, {"query": "q" * 201}, {"symbol": "A B"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"limit": 0},
+        {"limit": 201},
+        {"days": 0},
+        {"days": 4000},
+        {"query": "\x00"},
+        {"query": "q" * 201},
+        {"symbol": "A B"},
+    ],
+)
 def test_search_arguments_have_bounds(runtime, owner, how):
     with pytest.raises(Refusal, match="PARAM_INVALID"):
         runtime.read(owner, lambda ctx: journal.list_entries(ctx, **how))

@@ -88,8 +88,11 @@ def test_every_revision_leaves_the_guards_of_its_tables(empty_url):
     script = ScriptDirectory(str(schema.MIGRATIONS))
     for revision in reversed(list(script.walk_revisions())):
         schema.upgrade(empty_url, revision=revision.revision)
-        assert not [name for name in missing_guards(empty_url)
-                    if name.split("__")[0].removeprefix("rls ") in tables(empty_url)]
+        assert not [
+            name
+            for name in missing_guards(empty_url)
+            if name.split("__")[0].removeprefix("rls ") in tables(empty_url)
+        ]
 
 
 def test_there_is_one_head_and_every_revision_can_go_back():
@@ -121,8 +124,14 @@ def test_a_program_refuses_an_empty_or_older_database(tmp_path):
 
 def test_a_bare_alembic_upgrade_head_works_from_the_checkout(tmp_path):
     environment = {**os.environ, "CORNERMAN_HOME": str(tmp_path)}
-    done = subprocess.run([str(Path(sys.executable).with_name("alembic")), "upgrade", "head"],
-                          cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("alembic")), "upgrade", "head"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert tables(f"sqlite:///{tmp_path / 'cornerman.db'}") == set(metadata.tables)
 
@@ -132,11 +141,13 @@ def test_the_runtime_role_owns_nothing_and_may_only_insert_into_append_only_tabl
     runtime_url, _ = postgres.fresh_database(postgres_server, name)
     with psycopg.connect(runtime_url) as connection:
         owned = connection.execute(
-            "SELECT count(*) FROM pg_tables WHERE tableowner = current_user").fetchone()
+            "SELECT count(*) FROM pg_tables WHERE tableowner = current_user"
+        ).fetchone()
         assert owned == (0,)
         for table in metadata.tables.values():
             rights = connection.execute(
                 "SELECT has_table_privilege(%s, 'UPDATE'), has_table_privilege(%s, 'TRUNCATE')",
-                (table.name, table.name)).fetchone()
+                (table.name, table.name),
+            ).fetchone()
             assert rights == (not table.info.get("append_only", False), False), table.name
     postgres.drop_database(postgres_server, name)

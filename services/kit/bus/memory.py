@@ -56,8 +56,12 @@ class MemorySubscription:
         self._bus.add(self)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._bus.remove(self)
 
     def offer(self, key: str) -> None:

@@ -15,8 +15,12 @@ class Subscription(Protocol):
 
     async def __aenter__(self) -> Subscription: ...
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None: ...
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
     async def next(self, timeout_s: float) -> str | None:
         """Return the next key, or None after `timeout_s` seconds of silence."""

@@ -11,11 +11,22 @@ from hypothesis import strategies as st
 from services.kit.canonical import canonical, tagged_hash
 from services.kit.errors import Refusal
 
-_leaf = st.one_of(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8),
-                  st.integers(-2**53 + 1, 2**53 - 1), st.booleans())
-_documents = st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=6), st.recursive(
-    _leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.text(st.characters(codec="utf-8"), max_size=4), inner, max_size=3), max_leaves=8))
+_leaf = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8),
+    st.integers(-(2**53) + 1, 2**53 - 1),
+    st.booleans(),
+)
+_documents = st.dictionaries(
+    st.text(st.characters(codec="utf-8"), max_size=6),
+    st.recursive(
+        _leaf,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=4), inner, max_size=3)
+        ),
+        max_leaves=8,
+    ),
+)
 
 
 @given(_documents)
@@ -26,12 +37,16 @@ def test_the_hash_survives_a_round_trip_and_key_order(document):
 
 def test_decimals_instants_and_absent_fields_have_one_form():
     moment = datetime(2025, 11, 21, 15, 0, 0, 999, tzinfo=UTC)
-    assert canonical({"b": D("1.50"), "a": moment, "gone": None}) == \
-        b'{"a":"2025-11-21T15:00:00.000Z","b":"1.5"}'
+    assert (
+        canonical({"b": D("1.50"), "a": moment, "gone": None})
+        == b'{"a":"2025-11-21T15:00:00.000Z","b":"1.5"}'
+    )
 
 
-@pytest.mark.parametrize(("document", "path"), [
-    ({"a": 1.5}, "$.a"), ({"a": [{"b": float("nan")}]}, "$.a[0].b"), ({"n": 2**53}, "$.n")])
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [({"a": 1.5}, "$.a"), ({"a": [{"b": float("nan")}]}, "$.a[0].b"), ({"n": 2**53}, "$.n")],
+)
 def test_floats_and_unsafe_integers_are_refused_with_their_path(document, path):
     with pytest.raises(Refusal) as refused:
         canonical(document)

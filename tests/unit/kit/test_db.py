@@ -71,22 +71,31 @@ def test_postgres_hides_other_tenants_even_from_raw_sql(runtime):
         assert db.connection.execute(text("SELECT count(*) FROM outbox")).scalar() == 0
 
     def forge(ctx):
-        ctx.db.connection.execute(text(
-            "INSERT INTO outbox (tenant_id, kind, key, payload, dedupe_key, at) "
-            "VALUES ('t_one', 'k', 'k', '{}', 'x', 0)"))
+        ctx.db.connection.execute(
+            text(
+                "INSERT INTO outbox (tenant_id, kind, key, payload, dedupe_key, at) "
+                "VALUES ('t_one', 'k', 'k', '{}', 'x', 0)"
+            )
+        )
 
     with pytest.raises(DatabaseError, match="row-level security"):
         runtime.write(system_principal("t_two"), forge)
 
 
 @pytest.mark.fault("F081")
-@pytest.mark.parametrize("statement", [
-    "UPDATE audit_events SET kind = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events",
-    "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events",
-    "INSERT INTO audit_events SELECT * FROM audit_events WHERE true "
-    "ON CONFLICT (seq, chain) DO UPDATE SET kind = 'x'",
-    "ALTER TABLE audit_events DISABLE TRIGGER ALL", "SET session_replication_role = replica",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_events SET kind = 'x'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events",
+        "INSERT INTO audit_events SELECT * FROM audit_events WHERE true "
+        "ON CONFLICT (seq, chain) DO UPDATE SET kind = 'x'",
+        "ALTER TABLE audit_events DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+    ],
+)
 def test_append_only_tables_can_not_be_changed(runtime, statement):
     me = system_principal("t_a")
     runtime.write(me, lambda ctx: audit.record(ctx, "made", "x", n=1))
@@ -140,8 +149,14 @@ def test_instants_come_back_as_the_same_instant_and_naive_ones_are_refused():
 
 
 def test_sqlite_connections_carry_every_pragma(database):
-    wanted = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1,
-              "trusted_schema": 0, "busy_timeout": 30000}
+    wanted = {
+        "foreign_keys": 1,
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "recursive_triggers": 1,
+        "trusted_schema": 0,
+        "busy_timeout": 30000,
+    }
     with database.read(None) as db:
         for name, value in wanted.items():
             assert db.connection.exec_driver_sql(f"PRAGMA {name}").scalar() == value
@@ -154,12 +169,16 @@ def test_the_tenant_predicate_reaches_every_table_of_a_statement():
     batches, entries = ledger_batches.c, ledger_entries.c
     joined = ledger_batches.join(ledger_entries, batches.seq == entries.seq)
     shapes = [
-        select(ledger_batches), select(batches.seq), select(func.count()).select_from(joined),
-        select(func.max(batches.seq)), select(batches.seq, entries.asset).select_from(joined),
+        select(ledger_batches),
+        select(batches.seq),
+        select(func.count()).select_from(joined),
+        select(func.max(batches.seq)),
+        select(batches.seq, entries.asset).select_from(joined),
         select(ledger_batches, entries.asset).join(ledger_entries, batches.seq == entries.seq),
         select(batches.seq).where(batches.seq == entries.seq),
         select(batches.seq).where(exists().where(entries.seq == batches.seq)),
-        select(ledger_batches.alias("b")), select(batches.kind).group_by(batches.kind),
+        select(ledger_batches.alias("b")),
+        select(batches.kind).group_by(batches.kind),
     ]
     for shape in shapes:
         compiled = {table for source in shape.get_final_froms() for table in _tables_of(source)}

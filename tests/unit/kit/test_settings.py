@@ -4,9 +4,14 @@ import pytest
 
 from services.kit.settings import RETIRED, SettingsInvalid, load_settings
 
-STRONG = {"CORNERMAN_MODE": "served", "CORNERMAN_SECRET": "s" * 40, "ADMIN_PASSWORD": "p" * 14,
-          "PUBLIC_BASE_URL": "https://desk.example", "ALLOWED_HOSTS": "desk.example",
-          "DATABASE_URL": "postgresql://app_rt@db/cornerman"}
+STRONG = {
+    "CORNERMAN_MODE": "served",
+    "CORNERMAN_SECRET": "s" * 40,
+    "ADMIN_PASSWORD": "p" * 14,
+    "PUBLIC_BASE_URL": "https://desk.example",
+    "ALLOWED_HOSTS": "desk.example",
+    "DATABASE_URL": "postgresql://app_rt@db/cornerman",
+}
 
 
 def faults_of(environ, env_file=None):
@@ -22,12 +27,21 @@ def test_no_settings_at_all_is_a_working_local_installation():
     assert "~" not in settings.runtime_database_url
 
 
-@pytest.mark.parametrize(("name", "value", "said"), [
-    ("PORT", "99999", "PORT"), ("PORT", "eighty", "PORT"), ("LOG_LEVEL", "loud", "LOG_LEVEL"),
-    ("LIMIT_CHAT", "20 per minute", "20/minute"), ("LIMIT_CHAT", "0/minute", "LIMIT_CHAT"),
-    ("OPENAI_BASE_URL", "file:///etc/passwd", "http or https"),
-    ("HOST", "0.0.0.0", "loopback only"), ("REQUEST_BODY_LIMIT", "1e9", "REQUEST_BODY_LIMIT"),
-    ("LIVE_TRADING", "true", "no live broker"), ("TRUST_PROXY", "perhaps", "TRUST_PROXY")])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "99999", "PORT"),
+        ("PORT", "eighty", "PORT"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL"),
+        ("LIMIT_CHAT", "20 per minute", "20/minute"),
+        ("LIMIT_CHAT", "0/minute", "LIMIT_CHAT"),
+        ("OPENAI_BASE_URL", "file:///etc/passwd", "http or https"),
+        ("HOST", "0.0.0.0", "loopback only"),
+        ("REQUEST_BODY_LIMIT", "1e9", "REQUEST_BODY_LIMIT"),
+        ("LIVE_TRADING", "true", "no live broker"),
+        ("TRUST_PROXY", "perhaps", "TRUST_PROXY"),
+    ],
+)
 def test_a_wrong_value_names_the_setting_and_the_fix(name, value, said):
     text = faults_of({name: value})
     assert said in text
@@ -77,10 +91,20 @@ def test_served_mode_accepts_a_strong_configuration():
 
 
 @pytest.mark.fault("F124")
-@pytest.mark.parametrize(("name", "weak"), [
-    ("CORNERMAN_SECRET", ""), ("CORNERMAN_SECRET", "short"), ("ADMIN_PASSWORD", "admin"),
-    ("PUBLIC_BASE_URL", "http://desk.example"), ("PUBLIC_BASE_URL", ""), ("ALLOWED_HOSTS", ""),
-    ("DATABASE_URL", ""), ("CORS_ALLOWLIST", "*"), ("CORS_ALLOWLIST", "http://a.example"),
-    ("CORNERMAN_FAILPOINT", "x:exit")])
+@pytest.mark.parametrize(
+    ("name", "weak"),
+    [
+        ("CORNERMAN_SECRET", ""),
+        ("CORNERMAN_SECRET", "short"),
+        ("ADMIN_PASSWORD", "admin"),
+        ("PUBLIC_BASE_URL", "http://desk.example"),
+        ("PUBLIC_BASE_URL", ""),
+        ("ALLOWED_HOSTS", ""),
+        ("DATABASE_URL", ""),
+        ("CORS_ALLOWLIST", "*"),
+        ("CORS_ALLOWLIST", "http://a.example"),
+        ("CORNERMAN_FAILPOINT", "x:exit"),
+    ],
+)
 def test_served_mode_refuses_each_weakness(name, weak):
     assert name in faults_of({**STRONG, name: weak})

@@ -29,10 +29,19 @@ class Desk:
     def fill(self, side, quantity, price, *, listing=AAPL, fee="1", exec_id=None, order_id="o"):
         self.count += 1
         facts = FillFacts(
-            order_id=order_id, portfolio_id=self.id, exec_id=exec_id or f"x{self.count}",
-            listing=listing, symbol=listing.split(":")[1], side=side,
-            quantity=Decimal(str(quantity)), price=Decimal(str(price)), commission=Decimal(fee),
-            currency="USD", at=NOW, provenance="REPLAY")
+            order_id=order_id,
+            portfolio_id=self.id,
+            exec_id=exec_id or f"x{self.count}",
+            listing=listing,
+            symbol=listing.split(":")[1],
+            side=side,
+            quantity=Decimal(str(quantity)),
+            price=Decimal(str(price)),
+            commission=Decimal(fee),
+            currency="USD",
+            at=NOW,
+            provenance="REPLAY",
+        )
         return self.do(lambda ctx: post_fill(ctx, facts))
 
 

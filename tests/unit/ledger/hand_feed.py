@@ -25,23 +25,46 @@ class HandFeed:
         self.now += timedelta(**delta)
 
     def instrument(self, ctx, symbol):
-        return Instrument(id=symbol, symbol=symbol.split(":")[1], name=symbol,
-                          asset_class="equity", currency="USD", quote_unit="USD",
-                          price_scale=Decimal(1), lot_step=self.lot_step,
-                          min_quantity=self.lot_step, multiplier=Decimal(1), calendar="XNYS",
-                          shortable=False, tick_rule="us_equity")
+        return Instrument(
+            id=symbol,
+            symbol=symbol.split(":")[1],
+            name=symbol,
+            asset_class="equity",
+            currency="USD",
+            quote_unit="USD",
+            price_scale=Decimal(1),
+            lot_step=self.lot_step,
+            min_quantity=self.lot_step,
+            multiplier=Decimal(1),
+            calendar="XNYS",
+            shortable=False,
+            tick_rule="us_equity",
+        )
 
     def quote(self, ctx, symbol):
         if symbol not in self.prices:
             raise refuse("QUOTE_UNUSABLE", contract=symbol, reason="no trade yet")
         last = Decimal(str(self.prices[symbol]))
-        return Quote(symbol=symbol.split(":")[1], instrument_id=symbol, bid=last, ask=last,
-                     last=last, bid_size=Decimal(1), ask_size=Decimal(1), ts=self.now,
-                     provenance=self.provenance, source=self.name, currency="USD")
+        return Quote(
+            symbol=symbol.split(":")[1],
+            instrument_id=symbol,
+            bid=last,
+            ask=last,
+            last=last,
+            bid_size=Decimal(1),
+            ask_size=Decimal(1),
+            ts=self.now,
+            provenance=self.provenance,
+            source=self.name,
+            currency="USD",
+        )
 
     def splits(self, ctx, symbol, after, until):
-        return [split for split in self.known_splits.get(symbol, ())
-                if after < split.effective_at <= until]
+        return [
+            split
+            for split in self.known_splits.get(symbol, ())
+            if after < split.effective_at <= until
+        ]
 
     def capability(self):
         return Capability("hand", on=True, why="set by a test")

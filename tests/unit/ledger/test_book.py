@@ -40,7 +40,9 @@ def test_the_worked_account_of_the_specification(any_desk):
         desk.fill("buy", 10_000, 190)
     rows = desk.do(lambda ctx: ctx.db.rows(select(trades).order_by(trades.c.seq)))
     assert [(row.pnl, row.flat, row.opened_seq) for row in rows] == [
-        (D("837.40"), 0, 2), (D("-361.40"), 1, 2)]
+        (D("837.40"), 0, 2),
+        (D("-361.40"), 1, 2),
+    ]
 
 
 @pytest.mark.fault("F086")
@@ -55,12 +57,16 @@ def test_a_repeated_execution_is_posted_once_and_another_with_its_id_is_refused(
 
 
 @pytest.mark.fault("F082")
-@pytest.mark.parametrize("legs", [
-    (), (Leg("cash:USD", "USD", D(5)),),
-    (Leg("cash:USD", "USD", D(5)), Leg("external:contribution", "EUR", D(-5))),
-    (Leg("cash:USD", "USD", D(0)), Leg("external:contribution", "USD", D(0))),
-    (Leg(f"position:{AAPL}", AAPL, D(1)), Leg("cash:USD", "USD", D(-1))),
-])
+@pytest.mark.parametrize(
+    "legs",
+    [
+        (),
+        (Leg("cash:USD", "USD", D(5)),),
+        (Leg("cash:USD", "USD", D(5)), Leg("external:contribution", "EUR", D(-5))),
+        (Leg("cash:USD", "USD", D(0)), Leg("external:contribution", "USD", D(0))),
+        (Leg(f"position:{AAPL}", AAPL, D(1)), Leg("cash:USD", "USD", D(-1))),
+    ],
+)
 def test_a_batch_that_does_not_balance_is_refused(desk, legs):
     batch = Batch(portfolio_id=desk.id, kind="ADJUST", key="k", effective_at=NOW, legs=legs)
     with pytest.raises(Refusal, match="BATCH_UNBALANCED"):
@@ -74,9 +80,13 @@ def test_the_database_itself_refuses_zero_legs_and_another_tenants_portfolio(any
 
     def insert(tenant, amount):
         def act(ctx):
-            ctx.db.connection.execute(text(
-                "INSERT INTO ledger_entries (tenant_id, portfolio_id, seq, line, account, asset, "
-                f"amount) VALUES ('{tenant}', '{desk.id}', 1, 9, 'cash:USD', 'USD', {amount})"))
+            ctx.db.connection.execute(
+                text(
+                    "INSERT INTO ledger_entries (tenant_id, portfolio_id, seq, line, account, asset, "
+                    f"amount) VALUES ('{tenant}', '{desk.id}', 1, 9, 'cash:USD', 'USD', {amount})"
+                )
+            )
+
         return act
 
     with pytest.raises(DatabaseError, match="not_zero"):
@@ -86,14 +96,16 @@ def test_the_database_itself_refuses_zero_legs_and_another_tenants_portfolio(any
 
 
 @pytest.mark.fault("F081")
-@pytest.mark.parametrize("table", ["ledger_batches", "ledger_entries", "lots", "lot_reliefs",
-                                   "trades", "valuations"])
+@pytest.mark.parametrize(
+    "table", ["ledger_batches", "ledger_entries", "lots", "lot_reliefs", "trades", "valuations"]
+)
 def test_posted_rows_can_not_be_changed_or_removed(any_runtime, owner, table):
     desk = Desk(any_runtime, owner, cost_method="fifo")
     desk.fill("buy", 10, 100)
     desk.fill("sell", 4, 100)
     if table == "valuations":
         from services.ledger.valuation import record
+
         desk.fill("sell", 6, 100)
         assert desk.do(lambda ctx: record(ctx, desk.id))
     for statement in (f"UPDATE {table} SET portfolio_id = 'x'", f"DELETE FROM {table}"):
@@ -102,8 +114,13 @@ def test_posted_rows_can_not_be_changed_or_removed(any_runtime, owner, table):
 
 
 def test_foreign_cash_is_refused_while_a_portfolio_has_one_currency(desk):
-    batch = Batch(portfolio_id=desk.id, kind="CONTRIBUTION", key="k", effective_at=NOW,
-                  legs=flow_legs("CONTRIBUTION", D(5), "EUR"))
+    batch = Batch(
+        portfolio_id=desk.id,
+        kind="CONTRIBUTION",
+        key="k",
+        effective_at=NOW,
+        legs=flow_legs("CONTRIBUTION", D(5), "EUR"),
+    )
     with pytest.raises(Refusal, match="CURRENCY_MISMATCH"):
         desk.do(lambda ctx: book.append(ctx, batch))
 
@@ -145,8 +162,10 @@ def test_cash_alone_moves_by_contribution_withdrawal_and_fee(any_desk):
 
 
 @pytest.mark.fault("F090")
-@pytest.mark.parametrize(("quantity", "price"), [
-    (D("1e18"), D(1)), (D(1), D("1e8")), (D("1e9"), D("1e7")), (D(-1), D(1)), (D(1), D(0))])
+@pytest.mark.parametrize(
+    ("quantity", "price"),
+    [(D("1e18"), D(1)), (D(1), D("1e8")), (D("1e9"), D("1e7")), (D(-1), D(1)), (D(1), D(0))],
+)
 def test_extreme_fills_are_refused_by_range(desk, quantity, price):
     with pytest.raises(Refusal, match="AMOUNT_RANGE"):
         desk.fill("buy", quantity, price)
@@ -238,8 +257,9 @@ def test_one_execution_posted_by_many_threads_at_once_is_one_batch(any_desk):
     assert cash_of(desk).posted.amount == D(100_000) - 1001
 
 
-@pytest.mark.parametrize("name", ["ledger.before_batch", "ledger.after_entries",
-                                  "ledger.after_snapshots"])
+@pytest.mark.parametrize(
+    "name", ["ledger.before_batch", "ledger.after_entries", "ledger.after_snapshots"]
+)
 def test_a_post_that_fails_on_the_way_leaves_nothing(desk, name):
     failpoint.arm(f"{name}:raise")
     with pytest.raises(failpoint.FailpointHit):

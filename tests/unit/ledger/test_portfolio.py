@@ -58,13 +58,20 @@ def test_another_tenants_portfolio_is_unknown(plain_runtime, owner):
         act(plain_runtime, other, rename, mine.id, "Theirs")
 
 
-@pytest.mark.parametrize(("terms", "code"), [
-    ({"name": ""}, "PARAM_INVALID"), ({"name": "x" * 61}, "PARAM_INVALID"),
-    ({"name": "a\nb"}, "PARAM_INVALID"), ({"currency": "usd"}, "PARAM_INVALID"),
-    ({"currency": "\uff35\uff33\uff24"}, "PARAM_INVALID"), ({"cost_method": "lifo"}, "PARAM_INVALID"),
-    ({"start_cash": D(-1)}, "START_CASH_INVALID"), ({"start_cash": D("0.001")}, "AMOUNT_INEXACT"),
-    ({"start_cash": D("1e12")}, "AMOUNT_RANGE"),
-])
+@pytest.mark.parametrize(
+    ("terms", "code"),
+    [
+        ({"name": ""}, "PARAM_INVALID"),
+        ({"name": "x" * 61}, "PARAM_INVALID"),
+        ({"name": "a\nb"}, "PARAM_INVALID"),
+        ({"currency": "usd"}, "PARAM_INVALID"),
+        ({"currency": "\uff35\uff33\uff24"}, "PARAM_INVALID"),
+        ({"cost_method": "lifo"}, "PARAM_INVALID"),
+        ({"start_cash": D(-1)}, "START_CASH_INVALID"),
+        ({"start_cash": D("0.001")}, "AMOUNT_INEXACT"),
+        ({"start_cash": D("1e12")}, "AMOUNT_RANGE"),
+    ],
+)
 def test_terms_out_of_range_are_refused(plain_runtime, owner, terms, code):
     with pytest.raises(Refusal, match=code):
         act(plain_runtime, owner, open_portfolio, **{"name": "P", **terms})

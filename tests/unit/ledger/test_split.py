@@ -122,8 +122,12 @@ def test_a_feed_without_a_price_leaves_the_holding_until_it_has_one(desk, feed):
     assert len(desk.do(apply_due_splits)) == 1
 
 
-@given(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 99_999)), min_size=1, max_size=5),
-       st.integers(1, 12), st.integers(1, 12), st.sampled_from(["average", "fifo"]))
+@given(
+    st.lists(st.tuples(st.integers(1, 500), st.integers(1, 99_999)), min_size=1, max_size=5),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.sampled_from(["average", "fifo"]),
+)
 def test_a_split_keeps_cost_and_lots_add_up(buys, old, new, method):
     position = FLAT
     for seq, (units, cents) in enumerate(buys, start=1):
@@ -139,8 +143,11 @@ def test_a_split_keeps_cost_and_lots_add_up(buys, old, new, method):
 
 
 @pytest.mark.fault("F084")
-@given(st.lists(st.tuples(st.integers(1, 400), st.integers(0, 99_999)), min_size=1, max_size=5),
-       st.data(), st.sampled_from(["average", "fifo"]))
+@given(
+    st.lists(st.tuples(st.integers(1, 400), st.integers(0, 99_999)), min_size=1, max_size=5),
+    st.data(),
+    st.sampled_from(["average", "fifo"]),
+)
 def test_reliefs_and_open_cost_are_the_cost_of_all_buys(buys, data, method):
     terms, position, relieved = Terms(method, "USD", 2), FLAT, D(0)
     for seq, (units, cents) in enumerate(buys, start=1):
@@ -154,15 +161,26 @@ def test_reliefs_and_open_cost_are_the_cost_of_all_buys(buys, data, method):
     assert relieved + position.cost == sum(D(cents) / 100 for _, cents in buys)
 
 
-@given(st.integers(1, 10**6), st.integers(1, 10**7), st.integers(0, 10**4),
-       st.integers(1, 10**6), st.sampled_from(["GBP", "JPY", "USD"]))
+@given(
+    st.integers(1, 10**6),
+    st.integers(1, 10**7),
+    st.integers(0, 10**4),
+    st.integers(1, 10**6),
+    st.sampled_from(["GBP", "JPY", "USD"]),
+)
 def test_foreign_deals_balance_and_leave_no_foreign_cash(units, cents, fee, rate, base):
     from services.kit.money import FxRate
 
     conversion = Conversion(rate=FxRate("USD", base, D(rate) / 10**5), source="s", at=NOW)
-    deal = Exchange(listing=AAPL, quantity=D(units), price=D(cents) / 10_000,
-                    commission=D(fee) / 100, currency="USD", base=base,
-                    conversion=None if base == "USD" else conversion)
+    deal = Exchange(
+        listing=AAPL,
+        quantity=D(units),
+        price=D(cents) / 10_000,
+        commission=D(fee) / 100,
+        currency="USD",
+        base=base,
+        conversion=None if base == "USD" else conversion,
+    )
     for legs in (buy_legs(deal), sell_legs(deal)):
         require_balanced("k", legs)
         assert set(cash_effect(legs)) <= {base}
@@ -172,7 +190,8 @@ def test_foreign_deals_balance_and_leave_no_foreign_cash(units, cents, fee, rate
 def test_a_foreign_deal_without_a_rate_is_refused():
     from services.kit.errors import Refusal
 
-    deal = Exchange(listing=AAPL, quantity=D(1), price=D(1), commission=D(0), currency="USD",
-                    base="GBP")
+    deal = Exchange(
+        listing=AAPL, quantity=D(1), price=D(1), commission=D(0), currency="USD", base="GBP"
+    )
     with pytest.raises(Refusal, match="FX_MISSING"):
         buy_legs(deal)

@@ -39,8 +39,11 @@ def worth(desk):
 
 
 def stored(desk):
-    return desk.do(lambda ctx: ctx.db.rows(select(valuations).order_by(
-        valuations.c.era, valuations.c.at, valuations.c.kind.desc())))
+    return desk.do(
+        lambda ctx: ctx.db.rows(
+            select(valuations).order_by(valuations.c.era, valuations.c.at, valuations.c.kind.desc())
+        )
+    )
 
 
 def keep(desk):
@@ -64,7 +67,11 @@ def test_a_missing_price_leaves_totals_open_and_is_never_zero(desk, feed):
     feed.prices[AAPL] = 100
     now = worth(desk)
     assert (now.equity, now.market_value, now.day_pnl, now.flags) == (
-        None, None, None, ("INCOMPLETE",))
+        None,
+        None,
+        None,
+        ("INCOMPLETE",),
+    )
     assert [held.missing for held in now.holdings] == ["", "QUOTE_UNUSABLE"]
     with pytest.raises(Refusal, match="DQ_BLOCK"):
         now.require_equity()
@@ -82,9 +89,12 @@ def test_the_series_has_one_row_per_minute_and_one_close_per_session(desk, feed)
     feed.now, feed.prices[AAPL] = datetime(2012, 1, 4, 14, 30, tzinfo=UTC), 190
     assert keep(desk) is True
     assert [(row.kind, row.at.strftime("%dT%H:%M"), row.equity) for row in stored(desk)] == [
-        ("start", "03T14:31", 100_099), ("minute", "03T14:32", 100_099),
-        ("minute", "03T20:59", 100_099), ("close", "03T21:00", 100_099),
-        ("minute", "04T14:30", 98_999)]
+        ("start", "03T14:31", 100_099),
+        ("minute", "03T14:32", 100_099),
+        ("minute", "03T20:59", 100_099),
+        ("close", "03T21:00", 100_099),
+        ("minute", "04T14:30", 98_999),
+    ]
     assert worth(desk).day_pnl == -1100
     assert worth(desk).session_open_equity == 100_099
 
@@ -206,8 +216,12 @@ def test_drawdown_of_the_running_course_is_the_drawdown_of_the_series(prices):
     row, start = None, D(100)
     for price in prices:
         course = grow(row, D(price), start if row is None else D(0))
-        row = SimpleNamespace(growth=course.growth, peak_growth=course.peak,
-                              drawdown_max=course.drawdown_max, equity=D(price))
+        row = SimpleNamespace(
+            growth=course.growth,
+            peak_growth=course.peak,
+            drawdown_max=course.drawdown_max,
+            equity=D(price),
+        )
     direct = max_drawdown([D(price) for price in prices], start=start)
     assert abs(course.drawdown_max - direct) < D("1e-9")
     assert abs(course.growth - D(prices[-1]) / 100) < D("1e-8")

@@ -20,8 +20,7 @@ def feed() -> HandFeed:
 
 @pytest.fixture
 def runtime(database, clock, settings, feed) -> Runtime:
-    return Runtime(database, clock, CountedIds(), settings,
-                   ports={Bus: MemoryBus(), Feed: feed})
+    return Runtime(database, clock, CountedIds(), settings, ports={Bus: MemoryBus(), Feed: feed})
 
 
 @pytest.fixture

@@ -13,20 +13,23 @@ from services.orders.order import State
 from services.orders.tables import day_loss_latches, order_intents
 
 
-@pytest.mark.parametrize(("rest", "code", "field"), [
-    ({"side": "hold"}, "PARAM_INVALID", "side"),
-    ({"type": "iceberg"}, "PARAM_INVALID", "type"),
-    ({"tif": "ioc"}, "PARAM_INVALID", "tif"),
-    ({"type": "limit"}, "PARAM_INVALID", "limit_price"),
-    ({"limit_price": "190.00"}, "PARAM_INVALID", "limit_price"),
-    ({"type": "stop", "stop_price": "-1"}, "PRICE_NON_POSITIVE", "stop_price"),
-    ({"type": "stop", "stop_price": "189.00"}, "PARAM_INVALID", "stop_price"),
-    ({"type": "limit", "limit_price": "189.005"}, "PRICE_OFF_TICK", "limit_price"),
-    ({"protective_stop": "190.10"}, "STOP_WRONG_SIDE", "protective_stop"),
-    ({"protective_stop": "-1"}, "PRICE_NON_POSITIVE", "protective_stop"),
-    ({"symbol": "NOPE"}, "SYMBOL_UNKNOWN", None),
-    ({"quantity": "0"}, "QTY_INVALID", None),
-])
+@pytest.mark.parametrize(
+    ("rest", "code", "field"),
+    [
+        ({"side": "hold"}, "PARAM_INVALID", "side"),
+        ({"type": "iceberg"}, "PARAM_INVALID", "type"),
+        ({"tif": "ioc"}, "PARAM_INVALID", "tif"),
+        ({"type": "limit"}, "PARAM_INVALID", "limit_price"),
+        ({"limit_price": "190.00"}, "PARAM_INVALID", "limit_price"),
+        ({"type": "stop", "stop_price": "-1"}, "PRICE_NON_POSITIVE", "stop_price"),
+        ({"type": "stop", "stop_price": "189.00"}, "PARAM_INVALID", "stop_price"),
+        ({"type": "limit", "limit_price": "189.005"}, "PRICE_OFF_TICK", "limit_price"),
+        ({"protective_stop": "190.10"}, "STOP_WRONG_SIDE", "protective_stop"),
+        ({"protective_stop": "-1"}, "PRICE_NON_POSITIVE", "protective_stop"),
+        ({"symbol": "NOPE"}, "SYMBOL_UNKNOWN", None),
+        ({"quantity": "0"}, "QTY_INVALID", None),
+    ],
+)
 def test_a_draft_that_means_nothing_is_refused(desk, rest, code, field):
     refusal = desk.refused(lambda: desk.propose(**rest))
     assert refusal.code == code
@@ -49,8 +52,9 @@ def test_a_loss_at_the_days_limit_is_latched_for_the_session(desk, feed):
     assert desk.propose("AAPL", "sell", "500").status == "pending"
 
 
-@pytest.mark.parametrize(("rule", "code"), [("pdt_legacy", "PDT_LIMIT"),
-                                            ("cash", "UNSETTLED_FUNDS")])
+@pytest.mark.parametrize(
+    ("rule", "code"), [("pdt_legacy", "PDT_LIMIT"), ("cash", "UNSETTLED_FUNDS")]
+)
 def test_the_accounts_day_trade_rule_counts_todays_trades(desk, rule, code):
     for symbol in ("AAPL", "MSFT", "GOOG"):
         for side in ("buy", "sell"):
@@ -60,8 +64,11 @@ def test_the_accounts_day_trade_rule_counts_todays_trades(desk, rule, code):
     quantity = "5"
     if rule == "pdt_legacy":
         assert desk.propose("IBM", quantity=quantity).status == "pending"
-        desk.write(lambda ctx: portfolio.withdraw(
-            ctx, portfolio.list_portfolios(ctx)[0].id, Decimal(76_000), key="w1"))
+        desk.write(
+            lambda ctx: portfolio.withdraw(
+                ctx, portfolio.list_portfolios(ctx)[0].id, Decimal(76_000), key="w1"
+            )
+        )
         quantity = "6"
     else:
         quantity = "400"
@@ -74,12 +81,17 @@ def test_orders_and_fills_are_listed_newest_first(desk):
     assert {one.id for one in desk.read(store.list_orders)} == {first, second}
     (waiting,) = desk.read(lambda ctx: store.list_orders(ctx, open_only=True))
     assert (waiting.id, waiting.symbol, waiting.side, waiting.remaining) == (
-        second, "MSFT", "buy", Decimal(10))
+        second,
+        "MSFT",
+        "buy",
+        Decimal(10),
+    )
     assert waiting.is_open
     (fill,) = desk.read(lambda ctx: store.list_fills(ctx, order_id=first))
     assert (fill.symbol, fill.quantity) == ("AAPL", 10)
-    assert [step.to_state for step in desk.read(
-        lambda ctx: store.list_transitions(ctx, first))][-1] == "FILLED"
+    assert [step.to_state for step in desk.read(lambda ctx: store.list_transitions(ctx, first))][
+        -1
+    ] == "FILLED"
     assert desk.refused(lambda: desk.order("ord_none")).code == "ORDER_UNKNOWN"
 
 
@@ -107,11 +119,15 @@ def test_resuming_needs_a_reason_and_a_person(desk):
     desk.write(lambda ctx: switch.halt(ctx, "", reduce_only=True))
     assert desk.read(switch.state).state == "REDUCE_ONLY"
     assert desk.refused(lambda: desk.propose()).code == "REDUCE_ONLY"
-    assert desk.refused(
-        lambda: desk.write(lambda ctx: switch.resume(ctx, "  "))).code == "RESUME_REASON"
+    assert (
+        desk.refused(lambda: desk.write(lambda ctx: switch.resume(ctx, "  "))).code
+        == "RESUME_REASON"
+    )
     coach = desk.as_user(actor=Actor.AGENT)
-    assert desk.refused(
-        lambda: coach.write(lambda ctx: switch.resume(ctx, "go"))).code == "SCOPE_MISSING"
+    assert (
+        desk.refused(lambda: coach.write(lambda ctx: switch.resume(ctx, "go"))).code
+        == "SCOPE_MISSING"
+    )
     desk.write(lambda ctx: switch.resume(ctx, "looked at it"))
     assert desk.propose().status == "pending"
 

@@ -31,7 +31,12 @@ def test_every_arrow_of_an_order_is_on_record(desk):
     desk.work()
     rows = desk.rows(order_transitions, order_transitions.c.number)
     assert [row.to_state for row in rows if row.order_id == order_id] == [
-        "QUEUED", "CLAIMED", "SUBMITTING", "WORKING", "FILLED"]
+        "QUEUED",
+        "CLAIMED",
+        "SUBMITTING",
+        "WORKING",
+        "FILLED",
+    ]
     assert len(desk.audited("order.fill")) == 1
 
 

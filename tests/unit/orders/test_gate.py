@@ -27,28 +27,39 @@ def card(desk):
 
 def test_only_the_gate_can_make_a_confirmation(clock):
     with pytest.raises(InvariantBroken):
-        gate.Confirmed(value=None, proposal_id="p", order_id="o", confirmed_by="u",
-                       confirmed_at=clock.now(), seal=object())
+        gate.Confirmed(
+            value=None,
+            proposal_id="p",
+            order_id="o",
+            confirmed_by="u",
+            confirmed_at=clock.now(),
+            seal=object(),
+        )
 
 
 def test_the_clear_token_is_stored_nowhere(desk, card, database):
     token = desk.issue(card.id).token
-    dump = "".join(str(row) for table in (confirm_tokens, proposals)
-                   for row in desk.rows(table))
+    dump = "".join(str(row) for table in (confirm_tokens, proposals) for row in desk.rows(table))
     assert token not in dump
-    assert not desk.read(lambda ctx: ctx.db.rows(select(confirm_tokens).where(
-        confirm_tokens.c.token_sha256 == token)))
+    assert not desk.read(
+        lambda ctx: ctx.db.rows(
+            select(confirm_tokens).where(confirm_tokens.c.token_sha256 == token)
+        )
+    )
 
 
-@pytest.mark.parametrize(("changes", "code"), [
-    ({"actor": Actor.AGENT}, "CONFIRM_SERVICE_PRINCIPAL"),
-    ({"actor": Actor.SYSTEM}, "CONFIRM_SERVICE_PRINCIPAL"),
-    ({"surface": Surface.FRAME}, "CONFIRM_FRAMED"),
-    ({"scopes": frozenset({"read", "propose"})}, "SCOPE_MISSING"),
-    ({"session_id": "s_other"}, "TOKEN_BINDING"),
-    ({"surface": Surface.CLI}, "TOKEN_BINDING"),
-    ({"user_id": "u_other"}, "TOKEN_BINDING"),
-])
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"actor": Actor.AGENT}, "CONFIRM_SERVICE_PRINCIPAL"),
+        ({"actor": Actor.SYSTEM}, "CONFIRM_SERVICE_PRINCIPAL"),
+        ({"surface": Surface.FRAME}, "CONFIRM_FRAMED"),
+        ({"scopes": frozenset({"read", "propose"})}, "SCOPE_MISSING"),
+        ({"session_id": "s_other"}, "TOKEN_BINDING"),
+        ({"surface": Surface.CLI}, "TOKEN_BINDING"),
+        ({"user_id": "u_other"}, "TOKEN_BINDING"),
+    ],
+)
 @pytest.mark.fault("F062")
 def test_a_token_in_other_hands_is_refused_and_changes_nothing(desk, card, changes, code):
     challenge = desk.issue(card.id)
@@ -59,12 +70,15 @@ def test_a_token_in_other_hands_is_refused_and_changes_nothing(desk, card, chang
     assert desk.confirm(card.id, challenge)["order_state"] == "QUEUED"
 
 
-@pytest.mark.parametrize(("changes", "code"), [
-    ({"actor": Actor.AGENT}, "CONFIRM_SERVICE_PRINCIPAL"),
-    ({"surface": Surface.FRAME}, "CONFIRM_FRAMED"),
-    ({"scopes": frozenset({"read"})}, "SCOPE_MISSING"),
-    ({"user_id": "u_other"}, "TOKEN_BINDING"),
-])
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"actor": Actor.AGENT}, "CONFIRM_SERVICE_PRINCIPAL"),
+        ({"surface": Surface.FRAME}, "CONFIRM_FRAMED"),
+        ({"scopes": frozenset({"read"})}, "SCOPE_MISSING"),
+        ({"user_id": "u_other"}, "TOKEN_BINDING"),
+    ],
+)
 def test_no_challenge_for_the_wrong_principal(desk, card, changes, code):
     assert desk.refused(lambda: desk.as_user(**changes).issue(card.id)).code == code
     assert desk.count(confirm_tokens) == 0
@@ -116,8 +130,9 @@ def test_five_wrong_tokens_lock_the_proposal(desk, card, wrong):
 
 def test_a_token_of_another_proposal_is_a_wrong_token(desk, card):
     other = desk.propose("MSFT")
-    refusal = desk.refused(lambda: desk.confirm(card.id, desk.issue(other.id),
-                                                order_hash=card.order_hash))
+    refusal = desk.refused(
+        lambda: desk.confirm(card.id, desk.issue(other.id), order_hash=card.order_hash)
+    )
     assert refusal.code == "TOKEN_WRONG"
 
 
@@ -136,24 +151,33 @@ def test_two_surfaces_may_open_the_card_and_one_wins(desk, card):
     assert desk.count(order_intents) == 1
 
 
-@pytest.mark.parametrize(("changes", "code"), [
-    ({"version": 2}, "PROPOSAL_VERSION"),
-    ({"order_hash": "sha256:" + "0" * 64}, "ORDER_HASH_MISMATCH"),
-    ({"order_hash": "ü"}, "ORDER_HASH_MISMATCH"),
-])
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"version": 2}, "PROPOSAL_VERSION"),
+        ({"order_hash": "sha256:" + "0" * 64}, "ORDER_HASH_MISMATCH"),
+        ({"order_hash": "ü"}, "ORDER_HASH_MISMATCH"),
+    ],
+)
 def test_a_card_that_shows_something_else_is_refused(desk, card, changes, code):
     challenge = desk.issue(card.id)
     assert desk.refused(lambda: desk.confirm(card.id, challenge, **changes)).code == code
     assert desk.status(card.id) == "pending"
 
 
-@pytest.mark.parametrize(("was", "becomes"), [
-    ('"quantity":"10"', '"quantity":"99"'), ('"side":"buy"', '"side":"sell"'),
-    ('"symbol":"AAPL"', '"symbol":"MSFT"'), ('"mode":"paper"', '"mode":"live"'),
-    ('"type":"market"', '"type":"limit"'), ('"tif":"day"', '"tif":"gtc"'),
-    ('"provenance":"SIMULATED"', '"provenance":"LIVE"'),
-    ('"worst_price":"192.01"', '"worst_price":"999.01"'),
-])
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('"quantity":"10"', '"quantity":"99"'),
+        ('"side":"buy"', '"side":"sell"'),
+        ('"symbol":"AAPL"', '"symbol":"MSFT"'),
+        ('"mode":"paper"', '"mode":"live"'),
+        ('"type":"market"', '"type":"limit"'),
+        ('"tif":"day"', '"tif":"gtc"'),
+        ('"provenance":"SIMULATED"', '"provenance":"LIVE"'),
+        ('"worst_price":"192.01"', '"worst_price":"999.01"'),
+    ],
+)
 @pytest.mark.fault("F063")
 def test_a_row_edited_by_hand_is_refused_with_an_alarm(desk, card, was, becomes):
     challenge = desk.issue(card.id)
@@ -204,15 +228,22 @@ def test_a_clock_that_jumps_back_revives_nothing(desk, card, clock):
     desk.propose("MSFT")
     clock.set(start)
     assert desk.refused(lambda: desk.confirm(card.id, challenge)).code in (
-        "PROPOSAL_EXPIRED", "PROPOSAL_NOT_PENDING")
+        "PROPOSAL_EXPIRED",
+        "PROPOSAL_NOT_PENDING",
+    )
     assert desk.count(order_intents) == 0
 
 
 def test_another_policy_invalidates_what_was_proposed(desk, card, runtime):
     challenge = desk.issue(card.id)
-    stricter = Runtime(runtime.database, runtime.clock, runtime.ids, runtime.settings,
-                       Policy(orders=OrderPolicy(max_drift_bps=desk.feed.quotes["AAPL"].bid)),
-                       ports=runtime.ports)
+    stricter = Runtime(
+        runtime.database,
+        runtime.clock,
+        runtime.ids,
+        runtime.settings,
+        Policy(orders=OrderPolicy(max_drift_bps=desk.feed.quotes["AAPL"].bid)),
+        ports=runtime.ports,
+    )
     desk.runtime = stricter
     assert desk.refused(lambda: desk.confirm(card.id, challenge)).code == "POLICY_CHANGED"
     assert desk.status(card.id) == "invalidated"
@@ -246,12 +277,18 @@ def _killed(desk):
     (desk.runtime.settings.cornerman_home / "KILL").touch()
 
 
-@pytest.mark.parametrize(("spoil", "code"), [
-    pytest.param(_drift, "PRICE_DRIFT", marks=pytest.mark.fault("F056")),
-    pytest.param(_stale, "", marks=pytest.mark.fault("F016")), (_crossed, "DQ_BLOCK"),
-    pytest.param(_closed, "MARKET_CLOSED", marks=pytest.mark.fault("F065")),
-    (_no_feed, "PROVIDER_UNAVAILABLE"), (_halted, "KILL_SWITCH"), (_killed, "KILL_SWITCH"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        pytest.param(_drift, "PRICE_DRIFT", marks=pytest.mark.fault("F056")),
+        pytest.param(_stale, "", marks=pytest.mark.fault("F016")),
+        (_crossed, "DQ_BLOCK"),
+        pytest.param(_closed, "MARKET_CLOSED", marks=pytest.mark.fault("F065")),
+        (_no_feed, "PROVIDER_UNAVAILABLE"),
+        (_halted, "KILL_SWITCH"),
+        (_killed, "KILL_SWITCH"),
+    ],
+)
 def test_what_changed_since_the_card_invalidates_it_and_burns_the_token(desk, card, spoil, code):
     challenge = desk.issue(card.id)
     spoil(desk)
@@ -284,7 +321,8 @@ def test_the_same_order_again_needs_to_be_typed(desk):
     refusal = desk.refused(lambda: desk.confirm(again.id, challenge))
     assert refusal.code == "CONFIRM_TYPED_MISMATCH"
     assert desk.refused(lambda: desk.confirm(again.id, challenge, typed="AAPL 11")).code == (
-        "CONFIRM_TYPED_MISMATCH")
+        "CONFIRM_TYPED_MISMATCH"
+    )
     assert desk.confirm(again.id, challenge, typed=" aapl  10 ")["status"] == "confirmed"
 
 
@@ -300,16 +338,21 @@ def test_an_edit_makes_a_new_version_and_kills_the_old_card(desk, card):
 
 
 def test_an_edit_that_is_refused_leaves_the_old_card_alive(desk, card):
-    refusal = desk.refused(lambda: desk.write(lambda ctx: proposal.edit(
-        ctx, card.id, {"quantity": card.order.quantity * 100_000})))
+    refusal = desk.refused(
+        lambda: desk.write(
+            lambda ctx: proposal.edit(ctx, card.id, {"quantity": card.order.quantity * 100_000})
+        )
+    )
     assert refusal.code in ("INSUFFICIENT_CASH", "QTY_INVALID")
     assert desk.confirm(card.id)["status"] == "confirmed"
 
 
 def test_an_edit_that_changes_nothing_is_refused(desk, card):
     same = {"quantity": card.order.quantity}
-    assert desk.refused(lambda: desk.write(
-        lambda ctx: proposal.edit(ctx, card.id, same))).code == "EDIT_EMPTY"
+    assert (
+        desk.refused(lambda: desk.write(lambda ctx: proposal.edit(ctx, card.id, same))).code
+        == "EDIT_EMPTY"
+    )
 
 
 def test_an_edit_into_an_order_that_is_pending_already_returns_that_one(desk, card):

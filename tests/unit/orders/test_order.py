@@ -28,17 +28,42 @@ from services.orders.order import (
 )
 
 ORDER = Order(
-    instrument_id="XNAS:AAPL", symbol="AAPL", side=Side.BUY, quantity=Decimal(10),
-    type=OrderType.LIMIT, tif=Tif.DAY, currency="USD", worst_price=Decimal("190.10"),
-    account_id="acc_1", portfolio_id="pf_1", mode="paper", provenance="SIMULATED",
-    client_order_id="cm-1", limit_price=Decimal("190.10"), protective_stop=Decimal("187.10"),
-    basis_ref="size_1")
+    instrument_id="XNAS:AAPL",
+    symbol="AAPL",
+    side=Side.BUY,
+    quantity=Decimal(10),
+    type=OrderType.LIMIT,
+    tif=Tif.DAY,
+    currency="USD",
+    worst_price=Decimal("190.10"),
+    account_id="acc_1",
+    portfolio_id="pf_1",
+    mode="paper",
+    provenance="SIMULATED",
+    client_order_id="cm-1",
+    limit_price=Decimal("190.10"),
+    protective_stop=Decimal("187.10"),
+    basis_ref="size_1",
+)
 OTHERS = {
-    "instrument_id": "XNAS:MSFT", "symbol": "MSFT", "side": Side.SELL, "quantity": Decimal(11),
-    "type": OrderType.MARKET, "tif": Tif.GTC, "currency": "GBP", "worst_price": Decimal(191),
-    "account_id": "acc_2", "portfolio_id": "pf_2", "mode": "live", "provenance": "LIVE",
-    "client_order_id": "cm-2", "limit_price": Decimal(191), "stop_price": Decimal(1),
-    "protective_stop": Decimal(186), "basis_ref": None}
+    "instrument_id": "XNAS:MSFT",
+    "symbol": "MSFT",
+    "side": Side.SELL,
+    "quantity": Decimal(11),
+    "type": OrderType.MARKET,
+    "tif": Tif.GTC,
+    "currency": "GBP",
+    "worst_price": Decimal(191),
+    "account_id": "acc_2",
+    "portfolio_id": "pf_2",
+    "mode": "live",
+    "provenance": "LIVE",
+    "client_order_id": "cm-2",
+    "limit_price": Decimal(191),
+    "stop_price": Decimal(1),
+    "protective_stop": Decimal(186),
+    "basis_ref": None,
+}
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -91,8 +116,10 @@ def test_the_wanted_order_ignores_only_its_id_and_the_moving_price():
         assert intent_hash(replace(ORDER, **{name: OTHERS[name]})) != intent_hash(ORDER)
 
 
-@given(quantity=st.decimals("0.00000001", "1000000", places=8),
-       price=st.none() | st.decimals("0.0001", "100000", places=4))
+@given(
+    quantity=st.decimals("0.00000001", "1000000", places=8),
+    price=st.none() | st.decimals("0.0001", "100000", places=4),
+)
 def test_stored_text_gives_the_same_order_and_hash(quantity, price):
     order = replace(ORDER, quantity=quantity, limit_price=price)
     text = order_json(order)

@@ -22,11 +22,7 @@ def account(rule, **changed):
             account("pdt_legacy", day_trades=3, equity=D(25000)),
             "PDT_LIMIT",
         ),
-        (
-            account("pdt_legacy", day_trades=3),
-            account("pdt_legacy", day_trades=2),
-            "PDT_LIMIT",
-        ),
+        (account("pdt_legacy", day_trades=3), account("pdt_legacy", day_trades=2), "PDT_LIMIT"),
         (
             account("intraday_margin", maintenance=D(25000)),
             account("intraday_margin", maintenance=D("24999.99")),

@@ -6,8 +6,17 @@ import pytest
 
 from agent.model.phrases import Errand, read
 
-NAMES = {"aapl": "AAPL", "apple": "AAPL", "msft": "MSFT", "microsoft": "MSFT", "ibm": "IBM",
-         "goog": "GOOG", "google": "GOOG", "fb": "FB", "facebook": "FB"}
+NAMES = {
+    "aapl": "AAPL",
+    "apple": "AAPL",
+    "msft": "MSFT",
+    "microsoft": "MSFT",
+    "ibm": "IBM",
+    "goog": "GOOG",
+    "google": "GOOG",
+    "fb": "FB",
+    "facebook": "FB",
+}
 
 TABLE = [
     ("what's AAPL doing", Errand.QUOTE, {"symbols": ("AAPL",)}),
@@ -24,10 +33,16 @@ TABLE = [
     ("AAPL daily bars", Errand.BARS, {"timeframe": "1d"}),
     ("show me 5 minute candles for IBM", Errand.BARS, {"timeframe": "5m", "symbols": ("IBM",)}),
     ("chart of AAPL weekly", Errand.BARS, {"timeframe": "1w"}),
-    ("plan AAPL long, stop 3% below, risk 1%", Errand.PLAN,
-     {"symbols": ("AAPL",), "side": "long", "stop": "3%", "risk": "1%"}),
-    ("plan AAPL long entry 410 stop 400 targets 420, 430 and 440", Errand.PLAN,
-     {"entry": "410", "stop": "400", "targets": ("420", "430", "440")}),
+    (
+        "plan AAPL long, stop 3% below, risk 1%",
+        Errand.PLAN,
+        {"symbols": ("AAPL",), "side": "long", "stop": "3%", "risk": "1%"},
+    ),
+    (
+        "plan AAPL long entry 410 stop 400 targets 420, 430 and 440",
+        Errand.PLAN,
+        {"entry": "410", "stop": "400", "targets": ("420", "430", "440")},
+    ),
     ("plan IBM short, stop 2% above", Errand.PLAN, {"side": "short", "stop": "2%"}),
     ("check MSFT long with a 4% stop", Errand.PLAN, {"stop": "4%", "symbols": ("MSFT",)}),
     ("plan it", Errand.PLAN, {"refers_back": True, "stop": None}),
@@ -37,9 +52,18 @@ TABLE = [
     ("size it at 0.5%", Errand.SIZE, {"risk": "0.5%"}),
     ("how many AAPL shares with stop 400", Errand.SIZE, {"stop": "400"}),
     ("risk 2%", Errand.SIZE, {"risk": "2%"}),
-    ("buy 50 msft stop 26.10", Errand.ORDER,
-     {"symbols": ("MSFT",), "quantity": "50", "stop": "26.10", "stop_order": False,
-      "side": "long", "sells": False}),
+    (
+        "buy 50 msft stop 26.10",
+        Errand.ORDER,
+        {
+            "symbols": ("MSFT",),
+            "quantity": "50",
+            "stop": "26.10",
+            "stop_order": False,
+            "side": "long",
+            "sells": False,
+        },
+    ),
     ("buy it", Errand.ORDER, {"refers_back": True, "quantity": None, "unread": None}),
     ("Buy 1,000 shares of IBM", Errand.ORDER, {"quantity": "1000", "symbols": ("IBM",)}),
     ("buy five ibm", Errand.ORDER, {"quantity": "5"}),
@@ -48,8 +72,11 @@ TABLE = [
     ("can you buy 5 aapl", Errand.ORDER, {"quantity": "5", "symbols": ("AAPL",)}),
     ("get me 5 shares of apple", Errand.ORDER, {"quantity": "5", "symbols": ("AAPL",)}),
     ("go long AAPL stop 3%", Errand.ORDER, {"side": "long", "stop": "3%", "quantity": None}),
-    ("buy AAPL, stop 3% below, risk 1%", Errand.ORDER,
-     {"quantity": None, "stop": "3%", "risk": "1%"}),
+    (
+        "buy AAPL, stop 3% below, risk 1%",
+        Errand.ORDER,
+        {"quantity": None, "stop": "3%", "risk": "1%"},
+    ),
     ("buy 10 IBM limit 180", Errand.ORDER, {"limit": "180", "quantity": "10"}),
     ("buy 10 IBM at 180 gtc", Errand.ORDER, {"limit": "180", "tif": "gtc"}),
     ("buy 10 IBM @ $180.50", Errand.ORDER, {"limit": "180.50"}),
@@ -133,7 +160,20 @@ def test_the_table_is_wide_enough():
     assert {row[1] for row in TABLE} == set(Errand)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\u202e", "9" * 3000, "stop " * 2000, "buy " * 500,
-                                  "\ud800", "a\x00b", "\uff21\uff21\uff30\uff2c", "%" * 400])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\u202e",
+        "9" * 3000,
+        "stop " * 2000,
+        "buy " * 500,
+        "\ud800",
+        "a\x00b",
+        "\uff21\uff21\uff30\uff2c",
+        "%" * 400,
+    ],
+)
 def test_any_text_is_read_without_a_fault(text):
     assert read(text, NAMES).text == text[:2000]

@@ -64,8 +64,11 @@ async def test_the_first_journey_from_a_plan_to_why_it_is_held(coach):
     told = clean(await coach.say("what do I hold and why?"))
     assert told.tools == ["portfolio", "journal_list"]
     assert "40 AAPL at" in told.text
-    assert re.search(r'"Bought 40 AAPL at 409\.\d+ USD.*Plan: entry 409\.2, stop 396\.92, risk to '
-                     r'the stop 491\.20 USD', told.text), told.text
+    assert re.search(
+        r'"Bought 40 AAPL at 409\.\d+ USD.*Plan: entry 409\.2, stop 396\.92, risk to '
+        r"the stop 491\.20 USD",
+        told.text,
+    ), told.text
     why = clean(await coach.say("why did you propose that?"))
     assert why.tools == ["audit_trail"]
     assert "it rests on this" in why.text and "That is 40 shares of AAPL" in why.text
@@ -75,7 +78,7 @@ async def test_the_first_journey_from_a_plan_to_why_it_is_held(coach):
 
 async def test_the_execution_is_locked_with_its_plan(coach):
     await coach.buy("buy 50 msft stop 26.10")
-    entry, = coach.read(lambda ctx: journal.list_entries(ctx))
+    (entry,) = coach.read(lambda ctx: journal.list_entries(ctx))
     assert entry.facts["planned_stop"] == "26.1"
     assert entry.facts["planned_entry"] == "26.61"
     assert entry.facts["planned_risk"] == "25.5"
@@ -101,7 +104,9 @@ async def test_closing_everything_makes_a_card_for_each_holding(coach):
     said = clean(await coach.say("close everything"))
     assert said.tools == ["positions", "propose_order", "propose_order"]
     assert sorted((one.order.symbol, int(one.order.quantity)) for one in coach.cards()) == [
-        ("IBM", 5), ("MSFT", 7)]
+        ("IBM", 5),
+        ("MSFT", 7),
+    ]
 
 
 async def test_selling_without_a_number_asks_how_much(coach):
@@ -113,16 +118,19 @@ async def test_selling_without_a_number_asks_how_much(coach):
     assert coach.cards() == []
 
 
-@pytest.mark.parametrize(("text", "kind", "price", "tif"), [
-    ("buy 10 IBM limit 180", "limit", "180", "day"),
-    ("buy 10 IBM at 180.50 gtc", "limit", "180.5", "gtc"),
-    ("buy 10 GOOG above 700", "stop", "700", "day"),
-    ("buy 10 MSFT stop order at 27", "stop", "27", "day"),
-    ("buy ten ibm", "market", None, "day"),
-])
+@pytest.mark.parametrize(
+    ("text", "kind", "price", "tif"),
+    [
+        ("buy 10 IBM limit 180", "limit", "180", "day"),
+        ("buy 10 IBM at 180.50 gtc", "limit", "180.5", "gtc"),
+        ("buy 10 GOOG above 700", "stop", "700", "day"),
+        ("buy 10 MSFT stop order at 27", "stop", "27", "day"),
+        ("buy ten ibm", "market", None, "day"),
+    ],
+)
 async def test_an_order_type_is_what_the_words_say(coach, text, kind, price, tif):
     clean(await coach.say(text))
-    card, = coach.cards()
+    (card,) = coach.cards()
     order = card.order
     assert (order.type.value, order.tif.value, int(order.quantity)) == (kind, tif, 10)
     named = order.limit_price if kind == "limit" else order.stop_price
@@ -166,8 +174,9 @@ async def test_words_never_confirm(coach):
     assert coach.orders() == [] and len(coach.cards()) == 1
 
 
-@pytest.mark.parametrize("text", ["plan AAPL long, stop 500", "buy 50 AAPL stop 500",
-                                  "buy AAPL stop 500"])
+@pytest.mark.parametrize(
+    "text", ["plan AAPL long, stop 500", "buy 50 AAPL stop 500", "buy AAPL stop 500"]
+)
 async def test_a_stop_on_the_wrong_side_is_told_and_proposes_nothing(coach, text):
     said = clean(await coach.say(text))
     assert said.tools == ["plan_check"]
@@ -176,12 +185,14 @@ async def test_a_stop_on_the_wrong_side_is_told_and_proposes_nothing(coach, text
     assert "does not hold" in after.text and coach.cards() == []
 
 
-@pytest.mark.parametrize("text", ["what's TSLA doing", "buy 5 zzzz", "plan XYZQ long stop 3%",
-                                  "AAAPL daily bars"])
+@pytest.mark.parametrize(
+    "text", ["what's TSLA doing", "buy 5 zzzz", "plan XYZQ long stop 3%", "AAAPL daily bars"]
+)
 async def test_an_unknown_symbol_names_the_three_nearest(coach, text):
     said = clean(await coach.say(text))
-    assert re.search(r"I know no symbol [A-Z]+\. The nearest names are (?:[A-Z]+, ){2}[A-Z]+\.",
-                     said.text), said.text
+    assert re.search(
+        r"I know no symbol [A-Z]+\. The nearest names are (?:[A-Z]+, ){2}[A-Z]+\.", said.text
+    ), said.text
     assert coach.cards() == []
 
 
@@ -212,12 +223,13 @@ async def test_buy_it_without_a_plan_asks_how_many(coach):
 async def test_an_order_without_a_number_is_sized_by_its_own_stop(coach):
     said = clean(await coach.say("buy AAPL, stop 3% below, risk 0.5%"))
     assert said.tools == ["plan_check", "size", "propose_order"]
-    card, = coach.cards()
+    (card,) = coach.cards()
     assert int(card.order.quantity) == 40 and str(card.order.protective_stop) == "396.92"
 
 
-@pytest.mark.parametrize("text", ["buy 10 GOOG when it hits 600", "buy $5000 of AAPL",
-                                  "buy 10 AAPL tomorrow"])
+@pytest.mark.parametrize(
+    "text", ["buy 10 GOOG when it hits 600", "buy $5000 of AAPL", "buy 10 AAPL tomorrow"]
+)
 async def test_a_condition_that_no_order_carries_prepares_nothing(coach, text):
     said = clean(await coach.say(text))
     assert said.tools == [] and "nothing is prepared" in said.text and coach.cards() == []
@@ -247,17 +259,32 @@ async def test_several_symbols_are_quoted_in_one_call(coach):
 
 async def test_a_note_is_kept_and_read_back_as_a_quotation(coach):
     clean(await coach.say('note: "patience" paid. 100 times. I bought 50 AAPL'))
-    note, = coach.read(lambda ctx: journal.list_entries(ctx))
+    (note,) = coach.read(lambda ctx: journal.list_entries(ctx))
     assert note.text == '"patience" paid. 100 times. I bought 50 AAPL'
     back = clean(await coach.say("show my journal"))
     assert "patience" in back.text and back.tools == ["journal_list"]
     assert "begin with `note:`" in clean(await coach.say("remember to be patient")).text
 
 
-@pytest.mark.parametrize("text", ["tell me a joke", "blah blah", "thanks", "???",
-                                  "make it 20 shares", "don't buy AAPL", "help", "help quote",
-                                  "hello", "how am i doing", "positions", "my trades",
-                                  "why is AAPL up?", "what's the weather"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tell me a joke",
+        "blah blah",
+        "thanks",
+        "???",
+        "make it 20 shares",
+        "don't buy AAPL",
+        "help",
+        "help quote",
+        "hello",
+        "how am i doing",
+        "positions",
+        "my trades",
+        "why is AAPL up?",
+        "what's the weather",
+    ],
+)
 async def test_everything_else_gets_an_honest_answer(coach, text):
     said = clean(await coach.say(text))
     assert coach.cards() == []
