@@ -10,9 +10,9 @@ from services import journal
 from services.kit.context import Context
 from tools.registry import Args, Effect, Result, tool
 from tools.wording.figures import Moment, Row
+from tools.wording.quotation import quotation
 
 _SHOWN_MAX = 8
-_QUOTED_MAX = 300
 
 
 class JournalListArgs(Args):
@@ -62,5 +62,4 @@ def journal_list(ctx: Context, args: JournalListArgs) -> JournalListResult:
 
 def _line(row: JournalRow) -> str:
     """Return an entry as a quotation, so that its words are nobody's claim."""
-    text = row.text.replace('"', "'")
-    return f'- {row.at:%Y-%m-%d %H:%M} UTC: "{text[:_QUOTED_MAX]}"'
+    return f"- {row.at:%Y-%m-%d %H:%M} UTC: {quotation(row.text)}"

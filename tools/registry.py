@@ -24,6 +24,7 @@ from services.kit.errors import Refusal, check, refuse
 
 ARGUMENTS_MAX_BYTES = 16_384
 RESULT_MAX_BYTES = 8_192
+_PLACES_MAX = 40
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
 
 
@@ -38,9 +39,10 @@ class Effect(StrEnum):
 
 def _as_text(value: object) -> object:
     """Accept a JSON number where decimal text is due; everything else is judged by the pattern."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         return value
-    return format(value, "f") if isinstance(value, (int, Decimal)) else value
+    plain = isinstance(value, Decimal) and abs(value.adjusted()) <= _PLACES_MAX
+    return format(value, "f") if plain else str(value)
 
 
 DecimalText = Annotated[
