@@ -1,4 +1,4 @@
-"""Owns the command line: every verb of `cornerman`, its help with an example, and its exit codes."""
+"""Owns the command line: the verbs of `cornerman`, their help with examples, their exit codes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from app.terminal import Desk
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="The trading coach in your corner. It reads the market, plans and sizes with you, and "
-         "prepares orders. Only you confirm them. Exit codes: 0 ok, 1 refused or failed, 2 usage.")
+    "prepares orders. Only you confirm them. Exit codes: 0 ok, 1 refused or failed, 2 usage.",
+)
 audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The append-only book.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys for programs.")
@@ -74,22 +77,32 @@ def desk_here() -> Iterator[Desk]:
 
 
 @app.command()
-def serve(roles: Annotated[str, typer.Option(help="Roles of this process; all run together.")]
-          = "api,worker") -> None:
+def serve(
+    roles: Annotated[
+        str, typer.Option(help="Roles of this process; all run together.")
+    ] = "api,worker",
+) -> None:
     """Serve the page and the API, and run the loops. Example: cornerman serve."""
     from app.home_lock import hold_home
     from app.http.server import serve as serve_http
     from app.wiring import build
 
     if set(roles.split(",")) != {"api", "worker"}:
-        raise refuse("PARAM_INVALID", name="roles", value=roles,
-                     rule="this release runs api,worker in one process")
+        raise refuse(
+            "PARAM_INVALID",
+            name="roles",
+            value=roles,
+            rule="this release runs api,worker in one process",
+        )
     settings = settings_now()
     with hold_home(settings.cornerman_home) as mine:
         if not mine and settings.runtime_database_url.startswith("sqlite"):
-            raise refuse("FEATURE_OFF", feature="A second server",
-                         reason=f"one already runs on {settings.cornerman_home}",
-                         todo="Stop it, or use another CORNERMAN_HOME.")
+            raise refuse(
+                "FEATURE_OFF",
+                feature="A second server",
+                reason=f"one already runs on {settings.cornerman_home}",
+                todo="Stop it, or use another CORNERMAN_HOME.",
+            )
         product = build(settings)
         try:
             asyncio.run(serve_http(product, say=typer.echo))
@@ -98,10 +111,14 @@ def serve(roles: Annotated[str, typer.Option(help="Roles of this process; all ru
 
 
 @app.command()
-def chat(once: Annotated[str | None, typer.Option(help="Send one message, print the answer, end.")]
-         = None, as_json: JsonFlag = False,
-         resume: Annotated[bool, typer.Option(help="Go on with the newest conversation.")] = False,
-         ) -> None:
+def chat(
+    *,
+    once: Annotated[
+        str | None, typer.Option(help="Send one message, print the answer, end.")
+    ] = None,
+    as_json: JsonFlag = False,
+    resume: Annotated[bool, typer.Option(help="Go on with the newest conversation.")] = False,
+) -> None:
     """Talk to the coach. Example: cornerman chat --once "what's AAPL doing"."""
     from app.talk import talk
 
@@ -110,11 +127,17 @@ def chat(once: Annotated[str | None, typer.Option(help="Send one message, print 
 
 
 @app.command()
-def tool(name: Annotated[str | None, typer.Argument(help="Name of the tool; none lists them.")]
-         = None, arguments: Annotated[str, typer.Option("--json", help="Arguments as JSON, or - to "
-                                                        "read them from standard input.")]
-         = "{}") -> None:
-    r"""Run one tool and print its result. Example: cornerman tool quote --json '{"symbols":["AAPL"]}'."""
+def tool(
+    name: Annotated[str | None, typer.Argument(help="Name of the tool; none lists them.")] = None,
+    arguments: Annotated[
+        str,
+        typer.Option("--json", help="Arguments as JSON, or - to read them from standard input."),
+    ] = "{}",
+) -> None:
+    """Run one tool and print what it gives.
+
+    Example: cornerman tool quote --json '{"symbols":["AAPL"]}'.
+    """
     from tools.registry import all_tools, call, get_tool
 
     if name is None:
@@ -126,16 +149,22 @@ def tool(name: Annotated[str | None, typer.Argument(help="Name of the tool; none
         runtime = desk.product.runtime
         unit = runtime.write if get_tool(name).writes else runtime.read
         done = unit(desk.principal, lambda ctx: call(ctx, name, text))
-    body = {"ok": done.ok, "ref": done.ref, **({"result": dict(done.result)} if done.ok
-                                                else {"error": dict(done.error or {})})}
-    typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    body = {
+        "ok": done.ok,
+        "ref": done.ref,
+        **({"result": dict(done.result)} if done.ok else {"error": dict(done.error or {})}),
+    }
+    typer.echo(json.dumps(body, indent=2))
     if not done.ok:
         raise typer.Exit(1)
 
 
 @app.command()
 def confirm(proposal_id: Annotated[str, typer.Argument(help="Id of a pending proposal.")]) -> None:
-    """Confirm one order at this terminal, never through a pipe. Example: cornerman confirm prop_01j…."""
+    """Confirm one order at this terminal, never through a pipe.
+
+    Example: cornerman confirm prop_01j….
+    """
     from app.talk import confirm_and_settle
     from app.terminal import person
 
@@ -147,28 +176,34 @@ def confirm(proposal_id: Annotated[str, typer.Argument(help="Id of a pending pro
 
 
 @app.command()
-def decline(proposal_id: Annotated[str, typer.Argument(help="Id of a pending proposal.")],
-            reason: Annotated[str, typer.Option(help="Why.")] = "") -> None:
+def decline(
+    proposal_id: Annotated[str, typer.Argument(help="Id of a pending proposal.")],
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
     """Decline one proposal. Example: cornerman decline prop_01j… --reason "too late"."""
     from services.orders.proposal import decline as decline_proposal
     from services.orders.proposal import summary
 
     with desk_here() as desk:
         done = desk.product.runtime.write(
-            desk.principal, lambda ctx: decline_proposal(ctx, proposal_id, reason))
+            desk.principal, lambda ctx: decline_proposal(ctx, proposal_id, reason)
+        )
     typer.echo(f"{summary(done)}: declined.")
 
 
 @app.command()
-def halt(reason: Annotated[str, typer.Argument(help="Why.")] = "halted at the terminal",
-         cancel_working: Annotated[bool, typer.Option(help="Cancel everything that works.")]
-         = False) -> None:
+def halt(
+    reason: Annotated[str, typer.Argument(help="Why.")] = "halted at the terminal",
+    *,
+    cancel_working: Annotated[bool, typer.Option(help="Cancel everything that works.")] = False,
+) -> None:
     """Stop every order at once; cancels stay allowed. Example: cornerman halt "news"."""
     from services.orders import switch
 
     with desk_here() as desk:
-        desk.product.runtime.write(desk.principal, lambda ctx: switch.halt(
-            ctx, reason, cancel_working=cancel_working))
+        desk.product.runtime.write(
+            desk.principal, lambda ctx: switch.halt(ctx, reason, cancel_working=cancel_working)
+        )
     typer.echo(f"HALTED: {reason}")
 
 
@@ -206,14 +241,18 @@ def login() -> None:
         address = settings.public_base_url or f"http://{settings.host}:{settings.port}"
         link = login_link(desk.product, user, address) if user else ""
     if not link:
-        raise refuse("FEATURE_OFF", feature="The login link", reason="a served installation logs "
-                     "in by name and password", todo=f"Open {address}.")
+        raise refuse(
+            "FEATURE_OFF",
+            feature="The login link",
+            reason="a served installation logs in by name and password",
+            todo=f"Open {address}.",
+        )
     typer.echo(link)
 
 
 @app.command()
-def doctor(as_json: JsonFlag = False) -> None:
-    """Examine this installation: schema, guards, invariants, audit chain. Example: cornerman doctor."""
+def doctor(*, as_json: JsonFlag = False) -> None:
+    """Examine this installation: schema, guards, invariants, chain. Example: cornerman doctor."""
     from app.doctor import examine
 
     with desk_here() as desk:
@@ -228,16 +267,24 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 
 @audit_app.command("verify")
-def audit_verify(as_json: JsonFlag = False) -> None:
+def audit_verify(*, as_json: JsonFlag = False) -> None:
     """Recompute the chain and compare it with its anchors. Example: cornerman audit verify."""
     from services import audit
 
     with desk_here() as desk:
         verdict = desk.product.runtime.read(desk.principal, audit.verify)
-    body: dict[str, Any] = {"ok": verdict.ok, "events": verdict.count, "head": verdict.last_hash,
-                            "broken_at": verdict.broken_at, "reason": verdict.reason}
-    said = (f"{verdict.count} events, every link holds. Head {verdict.last_hash}" if verdict.ok else
-            f"The chain breaks at {verdict.broken_at}: {verdict.reason}")
+    body: dict[str, Any] = {
+        "ok": verdict.ok,
+        "events": verdict.count,
+        "head": verdict.last_hash,
+        "broken_at": verdict.broken_at,
+        "reason": verdict.reason,
+    }
+    said = (
+        f"{verdict.count} events, every link holds. Head {verdict.last_hash}"
+        if verdict.ok
+        else f"The chain breaks at {verdict.broken_at}: {verdict.reason}"
+    )
     typer.echo(json.dumps(body) if as_json else said)
     if not verdict.ok:
         raise typer.Exit(1)
@@ -245,7 +292,10 @@ def audit_verify(as_json: JsonFlag = False) -> None:
 
 @audit_app.command("export")
 def audit_export() -> None:
-    """Print every event as one JSON line; it verifies offline. Example: cornerman audit export > a.jsonl."""
+    """Print every event as one JSON line; it verifies offline.
+
+    Example: cornerman audit export > a.jsonl.
+    """
     from services import audit
 
     with desk_here() as desk:
@@ -255,9 +305,15 @@ def audit_export() -> None:
 
 
 @ledger_app.command("rebuild")
-def ledger_rebuild(check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False,
-                   as_json: JsonFlag = False) -> None:
-    """Fold all entries again and compare with the snapshots. Example: cornerman ledger rebuild --check."""
+def ledger_rebuild(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fold all entries again and compare with the snapshots.
+
+    Example: cornerman ledger rebuild --check.
+    """
     from app.terminal import person
     from services.ledger import rebuild
 
@@ -271,24 +327,31 @@ def ledger_rebuild(check: Annotated[bool, typer.Option("--check", help="Compare 
                     runtime.write(me, rebuild.rebuild)
                     found = runtime.read(me, rebuild.check)
     rows = [str(difference) for difference in found]
-    typer.echo(json.dumps({"differences": rows}) if as_json else
-               "\n".join(rows) or "Snapshots equal the entries.")
+    typer.echo(
+        json.dumps({"differences": rows})
+        if as_json
+        else "\n".join(rows) or "Snapshots equal the entries."
+    )
     if rows:
         raise typer.Exit(1)
 
 
 @key_app.command("add")
-def key_add(name: Annotated[str, typer.Argument(help="What it is for.")],
-            scope: Annotated[list[str] | None, typer.Option(help="read, propose, confirm or admin; "
-                                                            "may be given again.")] = None,
-            days: Annotated[int, typer.Option(min=1, max=366, help="Days until it ends.")]
-            = 90) -> None:
+def key_add(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read, propose, confirm or admin; may be given again.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days until it ends.")] = 90,
+) -> None:
     """Make an API key and print it this once. Example: cornerman key add notebook --scope read."""
     from services.identity.key import issue_key
 
     with desk_here() as desk:
-        _, text = desk.product.runtime.write(desk.principal, lambda ctx: issue_key(
-            ctx, name, scopes=frozenset(scope or ["read"]), days=days))
+        _, text = desk.product.runtime.write(
+            desk.principal,
+            lambda ctx: issue_key(ctx, name, scopes=frozenset(scope or ["read"]), days=days),
+        )
     typer.echo(text)
 
 

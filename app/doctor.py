@@ -1,4 +1,4 @@
-"""Owns the examination of an installation: each check in one line, none of them changes anything."""
+"""Owns the examination of an installation: each check in one line, none changes anything."""
 
 from __future__ import annotations
 
@@ -44,11 +44,17 @@ def _findings(desk: Desk) -> Iterator[Finding]:
     broken = desk.product.runtime.read(desk.principal, invariant.check_all)
     for name, check in invariant.CHECKS.items():
         hits = [violation for violation in broken if violation.id == name]
-        yield Finding(f"{name} {check.__name__.replace('_', ' ')}", not hits,
-                      "holds" if not hits else "; ".join(hit.what for hit in hits[:3]))
+        yield Finding(
+            f"{name} {check.__name__.replace('_', ' ')}",
+            not hits,
+            "holds" if not hits else "; ".join(hit.what for hit in hits[:3]),
+        )
     yield _checked("market data", lambda: _read(desk, _feed))
-    yield Finding("page", (WEB / "vendor").is_dir(), "its libraries are built"
-                  if (WEB / "vendor").is_dir() else "run `make web` once")
+    yield Finding(
+        "page",
+        (WEB / "vendor").is_dir(),
+        "its libraries are built" if (WEB / "vendor").is_dir() else "run `make web` once",
+    )
     model = desk.product.model
     yield Finding("model", True, f"{model.name}")
 

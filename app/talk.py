@@ -15,6 +15,7 @@ from app.terminal import (
     confirm_here,
     json_line,
     person,
+    plain,
     read_line,
     settled,
     working,
@@ -29,12 +30,17 @@ async def talk(desk: Desk, *, once: str | None, as_json: bool, go_on: bool) -> i
         if once is not None:
             return await _turn(desk, conversation_id, once, as_json=as_json, may_ask=False)
         if not as_json:
-            typer.echo("Talk to the coach; an empty line or Ctrl-D ends. Orders come as a card "
-                       "that only you confirm.\n")
+            typer.echo(
+                "Talk to the coach; an empty line or Ctrl-D ends. Orders come as a card "
+                "that only you confirm.\n"
+            )
+        worst, typed = 0, sys.stdin.isatty()
         while line := read_line():
-            await _turn(desk, conversation_id, line, as_json=as_json,
-                        may_ask=sys.stdin.isatty() and not as_json)
-    return 0
+            failed = await _turn(
+                desk, conversation_id, line, as_json=as_json, may_ask=typed and not as_json
+            )
+            worst = max(worst, 0 if typed else failed)
+    return worst
 
 
 async def _conversation(desk: Desk, *, go_on: bool) -> str:
@@ -45,8 +51,9 @@ async def _conversation(desk: Desk, *, go_on: bool) -> str:
     return (await runtime.write_async(me, conversation.start)).id
 
 
-async def _turn(desk: Desk, conversation_id: str, text: str, *, as_json: bool,
-                may_ask: bool) -> int:
+async def _turn(
+    desk: Desk, conversation_id: str, text: str, *, as_json: bool, may_ask: bool
+) -> int:
     drawing, failed = Drawing(typer.echo), False
     try:
         async for envelope in ask(desk, conversation_id, text):
@@ -56,7 +63,7 @@ async def _turn(desk: Desk, conversation_id: str, text: str, *, as_json: bool,
             else:
                 drawing.draw(envelope)
     except Refusal as refusal:
-        typer.echo(f"{refusal.message} ({refusal.code}). {refusal.hint}", err=True)
+        typer.echo(plain(f"{refusal.message} ({refusal.code}). {refusal.hint}"), err=True)
         return 1
     for proposal_id in drawing.pending:
         await _offer(desk, proposal_id, may_ask=may_ask)
@@ -70,9 +77,13 @@ async def _offer(desk: Desk, proposal_id: str, *, may_ask: bool) -> None:
     try:
         with person() as terminal:
             done = await desk.product.runtime.in_thread(
-                lambda: confirm_here(desk, proposal_id, terminal))
-        typer.echo(await settled(desk, proposal_id) if done else
-                   f"Not confirmed. It waits until it expires: cornerman confirm {proposal_id}")
+                lambda: confirm_here(desk, proposal_id, terminal)
+            )
+        typer.echo(
+            await settled(desk, proposal_id)
+            if done
+            else f"Not confirmed. It waits until it expires: cornerman confirm {proposal_id}"
+        )
     except Refusal as refusal:
         typer.echo(f"{refusal.message} ({refusal.code}). {refusal.hint}", err=True)
 
@@ -81,5 +92,6 @@ async def confirm_and_settle(desk: Desk, proposal_id: str, terminal: TextIO) -> 
     """Ask for the confirmation, wait for the order to settle; return its state, or nothing."""
     async with working(desk):
         done = await desk.product.runtime.in_thread(
-            lambda: confirm_here(desk, proposal_id, terminal))
+            lambda: confirm_here(desk, proposal_id, terminal)
+        )
         return await settled(desk, proposal_id) if done else ""

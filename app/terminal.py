@@ -1,4 +1,4 @@
-"""Owns the terminal's side of a conversation: what is typed, what is drawn, and the confirm prompt."""
+"""Owns the terminal's side of a conversation: what is typed and drawn, and the confirm prompt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import sys
+import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ from app.background import start_loops
 from app.home_lock import hold_home
 from app.wiring import Product, open_first_user, prepare_database
 from services.identity.user import principal_of
-from services.kit.context import Principal, Surface
+from services.kit.context import Context, Principal, Surface
 from services.kit.errors import refuse
 from services.orders import confirm, proposal, store
+from services.orders.card import Card
 from services.orders.order import ENDED, Status
 
 _SETTLE_S = 10.0
 _LOOK_S = 0.05
+_UNSHOWN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 Say = Callable[[str], None]
 
 
@@ -74,7 +77,8 @@ async def ask(desk: Desk, conversation_id: str, text: str) -> AsyncIterator[Enve
     runtime, principal = desk.product.runtime, desk.principal
     place: Cursor = await runtime.read_async(principal, lambda ctx: head(ctx, conversation_id))
     posted = await runtime.write_async(
-        principal, lambda ctx: conversation.post_message(ctx, conversation_id, text))
+        principal, lambda ctx: conversation.post_message(ctx, conversation_id, text)
+    )
     desk.product.coach.start(principal, posted.run_id)
     stream = follow(runtime, desk.product.bus, principal, conversation_id, after=place)
     async for envelope in stream:
@@ -84,11 +88,23 @@ async def ask(desk: Desk, conversation_id: str, text: str) -> AsyncIterator[Enve
             return
 
 
+def plain(text: str) -> str:
+    r"""Return `text` as a terminal may show it: without control characters and direction marks.
+
+    Line breaks and tabs stay. Worked: a red `\x1b[31mX` becomes `[31mX`, which paints nothing.
+    """
+    return "".join(
+        letter
+        for letter in text
+        if letter in "\n\t" or unicodedata.category(letter) not in _UNSHOWN
+    )
+
+
 class Drawing:
     """Draws events as lines of text; remembers which proposals wait."""
 
     def __init__(self, say: Say) -> None:
-        self._say = say
+        self._say: Say = lambda text: say(plain(text))
         self.pending: list[str] = []
 
     def draw(self, envelope: Envelope) -> None:
@@ -116,13 +132,15 @@ def _sources(envelope: Envelope) -> str:
     if not sources:
         return ""
     first = sources[0]
-    return (f"  [{first.get('provenance', '')} {first['provider']} {first['dataset']}, "
-            f"as of {first['as_of'][:19].replace('T', ' ')}]")
+    return (
+        f"  [{first.get('provenance', '')} {first['provider']} {first['dataset']}, "
+        f"as of {first['as_of'][:19].replace('T', ' ')}]"
+    )
 
 
 def json_line(envelope: Envelope) -> str:
     """Return an event as one JSON line."""
-    return json.dumps(envelope.wire(), ensure_ascii=False)
+    return json.dumps(envelope.wire(), ensure_ascii=True)
 
 
 def confirm_here(desk: Desk, proposal_id: str, terminal: TextIO) -> bool:
@@ -135,26 +153,38 @@ def confirm_here(desk: Desk, proposal_id: str, terminal: TextIO) -> bool:
     shown = runtime.write(principal, lambda ctx: confirm.issue(ctx, proposal_id))
     terminal.write(card_text(shown.card))
     wanted = shown.card.typed
-    prompt = wanted.prompt if wanted else "Confirm this order? [y/N]"
+    prompt = "Confirm this order? [y/N]"
+    if wanted:
+        prompt = plain(f"{wanted.prompt} ({wanted.expected_hint}):")
     terminal.write(f"{prompt} ")
     typed = terminal.readline().strip()
     if not typed or (wanted is None and typed.lower() not in ("y", "yes")):
         return False
-    confirm.confirm(runtime, principal, confirm.Attempt(
-        proposal_id=proposal_id, token=shown.token, version=shown.version,
-        order_hash=shown.order_hash, typed=typed if wanted else None))
+    confirm.confirm(
+        runtime,
+        principal,
+        confirm.Attempt(
+            proposal_id=proposal_id,
+            token=shown.token,
+            version=shown.version,
+            order_hash=shown.order_hash,
+            typed=typed if wanted else None,
+        ),
+    )
     return True
 
 
-def card_text(card: object) -> str:
+def card_text(card: Card) -> str:
     """Return the card as lines for a terminal; the words are the service's."""
-    title, lines = card.title, card.lines  # type: ignore[attr-defined]
+    title, lines = card.title, card.lines
     width = max(len(line.label) for line in lines)
-    rows = [f"  {line.label:<{width}}  {line.value}{f'  ({line.note})' if line.note else ''}"
-            for line in lines]
-    warnings = [f"  ! {warning}" for warning in card.warnings]  # type: ignore[attr-defined]
+    rows = [
+        f"  {line.label:<{width}}  {line.value}{f'  ({line.note})' if line.note else ''}"
+        for line in lines
+    ]
+    warnings = [f"  ! {warning}" for warning in card.warnings]
     rule = "─" * 60
-    return "\n".join(["", rule, f"  {title}", rule, *rows, *warnings, rule, ""])
+    return plain("\n".join(["", rule, f"  {title}", rule, *rows, *warnings, rule, ""]))
 
 
 async def settled(desk: Desk, proposal_id: str) -> str:
@@ -162,29 +192,33 @@ async def settled(desk: Desk, proposal_id: str) -> str:
     runtime, principal = desk.product.runtime, desk.principal
     for _ in range(int(_SETTLE_S / _LOOK_S)):
         order = await runtime.read_async(
-            principal, lambda ctx: store.find_order_of(ctx, proposal_id))
+            principal, lambda ctx: store.find_order_of(ctx, proposal_id)
+        )
         if order is not None and order.state in ENDED:
             break
         await asyncio.sleep(_LOOK_S)
     return await runtime.read_async(principal, lambda ctx: order_words(ctx, proposal_id))
 
 
-def order_words(ctx: object, proposal_id: str) -> str:
+def order_words(ctx: Context, proposal_id: str) -> str:
     """Return where a proposal and its order stand, in one line."""
-    found = proposal.get_proposal(ctx, proposal_id)  # type: ignore[arg-type]
-    order = store.find_order_of(ctx, proposal_id)  # type: ignore[arg-type]
+    found = proposal.get_proposal(ctx, proposal_id)
+    order = store.find_order_of(ctx, proposal_id)
     if order is None:
         if found.status is Status.CONFIRMED:
             return f"{proposal.summary(found)}: confirmed."
         return f"{proposal.summary(found)}: {found.status.value}. {found.status_reason}".strip()
     filled = f", {order.filled_quantity:f} filled at {order.avg_price:f}" if order.avg_price else ""
-    return (f"{proposal.summary(found)}: {order.state.value.lower().replace('_', ' ')}{filled} "
-            f"({order.id})")
+    return (
+        f"{proposal.summary(found)}: {order.state.value.lower().replace('_', ' ')}{filled} "
+        f"({order.id})"
+    )
 
 
 def read_line() -> str | None:
     """Return one typed line, or None at the end of input."""
-    sys.stdout.write("you> ")
-    sys.stdout.flush()
+    if sys.stdin.isatty():
+        sys.stdout.write("you> ")
+        sys.stdout.flush()
     line = sys.stdin.readline()
     return line.strip() if line else None
