@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TextIO, TypedDict, Unpack
 
-from services.market.replay import ReplayFeed
-
 from agent.loop import Coach
 from agent.model.port import Model
 from agent.model.rules import RuleModel
 from agent.toolbox import Toolbox
 from app.look import look
+from app.quarantine import Quarantine
 from app.telemetry import AccessLog, Metrics, configure_logs
 from services import schema
 from services.identity.user import LOCAL_TENANT, LOCAL_USER, User, open_tenant, open_user
@@ -31,8 +30,12 @@ from services.kit.work import Runtime
 from services.market.feed import Feed
 from services.market.history.bundle import load_history
 from services.market.off import OffFeed
+from services.market.replay import ReplayFeed
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
+
+READER_GRACE_S = 30.0
+"""How long a run goes on after its last reader left; a reload of the page takes less."""
 
 
 class Parts(TypedDict, total=False):
@@ -45,6 +48,7 @@ class Parts(TypedDict, total=False):
     broker: Broker
     model: Model
     log_stream: TextIO
+    reader_grace_s: float
     ports: Mapping[type, object]
 
 
@@ -61,8 +65,10 @@ class Product:
     coach: Coach
     runtime: Runtime
     metrics: Metrics
+    quarantine: Quarantine
     access_log: AccessLog
     version: str
+    reader_grace_s: float
 
     def close(self) -> None:
         """Wait for running units of work and close the database."""
@@ -99,8 +105,10 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         coach=Coach(runtime, model=model, fallback=rules, toolbox=Toolbox(), look=look),
         runtime=runtime,
         metrics=Metrics(),
+        quarantine=Quarantine(clock.monotonic),
         access_log=AccessLog(settings, parts.get("log_stream")),
         version=product_version(),
+        reader_grace_s=parts.get("reader_grace_s", READER_GRACE_S),
     )
 
 

@@ -58,7 +58,7 @@ async def post_message(request: Request, id: Word, body: MessageBody) -> Respons
 
     answer = await write(request, act, status=ACCEPTED)
     for run_id in begun:
-        product_of(request).coach.start(principal_of(request), run_id)
+        request.app.state.runs.start(principal_of(request), id, run_id)
     return answer
 
 

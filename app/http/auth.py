@@ -9,16 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
-from app.http.unit import (
-    CREATED,
-    call_of,
-    gate_of,
-    principal_of,
-    product_of,
-    read,
-    render,
-    write,
-)
+from app.http.unit import CREATED, call_of, gate_of, principal_of, product_of, read, render, write
 from app.http.wire import Body, Line, Name, Word, document
 from services.identity.key import issue_key, list_keys, revoke_key
 from services.identity.password import password_matches
@@ -189,7 +180,10 @@ def _link_holder(request: Request, secret: str) -> Principal:
 
 
 def _checked_user(request: Request, body: LoginBody) -> User:
-    """Return the user whose password it is; an unknown name takes as long. Raises `LOGIN_FAILED`."""
+    """Return the user whose password it is; an unknown name takes as long.
+
+    Raises `LOGIN_FAILED`.
+    """
     runtime = product_of(request).runtime
     with runtime.database.read(None) as db:
         user = find_login(runtime.context(db, NOBODY), body.name)

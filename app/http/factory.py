@@ -28,6 +28,7 @@ from app.http import (
 from app.http.access import TABLE
 from app.http.errors import on_defect, on_http, on_refusal, on_validation
 from app.http.gate import Gate
+from app.http.runs import Runs
 from app.http.shape import Problem
 from app.http.stream import Streams
 from app.wiring import Product
@@ -79,10 +80,11 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
     """Start the loops and the registry of runs; end streams, runs and loops at shutdown."""
     product: Product = api_app.state.product
     api_app.state.streams = Streams(product)
+    api_app.state.runs = Runs(product.coach, grace_s=product.reader_grace_s)
     async with start_loops(product):
         yield
         api_app.state.streams.closing.set()
-        await product.coach.close()
+        await api_app.state.runs.close()
 
 
 def _secure(api_app: FastAPI) -> None:

@@ -55,11 +55,11 @@ async def running(
     server = _Server(
         _config(Guard(api_app, product, api_app.state.gate)),
         with_signals=signals,
-        before_end=lambda: api_app.state.streams.closing.set(),
+        before_end=lambda: api_app.state.streams.closing.set(),  # noqa: PLW0108 - made later
     )
     task = asyncio.create_task(server.serve([listening]), name="http")
     try:
-        while not server.started and not task.done():
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event
             await asyncio.sleep(_POLL_S)
         if task.done():
             task.result()

@@ -18,6 +18,7 @@ from agent.conversation import get_conversation, messages
 from agent.events import Envelope
 from agent.follow import Snapshot, follow
 from agent.log import Cursor, desk_stream, parse_cursor
+from app.http.runs import Runs
 from app.http.unit import fetch, principal_of, product_of
 from app.http.wire import Word, dump
 from app.wiring import Product
@@ -70,7 +71,8 @@ async def follow_conversation(
 ) -> Response:
     """Stream a conversation's events from the place after `Last-Event-ID` or `after`."""
     await fetch(request, lambda ctx: get_conversation(ctx, id))
-    return _stream(request, id, after, lambda ctx: _conversation_state(ctx, id))
+    answer = _stream(request, id, after, lambda ctx: _conversation_state(ctx, id))
+    return answer.read_by(request.app.state.runs, id)
 
 
 @router.get("/stream", response_class=EventSourceResponse)
@@ -87,7 +89,7 @@ def _conversation_state(ctx: Context, conversation_id: str) -> dict[str, object]
 
 def _stream(
     request: Request, stream: str, after: str | None, snapshot: Snapshot | None
-) -> Response:
+) -> _Counted:
     given = request.headers.get("last-event-id") or after or ""
     place = parse_cursor(given)
     if given and place is None:
@@ -112,9 +114,18 @@ def _stream(
 class _Counted(EventSourceResponse):
     """Gives its place back however the stream ends, even when it never began."""
 
+    _runs: Runs | None = None
+    _conversation_id = ""
+
     def counted(self, streams: Streams, user_id: str) -> _Counted:
         """Say whose place it is."""
         self._streams, self._user_id = streams, user_id
+        return self
+
+    def read_by(self, runs: Runs, conversation_id: str) -> _Counted:
+        """Count as a reader of a conversation, whose runs end when nobody reads them."""
+        runs.enter(conversation_id)
+        self._runs, self._conversation_id = runs, conversation_id
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +134,8 @@ class _Counted(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._streams.leave(self._user_id)
+            if self._runs is not None:
+                self._runs.leave(self._conversation_id)
 
 
 async def _frames(streams: Streams, source: AsyncIterator[Envelope]) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select, update
@@ -12,13 +13,13 @@ from sqlalchemy.engine import Row
 from services import audit
 from services.kit.clock import EPOCH
 from services.kit.context import Context
-from services.kit.errors import Refusal
 from services.kit.work import Runtime
 from services.ledger.book import release
 from services.market.feed import Feed
 from services.market.session import market_state, next_session
 from services.orders import desk as desks
-from services.orders.broker import Broker, BrokerUnreachable, Desk, broker_of
+from services.orders.broker import Broker, Desk, broker_of
+from services.orders.isolate import Isolate, isolated
 from services.orders.order import Event, State
 from services.orders.settle import next_scan, settle
 from services.orders.store import change_order, locked_row, order_row
@@ -38,45 +39,59 @@ class BootReport:
     unready: dict[str, str]
 
 
-def resolve_in_doubt(runtime: Runtime, *, boot: bool = False) -> int:
+def resolve_in_doubt(runtime: Runtime, isolate: Isolate = isolated, *, boot: bool = False) -> int:
     """Look up every order in doubt of every tenant; return how many were looked at.
 
-    `boot` does not wait for leases and back-off: no other process works at that time. Raises
-    `BrokerUnreachable` when a look could not be completed.
+    `boot` does not wait for leases and back-off: no other process works at that time. An order
+    that can not be looked up is left for the next round and stops no other.
     """
     broker, looked = broker_of(runtime), 0
     for tenant in desks.tenants(runtime):
         desk = Desk(runtime, tenant)
         for order_id in in_flight_ids(desk):
-            looked += resolve(desk, broker, order_id, boot=boot)
+            act = partial(resolve, desk, broker, order_id, boot=boot)
+            looked += isolate(desk, order_id, act) or 0
     return looked
 
 
-def at_boot(runtime: Runtime) -> BootReport:
+def at_boot(runtime: Runtime, isolate: Isolate = isolated) -> BootReport:
     """Reconcile every desk before it may execute; one that can not be stays unready.
 
-    Until a desk is ready, the guard `execution_ready` refuses its orders; reading goes on.
+    Until a desk is ready, the guard `execution_ready` refuses its orders; reading, cancelling and
+    the other desks go on, and the executor tries again.
     """
     broker, looked, unready = broker_of(runtime), 0, {}
     for tenant in desks.tenants(runtime):
         desk = Desk(runtime, tenant)
-        try:
-            looked += make_ready(desk, broker)
-        except (BrokerUnreachable, Refusal) as error:
-            unready[tenant] = str(error)
+        done = isolate(desk, "make_ready", partial(make_ready, desk, broker, isolate))
+        if done is None:
+            _mark(desk, "the start could not reconcile this desk; the log says why")
+        looked += done or 0
+        reason = desk.runtime.read(desk.principal, desks.unready_reason)
+        if reason:
+            unready[tenant] = reason
     return BootReport(looked, unready)
 
 
-def make_ready(desk: Desk, broker: Broker) -> int:
-    """Look up everything in flight of one desk, then let it execute; return how many."""
+def make_ready(desk: Desk, broker: Broker, isolate: Isolate = isolated) -> int:
+    """Look up everything in flight of one desk, then let it execute; return how many.
+
+    While one of them can not be looked up, the desk stays unready and says which.
+    """
     ids = in_flight_ids(desk)
-    if ids:
+    reason = desk.runtime.read(desk.principal, desks.unready_reason)
+    if ids and not reason:
         _mark(desk, "orders in flight are being looked up after a start")
-    looked = sum(resolve(desk, broker, order_id, boot=True) for order_id in ids)
-    reason: str = desk.runtime.read(desk.principal, desks.unready_reason)
-    if ids or reason:
+    looked = {
+        order_id: isolate(desk, order_id, partial(resolve, desk, broker, order_id, boot=True))
+        for order_id in ids
+    }
+    failed = [order_id for order_id, done in looked.items() if done is None]
+    if failed:
+        _mark(desk, f"order {failed[0]} could not be looked up at the broker")
+    elif ids or reason:
         _mark(desk, "")
-    return looked
+    return sum(done or 0 for done in looked.values())
 
 
 def _mark(desk: Desk, reason: str) -> None:
