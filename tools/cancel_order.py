@@ -6,7 +6,8 @@ from pydantic import Field
 
 from services.kit.clock import instant_text
 from services.kit.context import Context
-from services.orders.proposal import propose_cancel, summary
+from services.orders.proposal import summary
+from services.orders.propose import propose_cancel
 from tools.registry import Args, Effect, Result, tool
 
 

@@ -10,7 +10,8 @@ from services.kit.context import Context
 from services.kit.errors import refuse
 from services.kit.money import parse_decimal
 from services.orders.draft import OrderDraft
-from services.orders.proposal import propose, summary
+from services.orders.proposal import summary
+from services.orders.propose import propose
 from services.trade import advice
 from tools.registry import Args, DecimalText, Effect, Result, Source, SymbolText, tool
 from tools.wording.figures import Cents, Exact, Moment

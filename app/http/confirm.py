@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.http.shape import challenge_body, proposal_body
 from app.http.unit import call_of, principal_of, product_of, read, render, write
 from app.http.wire import Body, Line, Number, Word
-from services.orders import confirm, proposal
+from services.orders import confirm, proposal, propose
 
 router = APIRouter(prefix="/api/v1/proposals")
 _NUMBERS = {"quantity", "limit_price", "stop_price"}
@@ -106,4 +106,4 @@ async def edit_proposal(request: Request, id: Word, body: EditBody) -> Response:
     changes: dict[str, Any] = body.model_dump(exclude_none=True)
     for name in _NUMBERS & changes.keys():
         changes[name] = Decimal(changes[name])
-    return await write(request, lambda ctx: proposal_body(ctx, proposal.edit(ctx, id, changes)))
+    return await write(request, lambda ctx: proposal_body(ctx, propose.edit(ctx, id, changes)))

@@ -12,20 +12,11 @@ from services import audit
 from services.kit.context import Context
 from services.kit.errors import Refusal, check, refuse
 from services.kit.outbox import put
-from services.orders.guard import GuardResult
+from services.orders.guard_context import GuardResult
 from services.orders.order import Status
 from services.orders.proposal import close
-from services.orders.tables import confirm_tokens, proposals
-
-
-def burn(ctx: Context, found: Row[Any], outcome: str) -> None:
-    """Mark a token as used with its outcome; it happens once."""
-    hit = ctx.db.change(
-        update(confirm_tokens)
-        .where(confirm_tokens.c.id == found.id, confirm_tokens.c.used_at.is_(None))
-        .values(used_at=ctx.now, outcome=outcome)
-    )
-    check(hit == 1, "a token is burned once", token=found.id)
+from services.orders.tables import proposals
+from services.orders.tokens import burn
 
 
 def refused(ctx: Context, row: Row[Any], refusal: Refusal) -> Refusal:

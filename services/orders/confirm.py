@@ -8,46 +8,36 @@ both in the right order and is what doors should call.
 
 from __future__ import annotations
 
-import hmac
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from services import audit
-from services.kit.canonical import document
-from services.kit.context import Actor, Context, Principal, Surface
+from services.kit.context import Context, Principal
 from services.kit.errors import Kind, Refusal, check, refuse
 from services.kit.failpoint import reach
 from services.kit.idempotency import Replayable, once
-from services.kit.ids import sha256_hex
-from services.kit.outbox import wake
 from services.kit.work import Runtime
-from services.ledger import portfolio
 from services.ledger.book import release, reserve
 from services.orders import desk
-from services.orders.attempt import burn, invalidated, missed, plain_facts, refused, tampered
+from services.orders.attempt import invalidated, missed, plain_facts, refused, tampered
 from services.orders.cancel import request_cancel
 from services.orders.card import Card, card, typed_phrase
-from services.orders.guard import GuardResult, Stage, evaluate, first_block, needs_typing
+from services.orders.guard import evaluate, first_block, needs_typing
+from services.orders.guard_context import GuardResult, Stage
 from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
-from services.orders.order import Order, Side, State, Status, order_from_json, stored_hash
-from services.orders.proposal import (
-    close,
-    get_proposal,
-    guards_json,
-    proposal_of,
-    proposal_row,
-    require_pending,
-)
-from services.orders.store import announce_order, find_order_of, get_order, order_row
-from services.orders.tables import confirm_tokens, order_intents, order_transitions
+from services.orders.order import Order, Side, Status, order_from_json, stored_hash
+from services.orders.proposal import close, get_proposal, proposal_of, proposal_row, require_pending
+from services.orders.queueing import queue_order
+from services.orders.standing import binding_refusal, principal_refusal, standing_refusal
+from services.orders.store import find_order_of, get_order
+from services.orders.tables import confirm_tokens
+from services.orders.tokens import burn, find_token, issue_token
 
 T = TypeVar("T")
-_TOKEN = re.compile(r"ct_[A-Za-z0-9_-]{43}", re.ASCII)
 _SEAL = object()
 
 
@@ -111,45 +101,14 @@ def issue(ctx: Context, proposal_id: str) -> Challenge:
     `CONFIRM_FRAMED`, `SCOPE_MISSING`, `TOKEN_BINDING`, `PROPOSAL_UNKNOWN`, `PROPOSAL_EXPIRED` and
     `PROPOSAL_NOT_PENDING`.
     """
-    refusal = _principal_refusal(ctx.principal)
+    refusal = principal_refusal(ctx.principal)
     if refusal is not None:
         raise refusal
     row = require_pending(ctx, proposal_id)
     if row.user_id != ctx.principal.user_id:
         raise refuse("TOKEN_BINDING")
     shown = card(ctx, proposal_of(row))
-    who, token = ctx.principal, "ct_" + ctx.ids.secret()
-    ctx.db.change(
-        update(confirm_tokens)
-        .where(
-            confirm_tokens.c.proposal_id == proposal_id,
-            confirm_tokens.c.session_id == who.session_id,
-            confirm_tokens.c.surface == who.surface.value,
-            confirm_tokens.c.used_at.is_(None),
-            confirm_tokens.c.revoked_at.is_(None),
-        )
-        .values(revoked_at=ctx.now)
-    )
-    token_id = ctx.ids.new("tok")
-    ctx.db.insert(
-        confirm_tokens,
-        {
-            "id": token_id,
-            "token_sha256": sha256_hex(token),
-            "proposal_id": proposal_id,
-            "version": row.version,
-            "order_hash": row.order_hash,
-            "user_id": who.user_id,
-            "session_id": who.session_id,
-            "surface": who.surface.value,
-            "mode": row.mode,
-            "issued_at": ctx.now,
-            "expires_at": row.expires_at,
-            "used_at": None,
-            "revoked_at": None,
-            "outcome": "",
-        },
-    )
+    token, token_id = issue_token(ctx, row)
     audit.record(
         ctx,
         "token_issued",
@@ -269,18 +228,17 @@ def redeem(
     A failed identity changes nothing; a failed market, risk or data check invalidates the proposal
     and burns the token; five unknown tokens lock it. Raises `PROPOSAL_UNKNOWN` only.
     """
-    attempt = Attempt(
-        proposal_id=proposal_id, token=token, version=version, order_hash=order_hash, typed=typed
-    )
     ctx.db.lock(f"proposal:{proposal_id}")
     row = proposal_row(ctx, proposal_id)
-    refusal = _principal_refusal(ctx.principal)
+    refusal = principal_refusal(ctx.principal)
     if refusal is not None:
         return Decision(None, refused(ctx, row, refusal))
-    found = _find_token(ctx, row, token)
+    found = find_token(ctx, row, token)
     if found is None:
         return Decision(None, missed(ctx, row))
-    refusal = _standing_refusal(ctx, row, found) or _binding_refusal(ctx, row, found, attempt)
+    refusal = standing_refusal(ctx, row, found) or binding_refusal(
+        ctx, row, found, version=version, order_hash=order_hash
+    )
     if refusal is not None:
         return Decision(None, refused(ctx, row, refusal))
     return _decide(ctx, row, found, typed)
@@ -294,71 +252,6 @@ def _decide(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> 
     if row.kind == "cancel":
         return _confirm_cancel(ctx, row, found)
     return _confirm_order(ctx, row, found, typed)
-
-
-def _principal_refusal(who: Principal) -> Refusal | None:
-    if who.actor is not Actor.PERSON:
-        return refuse("CONFIRM_SERVICE_PRINCIPAL")
-    if who.surface is Surface.FRAME:
-        return refuse("CONFIRM_FRAMED")
-    if "confirm" not in who.scopes:
-        return refuse("SCOPE_MISSING", scope="confirm")
-    return None
-
-
-def _find_token(ctx: Context, row: Row[Any], token: str) -> Row[Any] | None:
-    if not _TOKEN.fullmatch(token):
-        return None
-    digest = sha256_hex(token)
-    found = ctx.db.row(
-        select(confirm_tokens).where(
-            confirm_tokens.c.token_sha256 == digest, confirm_tokens.c.proposal_id == row.id
-        )
-    )
-    if found is None or not hmac.compare_digest(found.token_sha256, digest):
-        return None
-    return found
-
-
-def _standing_refusal(ctx: Context, row: Row[Any], found: Row[Any]) -> Refusal | None:
-    if found.used_at is not None:
-        return refuse("TOKEN_USED", outcome=found.outcome)
-    if row.status != Status.PENDING:
-        return refuse(
-            "PROPOSAL_NOT_PENDING",
-            id=row.id,
-            status=row.status,
-            reason=row.status_reason or "it was decided",
-            decided_by=row.decided_by,
-            decided_at=str(document(row.decided_at)),
-        )
-    if found.revoked_at is not None:
-        return refuse("TOKEN_EXPIRED", ts=str(document(found.revoked_at)))
-    now = desk.seen_now(ctx)
-    if now >= found.expires_at or now >= row.expires_at:
-        close(ctx, row, Status.EXPIRED, "its time is over")
-        return refuse("PROPOSAL_EXPIRED", id=row.id, ts=str(document(row.expires_at)))
-    return None
-
-
-def _binding_refusal(
-    ctx: Context, row: Row[Any], found: Row[Any], attempt: Attempt
-) -> Refusal | None:
-    if attempt.version != row.version or found.version != row.version:
-        return refuse("PROPOSAL_VERSION", id=row.id, current=row.version, given=attempt.version)
-    if found.order_hash != row.order_hash or not hmac.compare_digest(
-        attempt.order_hash.encode(), row.order_hash.encode()
-    ):
-        return refuse("ORDER_HASH_MISMATCH")
-    who = ctx.principal
-    if (found.user_id, found.session_id, found.surface, found.mode) != (
-        who.user_id,
-        who.session_id,
-        who.surface.value,
-        row.mode,
-    ):
-        return refuse("TOKEN_BINDING")
-    return None
 
 
 def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> Decision:
@@ -440,74 +333,7 @@ def _commit_order(
         )
     burn(ctx, found, "confirmed")
     order = order_from_json(row.order_json)
-    ctx.db.insert(
-        order_intents,
-        {
-            "id": order_id,
-            "proposal_id": row.id,
-            "version": row.version,
-            "token_id": found.id,
-            "portfolio_id": row.portfolio_id,
-            "account_id": row.account_id,
-            "client_order_id": row.client_order_id,
-            "broker_order_id": None,
-            "broker": portfolio.account_of(ctx, row.portfolio_id).broker,
-            "listing": order.instrument_id,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "quantity": order.quantity,
-            "worst_price": order.worst_price,
-            "order_json": row.order_json,
-            "order_hash": row.order_hash,
-            "guards_json": guards_json(results),
-            "state": State.QUEUED.value,
-            "state_reason": "",
-            "cancel_wanted": "",
-            "filled_quantity": order.quantity * 0,
-            "avg_price": None,
-            "epoch": 0,
-            "claimed_at": None,
-            "valid_until": row.expires_at,
-            "scans": 0,
-            "first_scan_at": None,
-            "next_scan_at": None,
-            "watch_until": None,
-            "release_at": None,
-            "conversation_id": row.conversation_id,
-            "run_id": row.run_id,
-            "confirmed_by": ctx.principal.user_id,
-            "confirmed_at": ctx.now,
-            "updated_at": ctx.now,
-        },
-    )
-    ctx.db.insert(
-        order_transitions,
-        {
-            "order_id": order_id,
-            "number": 1,
-            "from_state": "",
-            "event": "confirm",
-            "to_state": State.QUEUED.value,
-            "reason": "",
-            "epoch": 0,
-            "at": ctx.now,
-        },
-    )
-    audit.record(
-        ctx,
-        "order.confirmed",
-        order_id,
-        proposal=row.id,
-        order_hash=row.order_hash,
-        client_order_id=row.client_order_id,
-        token=found.id,
-        version=row.version,
-        order=document(order),
-        guards=results,
-        policy_hash=row.policy_hash,
-    )
-    announce_order(ctx, order_row(ctx, order_id), f"{order_id}:1")
-    wake(ctx, "orders", ctx.principal.tenant_id)
+    queue_order(ctx, row, found, order=order, order_id=order_id, results=results)
     reach("confirm.before_commit")
     return _confirmed(ctx, row, order_id, order)
 

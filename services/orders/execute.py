@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -36,8 +37,10 @@ from services.orders.broker import (
 )
 from services.orders.cancel import request_cancel
 from services.orders.confirm import Confirmed, confirmed_order
-from services.orders.guard import Stage, evaluate, first_block
+from services.orders.guard import evaluate, first_block
+from services.orders.guard_context import Stage
 from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
+from services.orders.isolate import Isolate, isolated
 from services.orders.order import Event, Order, State, order_from_json
 from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
@@ -54,14 +57,17 @@ _LATE_WATCH = timedelta(seconds=120)
 """How long an ended order is still asked about, for fills that come late."""
 
 
-def work_once(runtime: Runtime) -> int:
+def work_once(runtime: Runtime, isolate: Isolate = isolated) -> int:
     """Do what is due for every tenant: place, cancel, poll, look up; return the steps done.
 
     One bad order never stops the others: what is refused or unreachable is logged and left for
-    the next round.
+    the next round, and `isolate` says what becomes of a defect.
     """
-    broker = broker_of(runtime)
-    return sum(_work_desk(Desk(runtime, tenant), broker) for tenant in desks.tenants(runtime))
+    steps, broker = 0, broker_of(runtime)
+    for tenant in desks.tenants(runtime):
+        desk = Desk(runtime, tenant)
+        steps += isolate(desk, "desk", partial(_work_desk, desk, broker, isolate)) or 0
+    return steps
 
 
 def cancel(ctx: Context, order_id: str, *, reason: str = "cancelled by the owner") -> OrderView:
@@ -72,41 +78,33 @@ def cancel(ctx: Context, order_id: str, *, reason: str = "cancelled by the owner
     return request_cancel(ctx, order_id, reason=reason)
 
 
-def _work_desk(desk: Desk, broker: Broker) -> int:
+def _work_desk(desk: Desk, broker: Broker, isolate: Isolate) -> int:
     unready, due = desk.runtime.read(
         desk.principal, lambda ctx: (desks.unready_reason(ctx), has_due(ctx))
     )
     steps = 0
     if due:
-        steps += desk.runtime.write(desk.principal, expire_due)
+        expire = partial(desk.runtime.write, desk.principal, expire_due)
+        steps += isolate(desk, "expiry", expire) or 0
     if unready:
-        return steps + _guarded(desk, "", lambda: make_ready(desk, broker))
+        ready = partial(make_ready, desk, broker, isolate)
+        steps += isolate(desk, "make_ready", ready) or 0
     rows = desk.runtime.read(desk.principal, _active)
     for row in rows:
-        state = State(row.state)
-        if state is State.QUEUED:
-            steps += _guarded(desk, row.id, _step(place, desk, broker, row.id))
-        elif state is State.CANCEL_PENDING or (row.cancel_wanted and state in _POLLED):
-            steps += _guarded(desk, row.id, _step(_carry_cancel, desk, broker, row.id))
-        elif state in WATCHED:
-            steps += _guarded(desk, row.id, _step(resolve, desk, broker, row.id))
-    return steps + _poll(desk, broker, rows)
+        act = _due_act(row, ready=not unready)
+        if act is not None:
+            steps += isolate(desk, row.id, partial(act, desk, broker, row.id)) or 0
+    return steps + _poll(desk, broker, rows, isolate)
 
 
-def _step(
-    act: Callable[[Desk, Broker, str], int], desk: Desk, broker: Broker, order_id: str
-) -> Callable[[], int]:
-    return lambda: act(desk, broker, order_id)
-
-
-def _guarded(desk: Desk, order_id: str, act: Callable[[], int]) -> int:
-    try:
-        return act()
-    except (Refusal, BrokerUnreachable) as error:
-        _log.warning(
-            "order.step_failed", tenant=desk.tenant_id, order_id=order_id, error=str(error)[:300]
-        )
-        return 0
+def _due_act(row: Row[Any], *, ready: bool) -> Callable[[Desk, Broker, str], int] | None:
+    """Return what an order needs now; a desk that is not ready sends nothing, but cancels."""
+    state = State(row.state)
+    if state is State.CANCEL_PENDING or (row.cancel_wanted and state in _POLLED):
+        return _carry_cancel
+    if state is State.QUEUED and ready:
+        return place
+    return resolve if state in WATCHED and ready else None
 
 
 def _active(ctx: Context) -> list[Row[Any]]:
@@ -174,8 +172,12 @@ def _timed(desk: Desk, operation: str, call: Callable[[], R]) -> R:
         return call()
     finally:
         passed = desk.runtime.clock.monotonic() - started
-        _log.info("broker.called", tenant=desk.tenant_id, operation=operation,
-                  latency_ms=round(passed * 1000))
+        _log.info(
+            "broker.called",
+            tenant=desk.tenant_id,
+            operation=operation,
+            latency_ms=round(passed * 1000),
+        )
 
 
 def _first_look(desk: Desk, broker: Broker, order: Order) -> list[BrokerView]:
@@ -263,8 +265,9 @@ def _carry_cancel(desk: Desk, broker: Broker, order_id: str) -> int:
         return order_row(ctx, order_id)
 
     row = desk.runtime.write(desk.principal, begin)
-    outcome = _timed(desk, "cancel", lambda: broker.cancel(
-        desk, row.account_id, row.client_order_id))
+    outcome = _timed(
+        desk, "cancel", lambda: broker.cancel(desk, row.account_id, row.client_order_id)
+    )
     reach("execute.after_cancel")
     if isinstance(outcome, NotSent):
         return 0
@@ -300,7 +303,7 @@ def _lose_cancel(ctx: Context, order_id: str) -> None:
         )
 
 
-def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]]) -> int:
+def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]], isolate: Isolate) -> int:
     steps = 0
     asked: dict[str, dict[str, Row[Any]]] = {}
     for row in rows:
@@ -314,7 +317,7 @@ def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]]) -> int:
             continue
         for view in views:
             order_id = orders[view.client_order_id].id
-            steps += _guarded(desk, order_id, _news(desk, order_id, view))
+            steps += isolate(desk, order_id, _news(desk, order_id, view)) or 0
     return steps
 
 

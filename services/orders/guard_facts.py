@@ -19,7 +19,7 @@ from services.market.instrument import Instrument, tick_size
 from services.market.quote import Quote
 from services.market.session import market_state, session_on, sessions_between
 from services.orders import desk, fill, switch
-from services.orders.guard import GuardContext, Stage
+from services.orders.guard_context import GuardContext, Stage
 from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
 from services.orders.tables import day_loss_latches, fills, order_intents
 

@@ -1,11 +1,11 @@
-"""Owns proposals: making, finding, editing, declining and expiring them. None of it executes."""
+"""Owns proposals as they are kept: reading, declining, expiring, closing and announcing them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,33 +13,13 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import Row
 
 from services import audit
-from services.kit.canonical import canonical, document, tagged_hash
+from services.kit.canonical import canonical, document
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.kit.outbox import put
-from services.ledger import portfolio
 from services.orders import desk
-from services.orders.draft import OrderDraft, Risk, Terms, build_order, build_risk
-from services.orders.guard import GuardResult, Stage, evaluate, first_block
-from services.orders.guard_facts import (
-    MarketFacts,
-    commission_of,
-    guard_context,
-    market_facts,
-    require_clean,
-)
-from services.orders.order import (
-    OPEN,
-    Order,
-    OrderType,
-    State,
-    Status,
-    intent_hash,
-    order_from_json,
-    order_hash,
-    order_json,
-)
-from services.orders.store import order_row
+from services.orders.guard_context import GuardResult
+from services.orders.order import Order, Status, order_from_json
 from services.orders.tables import confirm_tokens, order_intents, proposals
 
 _PROPOSALS_MAX = 200
@@ -83,220 +63,6 @@ class Proposal:
     decided_by: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a proposal came from: the run, call and conversation, and what tainted its values."""
-
-    run_id: str = ""
-    call_id: str = ""
-    conversation_id: str = ""
-    taint: tuple[str, ...] = ()
-
-
-def propose(
-    ctx: Context,
-    draft: OrderDraft,
-    *,
-    run_id: str = "",
-    call_id: str = "",
-    conversation_id: str = "",
-    taint: Sequence[str] = (),
-) -> Proposal:
-    """Store a pending proposal of exactly one order; it has no other effect.
-
-    An identical order that is already pending is returned instead of a second one. Raises
-    `SYMBOL_UNKNOWN`, `PARAM_INVALID`, `STOP_WRONG_SIDE` and the refusal of the first guard that
-    blocks, such as `KILL_SWITCH`, `DQ_BLOCK`, `MARKET_CLOSED`, `QTY_INVALID`,
-    `INSUFFICIENT_CASH` and `INSUFFICIENT_POSITION`; its facts name the `guard`.
-    """
-    origin = Origin(
-        run_id=run_id, call_id=call_id, conversation_id=conversation_id, taint=tuple(taint)
-    )
-    market, order = _draft_order(ctx, draft)
-    ctx.db.lock(f"propose:{order.account_id}")
-    expire_due(ctx)
-    known = _find_pending(ctx, order.account_id, intent_hash(order))
-    return known or _store_order(ctx, order, market, origin=origin)
-
-
-def _find_pending(ctx: Context, account_id: str, wanted: str) -> Proposal | None:
-    row = ctx.db.row(
-        select(proposals).where(
-            proposals.c.account_id == account_id,
-            proposals.c.intent_hash == wanted,
-            proposals.c.status == Status.PENDING.value,
-        )
-    )
-    return None if row is None else proposal_of(row)
-
-
-def _draft_order(ctx: Context, draft: OrderDraft) -> tuple[MarketFacts, Order]:
-    book = portfolio.get_portfolio(ctx, draft.portfolio_id)
-    account = portfolio.account_of(ctx, book.id)
-    market = require_clean(market_facts(ctx, draft.symbol))
-    if market.instrument.currency != account.currency:
-        raise refuse(
-            "CURRENCY_MISMATCH", given=market.instrument.currency, expected=account.currency
-        )
-    terms = Terms(
-        instrument=market.instrument,
-        quote=market.quote,
-        tick=market.tick,
-        account_id=account.id,
-        portfolio_id=book.id,
-        mode=account.mode,
-        client_order_id=ctx.ids.new("cm").replace("_", "-"),
-    )
-    return market, build_order(draft, terms, ctx.policy.orders)
-
-
-def _store_order(
-    ctx: Context,
-    order: Order,
-    market: MarketFacts,
-    *,
-    origin: Origin,
-    version: int = 1,
-    supersedes: str | None = None,
-) -> Proposal:
-    expires_at = desk.seen_now(ctx) + timedelta(seconds=_ttl_s(ctx, order))
-    seen = guard_context(ctx, order, Stage.PROPOSE, market=market, expires_at=expires_at)
-    results = evaluate(seen)
-    blocked = first_block(results)
-    if blocked is not None:
-        raise blocked.refusal()
-    risk = build_risk(
-        order,
-        market.quote,
-        commission=commission_of(ctx, order.quantity),
-        equity=seen.equity,
-        risk_pct=ctx.policy.sizing.risk_pct,
-    )
-    return _insert(
-        ctx,
-        order,
-        origin,
-        {
-            "kind": "order",
-            "version": version,
-            "supersedes": supersedes,
-            "target_order_id": None,
-            "quote_json": _quote_json(market),
-            "reference_price": market.quote.mid,
-            "dq_snapshot_id": market.dq_snapshot_id,
-            "expires_at": expires_at,
-            "guards_json": guards_json(results),
-            "intent_hash": intent_hash(order),
-            "risk_json": canonical(risk).decode(),
-            "risk_hash": tagged_hash("risk/v1", risk),
-        },
-    )
-
-
-def propose_cancel(
-    ctx: Context,
-    order_id: str,
-    *,
-    run_id: str = "",
-    call_id: str = "",
-    conversation_id: str = "",
-    taint: Sequence[str] = (),
-) -> Proposal:
-    """Store a pending proposal to cancel an order; the person confirms it like any other card.
-
-    Raises `ORDER_UNKNOWN`, and `ORDER_FINAL` when the order has ended.
-    """
-    row = order_row(ctx, order_id)
-    if State(row.state) not in OPEN:
-        raise refuse("ORDER_FINAL", id=order_id, state=row.state)
-    ctx.db.lock(f"propose:{row.account_id}")
-    expire_due(ctx)
-    wanted = tagged_hash("cancel/v1", {"order": order_id})
-    known = _find_pending(ctx, row.account_id, wanted)
-    if known is not None:
-        return known
-    order = order_from_json(row.order_json)
-    risk = Risk(
-        reference_price=order.worst_price,
-        notional=Decimal(0),
-        commission=Decimal(0),
-        cost=Decimal(0),
-    )
-    origin = Origin(
-        run_id=run_id, call_id=call_id, conversation_id=conversation_id, taint=tuple(taint)
-    )
-    order = replace(order, client_order_id=ctx.ids.new("cx").replace("_", "-"))
-    ttl = timedelta(seconds=ctx.policy.orders.ttl_paper_s)
-    return _insert(
-        ctx,
-        order,
-        origin,
-        {
-            "kind": "cancel",
-            "version": 1,
-            "supersedes": None,
-            "target_order_id": order_id,
-            "quote_json": "{}",
-            "reference_price": None,
-            "dq_snapshot_id": None,
-            "expires_at": desk.seen_now(ctx) + ttl,
-            "guards_json": "[]",
-            "intent_hash": wanted,
-            "risk_json": canonical(risk).decode(),
-            "risk_hash": tagged_hash("risk/v1", risk),
-        },
-    )
-
-
-def _insert(ctx: Context, order: Order, origin: Origin, values: dict[str, Any]) -> Proposal:
-    proposal_id = ctx.ids.new("prop")
-    ctx.db.insert(
-        proposals,
-        {
-            "id": proposal_id,
-            "status": Status.PENDING.value,
-            "status_reason": "",
-            "portfolio_id": order.portfolio_id,
-            "account_id": order.account_id,
-            "user_id": ctx.principal.user_id,
-            "mode": order.mode,
-            "order_json": order_json(order),
-            "order_hash": order_hash(order),
-            "client_order_id": order.client_order_id,
-            "policy_hash": ctx.policy.hash,
-            "taint": json.dumps(list(origin.taint)),
-            "run_id": origin.run_id,
-            "call_id": origin.call_id,
-            "conversation_id": origin.conversation_id,
-            "misses": 0,
-            "created_at": ctx.now,
-            "decided_at": None,
-            "decided_by": None,
-            **values,
-        },
-    )
-    proposal = get_proposal(ctx, proposal_id)
-    audit.record(
-        ctx,
-        "proposed",
-        proposal_id,
-        kind_of=proposal.kind,
-        version=proposal.version,
-        order=document(order),
-        order_hash=proposal.order_hash,
-        quote=dict(proposal.quote),
-        risk=dict(proposal.risk),
-        policy_hash=proposal.policy_hash,
-        dq_snapshot_id=proposal.dq_snapshot_id,
-        taint=list(origin.taint),
-        run=origin.run_id,
-        call=origin.call_id,
-        supersedes=proposal.supersedes,
-    )
-    announce(ctx, proposal)
-    return proposal
-
-
 def get_proposal(ctx: Context, proposal_id: str) -> Proposal:
     """Return one proposal. Raises `PROPOSAL_UNKNOWN`."""
     return proposal_of(proposal_row(ctx, proposal_id))
@@ -312,73 +78,16 @@ def list_proposals(ctx: Context, status: str | None = None, *, limit: int = 100)
     return [proposal_of(row) for row in ctx.db.rows(query.limit(min(limit, _PROPOSALS_MAX)))]
 
 
-def edit(ctx: Context, proposal_id: str, changes: Mapping[str, Any]) -> Proposal:
-    """Replace a pending proposal by a new version with `changes`; its old tokens die.
-
-    When the edited order is pending already, that proposal is returned instead of a second one.
-
-    `changes` may name quantity, type, limit_price, stop_price, protective_stop (Decimals) and
-    tif. Raises `PROPOSAL_UNKNOWN`, `PROPOSAL_NOT_PENDING`, `EDIT_EMPTY` and what `propose` raises.
-    """
-    row = require_pending(ctx, proposal_id)
-    if row.kind == "cancel":
-        raise refuse("EDIT_EMPTY")
-    before = order_from_json(row.order_json)
-    draft = _edited(before, changes)
-    market, order = _draft_order(ctx, draft)
-    if intent_hash(order) == intent_hash(before):
-        raise refuse("EDIT_EMPTY")
-    ctx.db.lock(f"propose:{order.account_id}")
-    expire_due(ctx)
-    known = _find_pending(ctx, order.account_id, intent_hash(order))
-    close(ctx, row, Status.SUPERSEDED, f"edited into {known.id}" if known else "edited")
-    if known is not None:
-        return known
-    origin = Origin(
-        run_id=row.run_id,
-        call_id=row.call_id,
-        conversation_id=row.conversation_id,
-        taint=tuple(json.loads(row.taint)),
-    )
-    return _store_order(
-        ctx, order, market, origin=origin, version=row.version + 1, supersedes=proposal_id
-    )
-
-
-_EDITABLE = ("quantity", "type", "limit_price", "stop_price", "protective_stop", "tif")
-
-
-def _edited(order: Order, changes: Mapping[str, Any]) -> OrderDraft:
-    given = {name: value for name, value in changes.items() if value is not None}
-    unknown = sorted(set(given) - set(_EDITABLE))
-    if unknown:
-        raise refuse(
-            "PARAM_INVALID",
-            field=unknown[0],
-            name=unknown[0],
-            value="given",
-            rule="this can not be edited",
+def find_pending(ctx: Context, account_id: str, wanted: str) -> Proposal | None:
+    """Return the pending proposal of an account whose intent hash is `wanted`, or None."""
+    row = ctx.db.row(
+        select(proposals).where(
+            proposals.c.account_id == account_id,
+            proposals.c.intent_hash == wanted,
+            proposals.c.status == Status.PENDING.value,
         )
-    kind = str(given.get("type", order.type.value))
-    prices = {
-        "limit_price": order.limit_price if kind == OrderType.LIMIT else None,
-        "stop_price": order.stop_price if kind == OrderType.STOP else None,
-    }
-    values: dict[str, Any] = {
-        "quantity": order.quantity,
-        "tif": order.tif.value,
-        **prices,
-        "protective_stop": order.protective_stop,
-        **given,
-        "type": kind,
-    }
-    return OrderDraft(
-        symbol=order.symbol,
-        side=order.side.value,
-        basis_ref=order.basis_ref,
-        portfolio_id=order.portfolio_id,
-        **values,
     )
+    return None if row is None else proposal_of(row)
 
 
 def decline(ctx: Context, proposal_id: str, reason: str = "") -> Proposal:
@@ -533,31 +242,6 @@ def summary(proposal: Proposal) -> str:
 def guards_json(results: Sequence[GuardResult]) -> str:
     """Return the canonical text of guard verdicts, as stored and audited."""
     return canonical(list(results)).decode()
-
-
-def _ttl_s(ctx: Context, order: Order) -> int:
-    policy = ctx.policy.orders
-    if order.mode == "paper":
-        return policy.ttl_paper_s
-    return policy.ttl_live_market_s if order.type is OrderType.MARKET else policy.ttl_live_limit_s
-
-
-def _quote_json(market: MarketFacts) -> str:
-    quote = market.quote
-    return canonical(
-        {
-            "bid": quote.bid,
-            "ask": quote.ask,
-            "mid": quote.mid,
-            "last": quote.last,
-            "ts": quote.ts,
-            "source": quote.source,
-            "provenance": str(quote.provenance),
-            "as_of": market.as_of,
-            "market_state": market.state,
-            "session_date": market.session_date,
-        }
-    ).decode()
 
 
 def proposal_of(row: Row[Any]) -> Proposal:

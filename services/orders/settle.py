@@ -239,27 +239,7 @@ def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
         filled_quantity=total,
         avg_price=_average(ctx, row.id),
     )
-    journal.record_execution(
-        ctx,
-        order_id=row.id,
-        exec_id=made.exec_id,
-        symbol=order.symbol,
-        side=order.side.value,
-        quantity=made.quantity,
-        price=made.price,
-        commission=made.commission,
-        currency=order.currency,
-        at=made.at,
-        provenance=made.provenance,
-        portfolio_id=row.portfolio_id,
-        pnl=posted.pnl,
-        source=row.broker,
-        proposal_id=row.proposal_id,
-        run_id=row.run_id,
-        conversation_id=row.conversation_id,
-        plan=order.basis_ref or "",
-        **_planned(ctx, row, order),
-    )
+    _write_journal(ctx, row, order, made, pnl=posted.pnl)
     put(
         ctx,
         "position.changed",
@@ -274,6 +254,32 @@ def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
         dedupe=f"fill:{made.exec_id}",
     )
     return row
+
+
+def _write_journal(
+    ctx: Context, row: Row[Any], order: Order, made: BrokerFill, *, pnl: Decimal | None
+) -> None:
+    journal.record_execution(
+        ctx,
+        order_id=row.id,
+        exec_id=made.exec_id,
+        symbol=order.symbol,
+        side=order.side.value,
+        quantity=made.quantity,
+        price=made.price,
+        commission=made.commission,
+        currency=order.currency,
+        at=made.at,
+        provenance=made.provenance,
+        portfolio_id=row.portfolio_id,
+        pnl=pnl,
+        source=row.broker,
+        proposal_id=row.proposal_id,
+        run_id=row.run_id,
+        conversation_id=row.conversation_id,
+        plan=order.basis_ref or "",
+        **_planned(ctx, row, order),
+    )
 
 
 def _planned(ctx: Context, row: Row[Any], order: Order) -> dict[str, Decimal]:

@@ -28,7 +28,7 @@ from services.kit.money import parse_decimal
 from services.kit.settings import load_settings
 from services.market import replay as market
 from services.orders import confirm as gate
-from services.orders import execute, proposal, reconcile, store
+from services.orders import execute, proposal, propose, reconcile, store
 from services.orders.draft import OrderDraft
 from services.orders.order import ENDED
 
@@ -104,7 +104,7 @@ class Client:
         """Propose once, by key; return the proposal's id."""
         done = self.write(lambda ctx: once(
             ctx, "POST portfolio/trade", f"proposal-of-{name}-1", draft,
-            lambda: (202, {"id": proposal.propose(ctx, draft).id})))
+            lambda: (202, {"id": propose.propose(ctx, draft).id})))
         return str(done.body["id"])
 
     def work(self, proposal_id: str, until: tuple) -> None:
@@ -158,7 +158,7 @@ def cancel(client: Client) -> None:
     """Cancel the resting order by a card."""
     if "cancel" not in client.kept:
         order = client.read(lambda ctx: store.find_order_of(ctx, client.kept["rest"]))
-        made = client.write(lambda ctx: proposal.propose_cancel(ctx, order.id))
+        made = client.write(lambda ctx: propose.propose_cancel(ctx, order.id))
         client.keep(cancel=made.id)
     client.confirm("cancel", client.kept["cancel"])
     client.work(client.kept["rest"], ENDED)

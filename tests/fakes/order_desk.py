@@ -15,7 +15,7 @@ from services.ledger import portfolio
 from services.ledger.book import cash
 from services.ledger.holding import positions
 from services.orders import confirm as gate
-from services.orders import execute, proposal, store
+from services.orders import execute, proposal, propose, store
 from services.orders.draft import OrderDraft
 from tests.fakes.hand_feed import HandFeed
 
@@ -50,7 +50,7 @@ class OrderDesk:
         return self.runtime.read(self.who, act)
 
     def propose(self, *args, **rest) -> proposal.Proposal:
-        return self.write(lambda ctx: proposal.propose(ctx, draft(*args, **rest)))
+        return self.write(lambda ctx: propose.propose(ctx, draft(*args, **rest)))
 
     def issue(self, proposal_id: str) -> gate.Challenge:
         return self.write(lambda ctx: gate.issue(ctx, proposal_id))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,30 @@ def planted_report(tmp_path_factory):
 def test_the_contract_bites(planted_report, contract):
     lines = [line for line in planted_report.splitlines() if line.startswith(contract[:60])]
     assert any("BROKEN" in line for line in lines), planted_report[-3000:]
+
+
+def test_whatever_makes_a_token_or_queues_an_order_is_behind_the_gate():
+    """A module that inserts tokens or orders, or can make a `Confirmed`, is named in the contract."""
+    config = tomllib.loads((tree.ROOT / "pyproject.toml").read_text())
+    (gate,) = [
+        contract
+        for contract in config["tool"]["importlinter"]["contracts"]
+        if contract["name"].startswith("the confirm gate")
+    ]
+    makers = set()
+    for path in tree.product_files():
+        for node in ast.walk(tree.parsed(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            first = node.args[0].id if node.args and isinstance(node.args[0], ast.Name) else ""
+            inserts = name == "insert" and first in {"confirm_tokens", "order_intents"}
+            confirms = isinstance(node.func, ast.Name) and node.func.id == "Confirmed"
+            if inserts or confirms:
+                makers.add(tree.name_of(path).removesuffix(".py").replace("/", "."))
+    assert makers == {
+        "services.orders.confirm",
+        "services.orders.queueing",
+        "services.orders.tokens",
+    }
+    assert makers < set(gate["forbidden_modules"])

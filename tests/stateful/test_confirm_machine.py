@@ -27,7 +27,7 @@ from services.kit.settings import load_settings
 from services.kit.work import Runtime
 from services.ledger.tables import reservations
 from services.market.feed import Feed
-from services.orders import execute, proposal, reconcile, switch
+from services.orders import execute, proposal, propose, reconcile, switch
 from services.orders.broker import Broker
 from services.orders.order import ENDED, State
 from services.orders.tables import confirm_tokens, fills, order_intents, proposals
@@ -131,7 +131,7 @@ class ConfirmMachine(RuleBasedStateMachine):
     @rule(target=cards, card=cards, quantity=st.integers(1, 30))
     def edit(self, card, quantity):
         changes = {"quantity": draft(quantity=str(quantity)).quantity}
-        made = self._try(lambda: self.desk.write(lambda ctx: proposal.edit(ctx, card, changes)))
+        made = self._try(lambda: self.desk.write(lambda ctx: propose.edit(ctx, card, changes)))
         return made.id if made else multiple()
 
     @rule(target=tokens, card=cards, phone=st.booleans())

@@ -14,7 +14,7 @@ from services.invariant import CHECKS, check_all
 from services.journal import add
 from services.kit.context import Principal, system_principal
 from services.kit.money import parse_decimal
-from services.orders import proposal, switch
+from services.orders import proposal, propose, switch
 from services.orders.draft import OrderDraft
 from tests.fakes.trading_day import BUY, PLAN, WHY, TradingDay
 
@@ -46,12 +46,12 @@ def day(tmp_path_factory) -> Iterator[TradingDay]:
         _draft(quantity="5", limit_price="26"),
         _draft(quantity="6", limit_price="26"),
     ):
-        made.confirm(made.write(lambda ctx, one=draft: proposal.propose(ctx, one)).id)
+        made.confirm(made.write(lambda ctx, one=draft: propose.propose(ctx, one)).id)
         made.work()
-    made.write(lambda ctx: proposal.propose_cancel(ctx, made.orders()[0].id))
+    made.write(lambda ctx: propose.propose_cancel(ctx, made.orders()[0].id))
     made.confirm(made.pending()[0].id)
     made.work()
-    card = made.write(lambda ctx: proposal.propose(ctx, _draft(quantity="7", limit_price="26")))
+    card = made.write(lambda ctx: propose.propose(ctx, _draft(quantity="7", limit_price="26")))
     made.write(lambda ctx: proposal.decline(ctx, card.id))
     made.write(lambda ctx: add(ctx, "The plan held."))
     made.write(lambda ctx: switch.halt(ctx, "lunch"))

@@ -167,11 +167,11 @@ def test_a_queued_order_is_cancelled_before_it_leaves(desk):
 
 
 def test_the_coachs_cancel_is_a_card(desk):
-    from services.orders import proposal
+    from services.orders import propose
 
     order_id = desk.buy(type="limit", limit_price="150.00")
     desk.work()
-    card = desk.write(lambda ctx: proposal.propose_cancel(ctx, order_id))
+    card = desk.write(lambda ctx: propose.propose_cancel(ctx, order_id))
     desk.work()
     assert desk.order(order_id).state is State.WORKING
     desk.confirm(card.id)

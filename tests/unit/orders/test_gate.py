@@ -13,7 +13,7 @@ from services.kit.errors import InvariantBroken, Refusal
 from services.kit.policy import OrderPolicy, Policy
 from services.kit.work import Runtime
 from services.orders import confirm as gate
-from services.orders import proposal, switch
+from services.orders import proposal, propose, switch
 from services.orders.paper_tables import paper_orders
 from services.orders.tables import confirm_tokens, order_intents, proposals
 
@@ -328,7 +328,7 @@ def test_the_same_order_again_needs_to_be_typed(desk):
 
 def test_an_edit_makes_a_new_version_and_kills_the_old_card(desk, card):
     challenge = desk.issue(card.id)
-    new = desk.write(lambda ctx: proposal.edit(ctx, card.id, {"quantity": card.order.quantity * 2}))
+    new = desk.write(lambda ctx: propose.edit(ctx, card.id, {"quantity": card.order.quantity * 2}))
     assert (new.version, new.supersedes, new.order.quantity) == (2, card.id, 20)
     assert desk.status(card.id) == "superseded"
     assert desk.refused(lambda: desk.confirm(card.id, challenge)).code == "PROPOSAL_NOT_PENDING"
@@ -340,7 +340,7 @@ def test_an_edit_makes_a_new_version_and_kills_the_old_card(desk, card):
 def test_an_edit_that_is_refused_leaves_the_old_card_alive(desk, card):
     refusal = desk.refused(
         lambda: desk.write(
-            lambda ctx: proposal.edit(ctx, card.id, {"quantity": card.order.quantity * 100_000})
+            lambda ctx: propose.edit(ctx, card.id, {"quantity": card.order.quantity * 100_000})
         )
     )
     assert refusal.code in ("INSUFFICIENT_CASH", "QTY_INVALID")
@@ -350,14 +350,14 @@ def test_an_edit_that_is_refused_leaves_the_old_card_alive(desk, card):
 def test_an_edit_that_changes_nothing_is_refused(desk, card):
     same = {"quantity": card.order.quantity}
     assert (
-        desk.refused(lambda: desk.write(lambda ctx: proposal.edit(ctx, card.id, same))).code
+        desk.refused(lambda: desk.write(lambda ctx: propose.edit(ctx, card.id, same))).code
         == "EDIT_EMPTY"
     )
 
 
 def test_an_edit_into_an_order_that_is_pending_already_returns_that_one(desk, card):
     other = desk.propose(quantity="20")
-    same = desk.write(lambda ctx: proposal.edit(ctx, card.id, {"quantity": other.order.quantity}))
+    same = desk.write(lambda ctx: propose.edit(ctx, card.id, {"quantity": other.order.quantity}))
     assert same.id == other.id
     assert desk.status(card.id) == "superseded"
 

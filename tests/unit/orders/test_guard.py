@@ -9,15 +9,9 @@ from decimal import Decimal as D
 import pytest
 
 from services.kit.policy import OrderPolicy, RiskPolicy
-from services.orders.guard import (
-    GUARDS,
-    GuardContext,
-    Stage,
-    drift_bps,
-    evaluate,
-    first_block,
-    needs_typing,
-)
+from services.orders.guard import GUARDS, evaluate, first_block, needs_typing
+from services.orders.guard_context import GuardContext, Stage
+from services.orders.guard_market import drift_bps
 from services.orders.order import OrderType, Side, Tif
 from tests.conftest import NOW
 from tests.unit.orders.test_order import ORDER

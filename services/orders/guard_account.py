@@ -1,0 +1,144 @@
+"""Owns the guards of size and money: bounds, limits, the day's loss, cash and day trades."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.kit.money import decimal_text, rounded, tick_round
+from services.orders.guard_context import GuardContext, GuardResult, block, ok
+from services.orders.order import Side
+
+
+def order_bounds(seen: GuardContext) -> GuardResult:
+    """Refuse a quantity off the lot or out of bounds, and a price off the tick."""
+    quantity = seen.order.quantity
+    rule = _quantity_rule(seen)
+    if rule:
+        return block("order_bounds", "QTY_INVALID", rule, qty=quantity, rule=rule)
+    for name in ("limit_price", "stop_price"):
+        price: Decimal | None = getattr(seen.order, name)
+        if price is None:
+            continue
+        if price <= 0:
+            return block("order_bounds", "PRICE_NON_POSITIVE", "not above 0", field=name, px=price)
+        if price % seen.tick:
+            return block(
+                "order_bounds",
+                "PRICE_OFF_TICK",
+                "off the tick",
+                field=name,
+                px=price,
+                tick=seen.tick,
+                lo=tick_round(price, seen.tick, "floor"),
+                hi=tick_round(price, seen.tick, "ceil"),
+            )
+    return ok("order_bounds", quantity=quantity, tick=seen.tick)
+
+
+def _quantity_rule(seen: GuardContext) -> str:
+    quantity = seen.order.quantity
+    if quantity <= 0:
+        return "must be above 0"
+    if quantity % seen.lot_step:
+        return f"must be a multiple of {decimal_text(seen.lot_step)}"
+    if quantity < seen.min_quantity:
+        return f"must be at least {decimal_text(seen.min_quantity)}"
+    if quantity > seen.policy.max_quantity:
+        return f"must be at most {decimal_text(seen.policy.max_quantity)}"
+    return ""
+
+
+def order_notional(seen: GuardContext) -> GuardResult:
+    """Refuse a live order above the policy's size; the paper broker has no cap."""
+    cap = min(
+        seen.policy.live_max_order_notional,
+        seen.policy.live_max_order_pct * max(seen.equity, Decimal(0)),
+    )
+    if seen.order.mode == "live" and not seen.reduces and seen.notional > cap:
+        return block(
+            "order_notional",
+            "GUARD_REFUSED",
+            "the order is too large",
+            notional=rounded(seen.notional, 2),
+            limit=rounded(cap, 2),
+        )
+    return ok("order_notional", notional=rounded(seen.notional, 2))
+
+
+def position_limit(seen: GuardContext) -> GuardResult:
+    """Refuse a live position above the policy's share of equity; none on paper."""
+    after = abs(seen.held + seen.order.quantity * seen.order.sign) * seen.mid
+    cap = seen.policy.live_max_position_pct * max(seen.equity, Decimal(0))
+    if seen.order.mode == "live" and not seen.reduces and after > cap:
+        return block(
+            "position_limit",
+            "GUARD_REFUSED",
+            "the position would be too large",
+            position=rounded(after, 2),
+            limit=rounded(cap, 2),
+        )
+    return ok("position_limit", position=rounded(after, 2))
+
+
+def day_loss(seen: GuardContext) -> GuardResult:
+    """Refuse new risk once the day's loss has reached its limit; latched until next session."""
+    limit = seen.risk.day_loss * max(seen.open_equity, Decimal(0))
+    reached = seen.day_loss_latched or (limit > 0 and -seen.day_pnl >= limit)
+    if reached and not seen.reduces:
+        return block(
+            "day_loss",
+            "RISK_BREACH",
+            f"the day's loss reached its limit of {rounded(limit, 2)}",
+            day_pnl=rounded(seen.day_pnl, 2),
+            limit=rounded(limit, 2),
+        )
+    return ok("day_loss", day_pnl=rounded(seen.day_pnl, 2), limit=rounded(limit, 2))
+
+
+def buying_power(seen: GuardContext) -> GuardResult:
+    """Refuse what the book can not pay for, and a sale of more than is held."""
+    if seen.order.side is Side.SELL:
+        have = seen.available_quantity
+        if seen.order.quantity > have and not seen.allow_short:
+            return block(
+                "buying_power",
+                "INSUFFICIENT_POSITION",
+                "more than is held and free",
+                need=seen.order.quantity,
+                have=have,
+            )
+        return ok("buying_power", available=have)
+    if seen.cost > seen.cash_available:
+        return block(
+            "buying_power",
+            "INSUFFICIENT_CASH",
+            "more than the free cash",
+            need=rounded(seen.cost, 2),
+            have=rounded(seen.cash_available, 2),
+        )
+    return ok("buying_power", cost=rounded(seen.cost, 2))
+
+
+def day_trade_check(seen: GuardContext) -> GuardResult:
+    """Apply the account's day-trade or settlement rule to an opening order (`domain.md` 4.5)."""
+    if seen.reduces or seen.day_trade_rule == "none":
+        return ok("day_trade_check", rule=seen.day_trade_rule)
+    if seen.day_trade_rule == "cash" and seen.cost > seen.cash_available - seen.unsettled_cash:
+        return _day_trade(
+            "UNSETTLED_FUNDS",
+            "cash",
+            f"needs {rounded(seen.cost, 2)}, settled "
+            f"{rounded(seen.cash_available - seen.unsettled_cash, 2)}",
+        )
+    if seen.day_trade_rule == "pdt_legacy" and seen.equity < 25_000 and seen.day_trades >= 3:
+        return _day_trade("PDT_LIMIT", "pdt_legacy", f"{seen.day_trades} day trades in 5 sessions")
+    after = seen.equity - (seen.gross_value + seen.notional) / 4
+    if seen.day_trade_rule == "intraday_margin" and after < 0:
+        return _day_trade(
+            "INTRADAY_MARGIN_DEFICIT", "intraday_margin", f"excess would be {rounded(after, 2)}"
+        )
+    return ok("day_trade_check", rule=seen.day_trade_rule, day_trades=seen.day_trades)
+
+
+def _day_trade(code: str, rule: str, numbers: str) -> GuardResult:
+    return block("day_trade_check", code, numbers, rule=rule, numbers=numbers)
