@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from sqlalchemy import (
     CheckConstraint,
@@ -23,20 +21,17 @@ from sqlalchemy import (
 )
 
 from services import audit
+from services.journal_execution import ExecutionFacts, execution_summary
+from services.journal_rules import require_entry_symbol, require_note, require_range
 from services.kit.canonical import canonical
 from services.kit.context import Context
 from services.kit.db import UtcDateTime, tenant_table
 from services.kit.errors import refuse
-from services.kit.money import decimal_text
 from services.kit.text import require_text
 
-TEXT_MAX = 4000
-TAGS_MAX = 10
 QUERY_MAX = 200
 LIST_MAX = 200
 DAYS_MAX = 3660
-_TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,29}", re.ASCII)
-_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.:_-]{0,23}", re.ASCII)
 
 journal_entries = tenant_table(
     "journal_entries",
@@ -79,40 +74,6 @@ journal_note_versions = tenant_table(
     PrimaryKeyConstraint("entry_id", "version"),
     append_only=True,
 )
-
-
-class _ExecutionFacts(TypedDict):
-    order_id: str
-    exec_id: str
-    symbol: str
-    side: str
-    quantity: Decimal
-    price: Decimal
-    commission: Decimal
-    currency: str
-    at: datetime
-    provenance: str
-
-
-class ExecutionFacts(_ExecutionFacts, total=False):
-    """What the journal locks about one fill: ten facts of the broker, and what else is known.
-
-    `pnl` is the realised profit or loss of a closing fill; `proposal_id`, `run_id` and
-    `conversation_id` lead back to why it was ordered; `source` names the feed. `plan` is the ref
-    of the advice behind it, `planned_entry` and `planned_stop` its levels, `planned_risk` the money
-    between them as the card showed it.
-    """
-
-    portfolio_id: str
-    pnl: Decimal | None
-    source: str
-    proposal_id: str
-    run_id: str
-    conversation_id: str
-    plan: str
-    planned_entry: Decimal
-    planned_stop: Decimal
-    planned_risk: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,31 +135,6 @@ def record_execution(ctx: Context, **facts: Unpack[ExecutionFacts]) -> JournalEn
     return get_entry(ctx, entry_id)
 
 
-def execution_summary(facts: ExecutionFacts) -> str:
-    """Return the one sentence that an execution is shown as; pure."""
-    verb = "Bought" if facts["side"] == "buy" else "Sold"
-    said = (
-        f"{verb} {decimal_text(facts['quantity'])} {facts['symbol']} at "
-        f"{decimal_text(facts['price'])} {facts['currency']}, "
-        f"commission {decimal_text(facts['commission'])}."
-    )
-    pnl = facts.get("pnl")
-    if pnl is not None:
-        said += f" Realised {decimal_text(pnl)} {facts['currency']}."
-    return " ".join([said, *_plan_summary(facts)])
-
-
-def _plan_summary(facts: ExecutionFacts) -> list[str]:
-    stop = facts.get("planned_stop")
-    if stop is None:
-        return []
-    entry, risk = facts.get("planned_entry"), facts.get("planned_risk")
-    told = [f"entry {decimal_text(entry)}"] if entry is not None else []
-    told.append(f"stop {decimal_text(stop)}")
-    told += [f"risk to the stop {risk:.2f} {facts['currency']}"] if risk is not None else []
-    return [f"Plan: {', '.join(told)}."]
-
-
 def add(
     ctx: Context,
     text: str,
@@ -211,8 +147,8 @@ def add(
 
     Raises `PARAM_INVALID` for control characters, long text, and tags or symbols out of shape.
     """
-    text, tags = _require_note(text, tags)
-    symbol = _require_symbol(symbol)
+    text, tags = require_note(text, tags)
+    symbol = require_entry_symbol(symbol)
     entry_id = _insert(
         ctx,
         kind="note",
@@ -235,7 +171,7 @@ def edit_note(
     Raises `JOURNAL_UNKNOWN` and `PARAM_INVALID`.
     """
     entry = get_entry(ctx, entry_id)
-    text, kept = _require_note(text, entry.tags if tags is None else tags)
+    text, kept = require_note(text, entry.tags if tags is None else tags)
     _change_note(ctx, entry, text=text, tags=kept, deleted=False)
     audit.record(ctx, "journal.edited", entry_id, version=entry.note_version + 1, length=len(text))
     return get_entry(ctx, entry_id)
@@ -274,16 +210,16 @@ def list_entries(
     Capitals do not matter. `days` (1 to 3660) counts back from now, `limit` is 1 to 200.
     Raises `PARAM_INVALID`.
     """
-    _require_range("limit", limit, LIST_MAX)
+    require_range("limit", limit, LIST_MAX)
     statement = _entries()
     if query is not None and query.strip():
         wanted = require_text(query, "query", longest=QUERY_MAX).casefold()
         statement = statement.where(journal_notes.c.search.contains(wanted, autoescape=True))
     if days is not None:
-        _require_range("days", days, DAYS_MAX)
+        require_range("days", days, DAYS_MAX)
         statement = statement.where(journal_entries.c.at >= ctx.now - timedelta(days=days))
     if symbol:
-        statement = statement.where(journal_entries.c.symbol == _require_symbol(symbol))
+        statement = statement.where(journal_entries.c.symbol == require_entry_symbol(symbol))
     rows = ctx.db.rows(
         statement.order_by(journal_entries.c.at.desc(), journal_entries.c.id.desc()).limit(limit)
     )
@@ -410,53 +346,6 @@ def _store_version(
 
 def _search(summary: str, symbol: str, text: str, tags: Sequence[str]) -> str:
     return "\n".join((symbol, summary, text, " ".join(tags))).casefold()
-
-
-def _require_note(text: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    text = require_text(text, "text", longest=TEXT_MAX, lines=True)
-    if len(tags) > TAGS_MAX:
-        raise refuse(
-            "PARAM_INVALID",
-            field="tags",
-            name="tags",
-            value=len(tags),
-            rule=f"give at most {TAGS_MAX}",
-        )
-    for tag in tags:
-        if not _TAG.fullmatch(tag):
-            raise refuse(
-                "PARAM_INVALID",
-                field="tags",
-                name="tags",
-                value=ascii(tag[:40]),
-                rule="a tag is 1 to 30 of a-z 0-9 _ -",
-            )
-    return text, tuple(sorted(set(tags)))
-
-
-def _require_symbol(symbol: str | None) -> str:
-    if not symbol:
-        return ""
-    if not _SYMBOL.fullmatch(symbol.upper()):
-        raise refuse(
-            "PARAM_INVALID",
-            field="symbol",
-            name="symbol",
-            value=ascii(symbol[:40]),
-            rule="give a symbol such as AAPL",
-        )
-    return symbol.upper()
-
-
-def _require_range(name: str, value: int, most: int) -> None:
-    if not 1 <= value <= most:
-        raise refuse(
-            "PARAM_INVALID",
-            field=name,
-            name=name,
-            value=str(value)[:40],
-            rule=f"must be 1 to {most}",
-        )
 
 
 def _entry(row: Any) -> JournalEntry:
