@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from services.market.replay import ReplayFeed
 
 from agent.loop import recover
 from agent.relay import deliver
@@ -17,6 +16,7 @@ from services.identity.user import NOBODY, tenant_ids
 from services.kit.context import Context, Principal, system_principal
 from services.ledger import portfolio, split, valuation
 from services.market import replay
+from services.market.replay import ReplayFeed
 from services.orders import execute, proposal, reconcile
 
 _log = structlog.get_logger()
@@ -37,7 +37,7 @@ class Loop:
 LOOPS = (
     Loop(
         name="executor",
-        round=lambda product: execute.work_once(product.runtime),
+        round=lambda product: execute.work_once(product.runtime, product.quarantine),
         every_s=0.25,
         topic="orders",
     ),
@@ -49,7 +49,7 @@ LOOPS = (
     ),
     Loop(
         name="in_doubt",
-        round=lambda product: reconcile.resolve_in_doubt(product.runtime),
+        round=lambda product: reconcile.resolve_in_doubt(product.runtime, product.quarantine),
         every_s=2.0,
     ),
     Loop(
@@ -79,11 +79,16 @@ async def start_loops(product: Product, loops: tuple[Loop, ...] = LOOPS) -> Asyn
 
 
 def boot(product: Product) -> None:
-    """Take up what the last process left: the replay clock, and orders that were in flight."""
+    """Take up what the last process left: the replay clock, and orders that were in flight.
+
+    A desk that can not be reconciled starts unready: it reads and cancels, and sends nothing.
+    """
     if isinstance(product.feed, ReplayFeed):
         each_tenant(product, resume_clock)
     each_tenant(product, end_dead_runs)
-    reconcile.at_boot(product.runtime)
+    report = reconcile.at_boot(product.runtime, product.quarantine)
+    for tenant, reason in report.unready.items():
+        _log.error("execution.unready", tenant=tenant, reason=reason)
 
 
 def end_dead_runs(ctx: Context) -> int:
