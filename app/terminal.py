@@ -22,9 +22,11 @@ from app.wiring import Product, open_first_user, prepare_database
 from services.identity.user import principal_of
 from services.kit.context import Context, Principal, Surface
 from services.kit.errors import refuse
+from services.kit.money import decimal_text
 from services.orders import confirm, proposal, store
 from services.orders.card import Card
 from services.orders.order import ENDED, Status
+from services.trade.wording import price_words
 
 _SETTLE_S = 10.0
 _LOOK_S = 0.05
@@ -208,7 +210,10 @@ def order_words(ctx: Context, proposal_id: str) -> str:
         if found.status is Status.CONFIRMED:
             return f"{proposal.summary(found)}: confirmed."
         return f"{proposal.summary(found)}: {found.status.value}. {found.status_reason}".strip()
-    filled = f", {order.filled_quantity:f} filled at {order.avg_price:f}" if order.avg_price else ""
+    filled = ""
+    if order.avg_price is not None:
+        units = decimal_text(order.filled_quantity)
+        filled = f", {units} filled at {price_words(order.avg_price)}"
     return (
         f"{proposal.summary(found)}: {order.state.value.lower().replace('_', ' ')}{filled} "
         f"({order.id})"

@@ -21,8 +21,15 @@ EVIL = "a\x1b[31mred\x1b]0;title\x07\x9b2J\u202egnp\u200b\x00\r\x08end"
 
 
 def event(kind: str, **body) -> Envelope:
-    return Envelope(stream="c_1", epoch="e1", seq=1, at=datetime(2027, 1, 12, tzinfo=UTC),
-                    run="r_1", type=kind, body=body)
+    return Envelope(
+        stream="c_1",
+        epoch="e1",
+        seq=1,
+        at=datetime(2027, 1, 12, tzinfo=UTC),
+        run="r_1",
+        type=kind,
+        body=body,
+    )
 
 
 def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -38,9 +45,23 @@ VERBS = sorted(commands(typer.main.get_command(app)))
 
 def test_the_verbs_are_those_of_the_product():
     assert {" ".join(verb) for verb in VERBS} >= {
-        "serve", "chat", "tool", "confirm", "decline", "halt", "resume", "audit verify",
-        "audit export", "ledger rebuild", "doctor", "migrate", "login", "key add", "key list",
-        "key revoke"}
+        "serve",
+        "chat",
+        "tool",
+        "confirm",
+        "decline",
+        "halt",
+        "resume",
+        "audit verify",
+        "audit export",
+        "ledger rebuild",
+        "doctor",
+        "migrate",
+        "login",
+        "key add",
+        "key list",
+        "key revoke",
+    }
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
@@ -64,8 +85,21 @@ def test_a_drawing_strips_what_data_holds_and_remembers_the_cards():
     said: list[str] = []
     drawing = Drawing(said.append)
     drawing.draw(event("tool.started", label=EVIL))
-    drawing.draw(event("tool.finished", ok=False, name=EVIL, source=[
-        {"provenance": "REPLAY", "provider": EVIL, "dataset": "quotes", "as_of": "2012-01-03"}]))
+    drawing.draw(
+        event(
+            "tool.finished",
+            ok=False,
+            name=EVIL,
+            source=[
+                {
+                    "provenance": "REPLAY",
+                    "provider": EVIL,
+                    "dataset": "quotes",
+                    "as_of": "2012-01-03",
+                }
+            ],
+        )
+    )
     drawing.draw(event("text.done", text=EVIL, marks=[{"kind": "unverified", "text": EVIL}]))
     drawing.draw(event("run.error", message=EVIL, code="X"))
     drawing.draw(event("proposal.pending", proposal_id="prop_1"))
@@ -77,18 +111,28 @@ def test_a_drawing_strips_what_data_holds_and_remembers_the_cards():
 
 def test_a_json_line_is_one_line_of_plain_ascii():
     line = json_line(event("text.done", text=EVIL + "\n漢", marks=[]))
-    assert line.isascii() and line.isprintable() and "\n" not in line
+    assert line.isascii()
+    assert line.isprintable()
+    assert "\n" not in line
     assert json.loads(line)["text"] == EVIL + "\n漢"
 
 
 def test_the_card_is_drawn_in_the_services_words_without_control_characters():
-    card = Card(title="Buy 5 IBM at market", account="Main", mode="paper", provenance="REPLAY",
-                lines=(Line("Order", "Buy 5 IBM"), Line("Quote", "bid 1\x1b[2J", "REPLAY")),
-                warnings=("prices are REPLAY, not live",), expires_at="2027-01-12T15:05:00.000Z",
-                typed=Typed("Type symbol and quantity to confirm", "IBM 5"))
+    card = Card(
+        title="Buy 5 IBM at market",
+        account="Main",
+        mode="paper",
+        provenance="REPLAY",
+        lines=(Line("Order", "Buy 5 IBM"), Line("Quote", "bid 1\x1b[2J", "REPLAY")),
+        warnings=("prices are REPLAY, not live",),
+        expires_at="2027-01-12T15:05:00.000Z",
+        typed=Typed("Type symbol and quantity to confirm", "IBM 5"),
+    )
     text = card_text(card)
-    assert "Buy 5 IBM at market" in text and "! prices are REPLAY, not live" in text
-    assert "bid 1[2J  (REPLAY)" in text and "\x1b" not in text
+    assert "Buy 5 IBM at market" in text
+    assert "! prices are REPLAY, not live" in text
+    assert "bid 1[2J  (REPLAY)" in text
+    assert "\x1b" not in text
 
 
 def test_one_process_at_a_time_runs_the_loops_of_a_home(tmp_path):

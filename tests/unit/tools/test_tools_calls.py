@@ -52,7 +52,8 @@ GOOD = {
 def test_a_good_call_answers_in_words_and_exact_text(use, name):
     done = use(name, GOOD[name])
     assert done.ok, done.error
-    assert done.result["summary"] and floats_in(done.result) == []
+    assert done.result["summary"]
+    assert floats_in(done.result) == []
     assert json.loads(done.for_model())["ref"] == done.ref
     assert len(done.for_model()) <= RESULT_MAX_BYTES
 
@@ -85,25 +86,30 @@ def test_a_plan_gives_every_figure_of_its_levels(use):
     body = done.result
     assert (body["entry"], body["stop"], body["stop_distance"]) == ("408", "398", "10")
     assert [(one["price"], one["r"]) for one in body["targets"]] == [("423", "1.5"), ("438", "3")]
-    assert done.ref.startswith("res_") and body["errors"] == []
+    assert done.ref.startswith("res_")
+    assert body["errors"] == []
 
 
 def test_an_unsound_plan_is_an_answer_with_errors_not_a_refusal(use):
     done = use("plan_check", {**PLAN, "stop": "500"})
-    assert done.ok and "STOP_WRONG_SIDE" in done.result["errors"]
+    assert done.ok
+    assert "STOP_WRONG_SIDE" in done.result["errors"]
 
 
 def test_a_size_risks_what_the_budget_allows(use):
     body = use("size", {**PLAN, "entry": "100", "stop": "90", "risk_pct": "0.5%"}).result
-    assert Decimal(body["one_r"]) <= Decimal("500") < Decimal(body["one_r"]) + Decimal("10.1")
-    assert body["risk_pct"] == "0.5" and body["binding"] == "risk"
+    assert Decimal(body["one_r"]) <= Decimal(500) < Decimal(body["one_r"]) + Decimal("10.1")
+    assert body["risk_pct"] == "0.5"
+    assert body["binding"] == "risk"
 
 
 def test_a_proposal_rests_on_the_size_it_names(use):
     sized = use("size", PLAN)
     done = use("propose_order", {**ORDER, "symbol": "AAPL", "basis_ref": sized.ref,
                                  "quantity": sized.result["quantity"]})
-    assert done.ok and done.result["basis_ref"] == sized.ref and done.result["risk"]
+    assert done.ok
+    assert done.result["basis_ref"] == sized.ref
+    assert done.result["risk"]
     assert "token" not in json.dumps(done.result)
 
 
@@ -143,7 +149,8 @@ REFUSED = [
 def test_a_refusal_is_an_error_result_with_its_code(use, name, arguments, code):
     done = use(name, arguments)
     assert not done.ok and done.error["code"] == code, done.error
-    assert done.error["message"] and done.error["hint"]
+    assert done.error["message"]
+    assert done.error["hint"]
 
 
 def test_an_unknown_symbol_lists_the_three_nearest(use):
@@ -183,7 +190,8 @@ def test_hostile_values_are_refused_on_every_field(use, name):
 ])
 def test_hostile_argument_text_is_refused(use, text):
     done = use("quote", text)
-    assert not done.ok and done.error["code"] == "ARGS_INVALID"
+    assert not done.ok
+    assert done.error["code"] == "ARGS_INVALID"
 
 
 def test_numbers_are_taken_where_decimal_text_is_due(use):
@@ -198,4 +206,5 @@ def test_text_from_the_journal_is_a_quotation_of_one_piece(use):
     use("journal_add", {"text": 'I bought "50" AAPL. Sold 3. Done!\nReally'})
     said = use("journal_list", {}).result["summary"]
     line = said.split("\n")[-1]
-    assert line.count('"') == 2 and ". " not in line.split(": ", 1)[1]
+    assert line.count('"') == 2
+    assert ". " not in line.split(": ", 1)[1]
