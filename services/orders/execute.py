@@ -7,7 +7,7 @@ dedupes client ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -304,20 +304,25 @@ def _lose_cancel(ctx: Context, order_id: str) -> None:
 
 
 def _poll(desk: Desk, broker: Broker, rows: Iterable[Row[Any]], isolate: Isolate) -> int:
-    steps = 0
     asked: dict[str, dict[str, Row[Any]]] = {}
     for row in rows:
         if State(row.state) in (*_POLLED, *_LATE):
             asked.setdefault(row.account_id, {})[row.client_order_id] = row
+    steps = 0
     for account_id, orders in asked.items():
-        try:
-            views = broker.look(desk, account_id, list(orders))
-        except BrokerUnreachable as error:
-            _log.warning("broker.unreachable", tenant=desk.tenant_id, error=str(error)[:300])
-            continue
-        for view in views:
-            order_id = orders[view.client_order_id].id
-            steps += isolate(desk, order_id, _news(desk, order_id, view)) or 0
+        act = partial(_poll_account, desk, broker, orders, isolate)
+        steps += isolate(desk, f"poll {account_id}", act) or 0
+    return steps
+
+
+def _poll_account(
+    desk: Desk, broker: Broker, orders: Mapping[str, Row[Any]], isolate: Isolate
+) -> int:
+    account_id = next(iter(orders.values())).account_id
+    steps = 0
+    for view in broker.look(desk, account_id, list(orders)):
+        order_id = orders[view.client_order_id].id
+        steps += isolate(desk, order_id, _news(desk, order_id, view)) or 0
     return steps
 
 
