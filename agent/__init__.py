@@ -1,1 +1,1 @@
-"""The coach: reads the conversation, chooses tools, speaks; the only place that talks to a language model."""
+"""The coach: reads, chooses tools, speaks; the only place that talks to a language model."""

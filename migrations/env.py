@@ -1,4 +1,4 @@
-"""Owns how Alembic reaches the database: settings for the URL, one transaction, guards at the end."""
+"""Owns how Alembic reaches the database: the URL, one transaction, guards at the end."""
 
 from __future__ import annotations
 

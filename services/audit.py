@@ -225,7 +225,7 @@ def write_anchor(home: Path, key: bytes, chain: str, seq: int, digest: str) -> N
 
 
 def anchors(home: Path, key: bytes, chain: str) -> list[tuple[int, str]]:
-    """Return the anchors of `chain` whose signature holds; a forged line counts as hash "forged"."""
+    """Return the anchors of `chain` whose signature holds; a forged line reads "forged"."""
     path = home / "anchors.txt"
     found: list[tuple[int, str]] = []
     if not path.exists():

@@ -444,7 +444,9 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("side IN ('buy', 'sell')", name=op.f("ck_order_intents_side")),
         sa.CheckConstraint(
-            "state IN ('QUEUED', 'DENIED', 'CLAIMED', 'SUBMITTING', 'UNKNOWN', 'PRESUMED_NOT_ACCEPTED', 'WORKING', 'PARTIALLY_FILLED', 'CANCEL_PENDING', 'CANCEL_UNKNOWN', 'FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED', 'DISPUTED')",
+            "state IN ('QUEUED', 'DENIED', 'CLAIMED', 'SUBMITTING', 'UNKNOWN', "
+            "'PRESUMED_NOT_ACCEPTED', 'WORKING', 'PARTIALLY_FILLED', 'CANCEL_PENDING', "
+            "'CANCEL_UNKNOWN', 'FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED', 'DISPUTED')",
             name=op.f("ck_order_intents_state"),
         ),
         sa.CheckConstraint(
@@ -620,7 +622,8 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.CheckConstraint("kind IN ('order', 'cancel')", name=op.f("ck_proposals_kind")),
         sa.CheckConstraint(
-            "status IN ('pending', 'confirmed', 'declined', 'expired', 'superseded', 'invalidated')",
+            "status IN ('pending', 'confirmed', 'declined', 'expired', 'superseded', "
+            "'invalidated')",
             name=op.f("ck_proposals_status"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
@@ -864,7 +867,8 @@ def upgrade() -> None:
             name=op.f("ck_ledger_batches_reversal"),
         ),
         sa.CheckConstraint(
-            "kind IN ('CONTRIBUTION', 'WITHDRAWAL', 'BUY', 'SELL', 'FEE', 'DIVIDEND', 'INTEREST', 'TAX', 'SPLIT', 'MERGE', 'FX', 'ADJUST', 'REVERSAL', 'OPENING')",
+            "kind IN ('CONTRIBUTION', 'WITHDRAWAL', 'BUY', 'SELL', 'FEE', 'DIVIDEND', "
+            "'INTEREST', 'TAX', 'SPLIT', 'MERGE', 'FX', 'ADJUST', 'REVERSAL', 'OPENING')",
             name=op.f("ck_ledger_batches_kind"),
         ),
         sa.CheckConstraint(

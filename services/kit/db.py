@@ -267,12 +267,12 @@ class Database:
                     _announce(connection, tenant_id)
                 db = Db(connection, tenant_id)
                 yield db
-            return db
         except OperationalError as error:
             refusal = _database_refusal(error)
             if refusal is None:
                 raise
             raise refusal from error
+        return db
 
     def close(self) -> None:
         """Close every pooled connection."""

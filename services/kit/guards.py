@@ -1,4 +1,4 @@
-"""Owns the database's own guards: append-only triggers, row-level security, roles; and their lint."""
+"""Owns the database's own guards: append-only triggers, row-level security, roles, their lint."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def _sqlite_triggers() -> dict[str, str]:
             f"CREATE TRIGGER {name}__no_delete BEFORE DELETE ON {name} {deny}"
         )
         triggers[f"{name}__no_replace"] = (
-            f"CREATE TRIGGER {name}__no_replace BEFORE INSERT ON {name} "
+            f"CREATE TRIGGER {name}__no_replace BEFORE INSERT ON {name} "  # noqa: S608 - names of our own tables
             f"WHEN EXISTS (SELECT 1 FROM {name} WHERE {same_key}) {deny}"
         )
     for table in _flagged("requires_green"):
         name = table.name
         triggers[f"{name}__green"] = (
-            f"CREATE TRIGGER {name}__green BEFORE INSERT ON {name} WHEN NEW.kind <> 'cancel' "
+            f"CREATE TRIGGER {name}__green BEFORE INSERT ON {name} WHEN NEW.kind <> 'cancel' "  # noqa: S608 - names of our own tables
             "AND NOT EXISTS (SELECT 1 FROM dq_snapshots s WHERE s.id = NEW.dq_snapshot_id "
             "AND s.green = 1) "
             "BEGIN SELECT RAISE(ABORT, 'no green data-quality snapshot'); END"

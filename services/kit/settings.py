@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -37,11 +37,16 @@ class Settings(BaseModel):
 
     cornerman_home: Path = Field(
         Path("~/.cornerman"),
-        description="Folder of the database, signing key, audit anchors, backups and the `KILL` file.",
+        description=(
+            "Folder of the database, signing key, audit anchors, backups and the `KILL` file."
+        ),
     )
     cornerman_mode: Literal["local", "served"] = Field(
         "local",
-        description="`local`: loopback only, one owner. `served`: several users behind https; weak configuration is refused.",
+        description=(
+            "`local`: loopback only, one owner. `served`: several users behind https; weak "
+            "configuration is refused."
+        ),
     )
     host: str = Field(
         "127.0.0.1",
@@ -51,7 +56,10 @@ class Settings(BaseModel):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     database_url: SecretStr = Field(
         SecretStr(""),
-        description="SQLite or PostgreSQL URL of the runtime role; empty means a SQLite file in `CORNERMAN_HOME`.",
+        description=(
+            "SQLite or PostgreSQL URL of the runtime role; empty means a SQLite file in "
+            "`CORNERMAN_HOME`."
+        ),
     )
     database_owner_url: SecretStr = Field(
         SecretStr(""),
@@ -81,11 +89,15 @@ class Settings(BaseModel):
     allowed_hosts: str = Field(
         "",
         max_length=2000,
-        description="Comma-separated host names this server answers to; empty means its own address.",
+        description=(
+            "Comma-separated host names this server answers to; empty means its own address."
+        ),
     )
     trust_proxy: bool = Field(
         False,
-        description="Take the client address from `X-Forwarded-For`; only behind a proxy of your own.",
+        description=(
+            "Take the client address from `X-Forwarded-For`; only behind a proxy of your own."
+        ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
@@ -122,7 +134,9 @@ class Settings(BaseModel):
     model_profile: str = Field(
         "auto",
         pattern=r"^[a-z0-9._-]{1,40}$",
-        description="Wire profile of the model endpoint; `auto` adapts to what the endpoint refuses.",
+        description=(
+            "Wire profile of the model endpoint; `auto` adapts to what the endpoint refuses."
+        ),
     )
     model_tokens_day: int = Field(
         2_000_000,
@@ -141,15 +155,21 @@ class Settings(BaseModel):
     )
     feature_replay_enabled: bool = Field(
         True,
-        description="Replay bundled history when no provider is configured; off means no provider, no data.",
+        description=(
+            "Replay bundled history when no provider is configured; off means no provider, no data."
+        ),
     )
     feature_mock_mode: bool = Field(
         False,
-        description="Force replay beside a configured provider, for staging; refused beside a live account.",
+        description=(
+            "Force replay beside a configured provider, for staging; refused beside a live account."
+        ),
     )
     live_trading: bool = Field(
         False,
-        description="Process flag of live orders; this release has the paper broker only and refuses it.",
+        description=(
+            "Process flag of live orders; this release has the paper broker only and refuses it."
+        ),
     )
     replay_speed: int = Field(
         1, ge=1, le=3600, description="Speed of a new replay clock, in market seconds per second."
@@ -157,7 +177,10 @@ class Settings(BaseModel):
     cornerman_failpoint: str = Field(
         "",
         max_length=200,
-        description="Test builds only: `name:action` stops the process at a named point; refused in served mode.",
+        description=(
+            "Test builds only: `name:action` stops the process at a named point; refused in served"
+            " mode."
+        ),
     )
 
     @field_validator(
@@ -337,28 +360,52 @@ def _together(settings: Settings) -> list[str]:
 
 
 def _served(settings: Settings) -> list[str]:
-    weak: dict[str, Any] = {
-        "CORNERMAN_SECRET: a served installation needs at least 32 characters. Fix: set a long random value": len(
-            settings.cornerman_secret.get_secret_value()
-        )
-        < 32,
-        "ADMIN_PASSWORD: a served installation needs at least 12 characters. Fix: set a strong password": len(
-            settings.admin_password.get_secret_value()
-        )
-        < 12,
-        "PUBLIC_BASE_URL: a served installation needs an https address. Fix: set the address that people open": not settings.public_base_url.startswith(
-            "https://"
+    secret = settings.cornerman_secret.get_secret_value()
+    password = settings.admin_password.get_secret_value()
+    on_sqlite = settings.runtime_database_url.startswith("sqlite")
+    weak = [
+        (
+            len(secret) < 32,
+            (
+                "CORNERMAN_SECRET: a served installation needs at least 32 characters. "
+                "Fix: set a long random value."
+            ),
         ),
-        "ALLOWED_HOSTS: a served installation names its hosts. Fix: list the host names": not settings.allowed_hosts.strip(),
-        "DATABASE_URL: a served installation runs on PostgreSQL. Fix: set it, or SERVED_SQLITE_OK=true": settings.runtime_database_url.startswith(
-            "sqlite"
-        )
-        and not settings.served_sqlite_ok,
-        "CORS_ALLOWLIST: a served installation allows https origins only. Fix: remove * and http": any(
-            not origin.startswith("https://") for origin in settings.origins
+        (
+            len(password) < 12,
+            (
+                "ADMIN_PASSWORD: a served installation needs at least 12 characters. "
+                "Fix: set a strong password."
+            ),
         ),
-        "CORNERMAN_FAILPOINT: not in a served installation. Fix: remove it": bool(
-            settings.cornerman_failpoint
+        (
+            not settings.public_base_url.startswith("https://"),
+            (
+                "PUBLIC_BASE_URL: a served installation needs an https address. "
+                "Fix: set the address that people open."
+            ),
         ),
-    }
-    return [f"{line}." for line, is_weak in weak.items() if is_weak]
+        (
+            not settings.allowed_hosts.strip(),
+            "ALLOWED_HOSTS: a served installation names its hosts. Fix: list the host names.",
+        ),
+        (
+            on_sqlite and not settings.served_sqlite_ok,
+            (
+                "DATABASE_URL: a served installation runs on PostgreSQL. "
+                "Fix: set it, or SERVED_SQLITE_OK=true."
+            ),
+        ),
+        (
+            any(not origin.startswith("https://") for origin in settings.origins),
+            (
+                "CORS_ALLOWLIST: a served installation allows https origins only. "
+                "Fix: remove * and http."
+            ),
+        ),
+        (
+            bool(settings.cornerman_failpoint),
+            "CORNERMAN_FAILPOINT: not in a served installation. Fix: remove it.",
+        ),
+    ]
+    return [line for is_weak, line in weak if is_weak]

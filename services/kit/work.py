@@ -1,4 +1,4 @@
-"""Owns the unit of work: one transaction, one stamped time, run in the calling or a worker thread."""
+"""Owns the unit of work: one transaction and one stamped time, here or in a worker thread."""
 
 from __future__ import annotations
 

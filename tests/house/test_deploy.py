@@ -47,7 +47,8 @@ def test_the_image_runs_as_a_user_without_rights_through_the_launcher():
     lines = (tree.ROOT / "deploy" / "Dockerfile").read_text().splitlines()
     final = lines[max(at for at, line in enumerate(lines) if line.startswith("FROM ")) :]
     users = [line.split()[1] for line in final if line.startswith("USER ")]
-    assert users and users[-1] not in ("root", "0")
+    assert users
+    assert users[-1] not in ("root", "0")
     assert any(line.startswith("HEALTHCHECK") for line in final)
     assert 'ENTRYPOINT ["/opt/cornerman/bin/cornerman"]' in final
 

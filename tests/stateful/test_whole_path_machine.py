@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -37,8 +37,12 @@ from tests.fakes.trading_day import BUY, PLAN, START, TradingDay
 PROVE = os.environ.get("CORNERMAN_PROVE") == "1"
 EXAMPLES, STEPS = (400, 40) if PROVE else (12, 20)
 SYMBOLS = ("AAPL", "MSFT")
-TERMS = st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(("buy", "buy", "sell")),
-                  st.integers(1, 60), st.sampled_from((None, "0.999", "1.001", "0.97")))
+TERMS = st.tuples(
+    st.sampled_from(SYMBOLS),
+    st.sampled_from(("buy", "buy", "sell")),
+    st.integers(1, 60),
+    st.sampled_from((None, "0.999", "1.001", "0.97")),
+)
 FAILPOINTS = (
     "confirm.before_commit",
     "execute.before_attempt_commit",
@@ -50,6 +54,13 @@ FAILPOINTS = (
     "settle.after_post",
     "settle.before_commit",
 )
+ENDED_CARD = ("PROPOSAL_NOT_PENDING", "PROPOSAL_EXPIRED")
+
+
+def require(expected: bool, refusal: Refusal) -> None:
+    """Pass an expected refusal; any other one is a failure."""
+    if not expected:
+        raise AssertionError("an unexpected refusal") from refusal
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -87,14 +98,24 @@ class WholePath(RuleBasedStateMachine):
         self.day.say(BUY)
         return multiple(*[card.id for card in self.day.pending()][:1])
 
-    @rule(
-        target=cards,
-        symbol=st.sampled_from(SYMBOLS),
-        side=st.sampled_from(("buy", "sell")),
-        quantity=st.integers(1, 60),
-        away=st.sampled_from((None, "0.999", "1.001", "0.97")),
-    )
-    def propose(self, symbol, side, quantity, away):
+    @rule(terms=TERMS, rounds=st.integers(0, 3))
+    def trade(self, terms, rounds):
+        """Propose, confirm at once, and let the executor work."""
+        card = self._propose(*terms)
+        if card is not None:
+            try:
+                attempt = self.day.attempt(card)
+            except Refusal:
+                return
+            self._confirm(attempt, key="")
+            self.day.work(rounds)
+
+    @rule(target=cards, terms=TERMS)
+    def propose(self, terms):
+        card = self._propose(*terms)
+        return multiple() if card is None else card
+
+    def _propose(self, symbol, side, quantity, away):
         price = None
         if away is not None:
             price = Decimal({"AAPL": "409", "MSFT": "26.70"}[symbol]) * Decimal(away)
@@ -110,7 +131,7 @@ class WholePath(RuleBasedStateMachine):
         try:
             return self.day.write(lambda ctx: propose.propose(ctx, draft)).id
         except Refusal as refusal:
-            assert refusal.kind in ("risk", "state", "data", "input"), refusal
+            require(refusal.kind in ("risk", "state", "data", "input"), refusal)
             return None
 
     @rule(target=cards, card=cards, quantity=st.integers(1, 30))
@@ -127,11 +148,14 @@ class WholePath(RuleBasedStateMachine):
         try:
             return self.day.attempt(card)
         except Refusal as refusal:
-            assert refusal.code in ("PROPOSAL_NOT_PENDING", "PROPOSAL_EXPIRED"), refusal
+            require(refusal.code in ENDED_CARD, refusal)
             return multiple()
 
     @rule(attempt=attempts, key=st.sampled_from(("a" * 16, "b" * 16)))
     def confirm(self, attempt, key):
+        self._confirm(attempt, key)
+
+    def _confirm(self, attempt, key):
         self._confirm(attempt, key)
 
     def _confirm(self, attempt, key):
@@ -153,7 +177,7 @@ class WholePath(RuleBasedStateMachine):
         try:
             self.day.write(lambda ctx: proposal.decline(ctx, card))
         except Refusal as refusal:
-            assert refusal.code in ("PROPOSAL_NOT_PENDING", "PROPOSAL_EXPIRED")
+            require(refusal.code in ENDED_CARD, refusal)
 
     @rule(rounds=st.integers(1, 3))
     def work(self, rounds):
@@ -240,6 +264,7 @@ WholePath.TestCase.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
     deadline=None,
+    phases=tuple(Phase) if PROVE else (Phase.explicit, Phase.generate),
     derandomize=not PROVE,
     suppress_health_check=list(HealthCheck),
     database=None,

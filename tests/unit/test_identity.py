@@ -89,7 +89,7 @@ def test_secrets_are_stored_as_hashes_only(runtime):
             str(row)
             for table in ("sessions", "tickets", "api_keys")
             for row in db.connection.exec_driver_sql(f"SELECT * FROM {table}")
-        )  # noqa: S608
+        )
     assert secret not in dump
     assert link not in dump
     assert text.rsplit("_", 1)[1] not in dump

@@ -124,8 +124,10 @@ PLANTED = {
     "I8 a model request that can not be read": ["UPDATE coach_requests SET body=substr(body, 2)"],
     "I9 a row of another tenant's proposal": [
         "UPDATE proposals SET tenant_id='ten_other' WHERE status='declined'",
-        "UPDATE confirm_tokens SET proposal_id=(SELECT id FROM proposals WHERE "
-        "status='declined') WHERE rowid=1",
+        (
+            "UPDATE confirm_tokens SET proposal_id=(SELECT id FROM proposals WHERE "
+            "status='declined') WHERE rowid=1"
+        ),
     ],
     "I9 an order in another tenant's account": ["UPDATE accounts SET tenant_id='ten_other'"],
     "I10 a token in the transcript": [f"UPDATE coach_entries SET text='{TOKEN}' WHERE place=1"],

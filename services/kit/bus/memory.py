@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from types import TracebackType
+from typing import Self
 
 from services.kit.bus.port import Subscription
 
@@ -51,7 +52,7 @@ class MemorySubscription:
         self._queue: asyncio.Queue[str] = asyncio.Queue(_QUEUE_MAX)
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def __aenter__(self) -> MemorySubscription:
+    async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._bus.add(self)
         return self

@@ -7,13 +7,13 @@ little time and never an event; every consumer also looks on its own at least on
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class Subscription(Protocol):
     """One listener; use it as an async context manager."""
 
-    async def __aenter__(self) -> Subscription: ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
         self,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import services.chat
 import services.audit
+import services.chat
 import services.kit.outbox
 from agent import conversation
 from agent.budget import CHAT, Limits

@@ -90,8 +90,10 @@ def test_postgres_hides_other_tenants_even_from_raw_sql(runtime):
         "DELETE FROM audit_events",
         "TRUNCATE audit_events",
         "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events",
-        "INSERT INTO audit_events SELECT * FROM audit_events WHERE true "
-        "ON CONFLICT (seq, chain) DO UPDATE SET kind = 'x'",
+        (
+            "INSERT INTO audit_events SELECT * FROM audit_events WHERE true "
+            "ON CONFLICT (seq, chain) DO UPDATE SET kind = 'x'"
+        ),
         "ALTER TABLE audit_events DISABLE TRIGGER ALL",
         "SET session_replication_role = replica",
     ],

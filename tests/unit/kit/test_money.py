@@ -1,6 +1,6 @@
 """Exact numbers: text, ticks, units in the types."""
 
-from decimal import Decimal as D
+from decimal import Decimal as D  # noqa: N817
 
 import pytest
 from hypothesis import given

@@ -16,7 +16,7 @@ AAPL, MSFT = '{"symbol": "AAPL"}', '{"symbol": "MSFT"}'
 def call(
     *,
     index: object = None,
-    id: object = None,  # noqa: A002
+    id: object = None,  # noqa: A002 - as the wire names it
     name: object = None,
     args: object = None,
 ) -> dict[str, object]:
