@@ -13,7 +13,7 @@ from services.orders.draft import OrderDraft
 from services.orders.proposal import summary
 from services.orders.propose import propose
 from services.trade import advice
-from tools.registry import Args, DecimalText, Effect, Result, Source, SymbolText, tool
+from tools.registry import Args, DecimalText, Effect, Result, SymbolText, cite_stored, tool
 from tools.wording.figures import Cents, Exact, Moment
 
 
@@ -52,15 +52,14 @@ def propose_order(ctx: Context, args: ProposeOrderArgs) -> ProposeOrderResult:
     order, seen = made.order, made.quote
     risk = parse_decimal(made.risk["money"]) if "money" in made.risk else None
     measured = "" if risk is None else f", risk to the stop {risk:.2f} {order.currency}"
-    cited = {"provider": seen["source"], "as_of": seen["as_of"], "provenance": seen["provenance"]}
+    kept = ("symbol", "side", "quantity", "type", "basis_ref")
     return ProposeOrderResult(
         **{name: getattr(made, name) for name in ("version", "status", "expires_at")},
-        **{name: getattr(order, name) for name in ("symbol", "side", "quantity", "type")},
+        **{name: getattr(order, name) for name in kept},
         proposal_id=made.id,
-        basis_ref=order.basis_ref,
         risk=risk,
         summary=f"Prepared: {summary(made)}, {made.mode} account{measured}.",
-        source=(Source(dataset="quotes", symbol=order.symbol, **cited),),
+        source=(cite_stored("quotes", seen, symbol=order.symbol),),
     )
 
 

@@ -118,6 +118,17 @@ def cite(dataset: str, value: Priced, *, symbol: str | None, as_of: datetime) ->
     )
 
 
+def cite_stored(dataset: str, quote: Mapping[str, str], *, symbol: str) -> Source:
+    """Return the citation of a quote that was stored as text with `source` and `as_of`."""
+    return Source(
+        provider=quote["source"],
+        dataset=dataset,
+        symbol=symbol,
+        as_of=quote["as_of"],
+        provenance=quote["provenance"],
+    )
+
+
 class Held(Priced, Protocol):
     """A holding at its mark; without a price it has no time."""
 
@@ -164,19 +175,27 @@ class Tool:
         return self.effect is not Effect.READ
 
     def parameters(self, *, strict: bool = False) -> dict[str, Any]:
-        """Return the JSON schema of the arguments; `strict` lists every field as required."""
-        schema = self.args.model_json_schema()
-        properties = {
-            name: _plain(item, schema.get("$defs", {}), strict=strict)
-            for name, item in schema.get("properties", {}).items()
-        }
-        required = list(properties) if strict else list(schema.get("required", []))
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": False,
-        }
+        """Return the JSON schema of the arguments; `strict` lists every field as required.
+
+        The document is made once and shared: callers read it and never change it.
+        """
+        return _schema_of(self.args, strict)
+
+
+@cache
+def _schema_of(args: type[Args], strict: bool) -> dict[str, Any]:  # noqa: FBT001 - a cache key
+    schema = args.model_json_schema()
+    properties = {
+        name: _plain(item, schema.get("$defs", {}), strict=strict)
+        for name, item in schema.get("properties", {}).items()
+    }
+    required = list(properties) if strict else list(schema.get("required", []))
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 @dataclass(frozen=True, slots=True)

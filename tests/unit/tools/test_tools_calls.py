@@ -148,7 +148,8 @@ REFUSED = [
                          ids=[f"{name}-{code}-{at}" for at, (name, _, code) in enumerate(REFUSED)])
 def test_a_refusal_is_an_error_result_with_its_code(use, name, arguments, code):
     done = use(name, arguments)
-    assert not done.ok and done.error["code"] == code, done.error
+    assert not done.ok
+    assert done.error["code"] == code, done.error
     assert done.error["message"]
     assert done.error["hint"]
 
