@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from app.wiring import build
+from services.kit.settings import load_settings
+from services.orders import execute
 from tests.crash.conftest import ROOT, seen_whole_stream, standing
 from tests.crash.stages import STAGES
 
@@ -55,7 +60,8 @@ def test_the_course_itself_is_sound(course):
         ("AAPL", "sell", "20", "FILLED", "20")]
 
 
-@pytest.mark.fault("F001")
+@pytest.mark.fault("F067")
+@pytest.mark.fault("F074")
 @pytest.mark.parametrize("stage", STAGES)
 def test_death_at_every_arrow_loses_and_doubles_nothing(course, tmp_path, stage):
     for name in sorted(course.reached[stage]):
@@ -76,6 +82,7 @@ def test_a_failing_step_in_a_living_process_is_made_good(course, tmp_path, stage
 STANDSTILLS = ("execute.after_attempt", "paper.after_accept", "settle.after_post")
 
 
+@pytest.mark.fault("F068")
 @pytest.mark.parametrize("stage", STAGES if PROVE else ("fill",))
 def test_a_process_that_stood_still_goes_on_or_is_replaced(course, tmp_path, stage):
     for name in sorted(course.reached[stage]) if PROVE else STANDSTILLS:
@@ -108,3 +115,20 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(course, tmp_path, stage)
         assert ended["code"] in (-9, 0), (home / "child.log").read_text()[-3000:]
         course.zygote.finish(home, stage)
         as_before_the_crash(course, home, stage)
+
+
+@pytest.mark.fault("F076")
+def test_two_executors_on_one_database_place_one_order(course, tmp_path):
+    home = course.home_before("fill", tmp_path / "two")
+    both = [build(load_settings({"CORNERMAN_HOME": str(home)}), log_stream=io.StringIO())
+            for _ in range(2)]
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda product: [execute.work_once(product.runtime)
+                                           for _ in range(6)], both))
+    finally:
+        for product in both:
+            product.close()
+    found = standing(home)
+    assert found["violations"] == []
+    assert found == course.after["fill"]
