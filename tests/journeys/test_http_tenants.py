@@ -1,0 +1,205 @@
+"""Three tenants on one server, both engines: nobody finds, lists, changes or hears another's."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from app.http.access import TABLE
+from services.identity.user import LOCAL_TENANT
+from tests.journeys.test_http_trade import answer_to, card_of, ended, frames, say, until
+from tests.unit.http.live import KEY, live_server
+
+NAMES = (LOCAL_TENANT, "ten_eve", "ten_mallory")
+PLAN = {"symbol": "AAPL", "side": "long", "entry": "410", "stop": "400"}
+BY_ID = [row for row in TABLE if "{id}" in row.path]
+LISTS = [
+    row
+    for row in TABLE
+    if row.method == "GET"
+    and "{" not in row.path
+    and row.scope != "public"
+    and row.group != "stream"
+    and row.path != "/metrics"
+]
+BODIES = {"edit": {"quantity": "1"}, "messages": {"text": "x"}, "plans": {}}
+_keys = itertools.count()
+
+
+@dataclass
+class Tenant:
+    """One tenant's page and everything that belongs to it, by family of route."""
+
+    name: str
+    page: httpx.Client
+    ids: dict[str, str]
+    confirm: dict[str, object]
+
+    @property
+    def marks(self) -> set[str]:
+        """What must never be seen by another tenant."""
+        return {*self.ids.values(), f"note of {self.name}"}
+
+
+def fresh():
+    return {"idempotency-key": f"{KEY}{next(_keys)}"}
+
+
+def trade(page, quantity):
+    answer = page.post(
+        "/api/v1/portfolio/trade",
+        headers=fresh(),
+        json={"symbol": "AAPL", "side": "buy", "quantity": quantity},
+    )
+    assert answer.status_code == 202, answer.text
+    return answer.json()["result"]["proposal_id"]
+
+
+def settled(live, name):
+    """A tenant with one of everything: a filled order, a pending card, a talk, a note, a key."""
+    page = live.page(tenant=name)
+    bought = trade(page, "5")
+    body = answer_to(card_of(page, bought))
+    made = page.post(f"/api/v1/proposals/{bought}/confirm", json=body, headers=fresh())
+    assert made.status_code == 200, made.text
+    order = made.json()["order_id"]
+    until(lambda: page.get(f"/api/v1/broker/orders/{order}").json()["state"] == "FILLED")
+    talk = page.post("/api/v1/coach/conversations", json={"title": f"note of {name}"}).json()["id"]
+    run = say(page, talk, "what's AAPL doing", next(_keys))
+    frames(page, f"/api/v1/coach/conversations/{talk}/events?after=1.0", ended)
+    note = page.post("/api/v1/journal", json={"text": f"note of {name}"}).json()["id"]
+    key = page.post("/api/v1/auth/keys", json={"name": "k", "scopes": ["read"]}).json()["id"]
+    pending = trade(page, "6")
+    ids = {
+        "proposals": pending,
+        "orders": order,
+        "conversations": talk,
+        "runs": run,
+        "journal": note,
+        "keys": key,
+        "sessions": page.get("/api/v1/auth/sessions").json()["items"][0]["id"],
+        "portfolios": page.get("/api/v1/portfolios").json()["items"][0]["id"],
+        "plans": page.post("/api/v1/plan/validate", json=PLAN).json()["ref"],
+    }
+    return Tenant(name, page, ids, answer_to(card_of(page, pending)))
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def url(request, tmp_path_factory):
+    """One database for the module: these tests only look, or are refused."""
+    if request.param == "sqlite":
+        target = tmp_path_factory.mktemp("tenants") / "c.db"
+        shutil.copyfile(request.getfixturevalue("migrated_file"), target)
+        yield f"sqlite:///{target}"
+        return
+    from tests import postgres
+
+    server = request.getfixturevalue("postgres_server")
+    runtime_url, _ = postgres.fresh_database(server, "tenants_matrix")
+    yield runtime_url
+    postgres.drop_database(server, "tenants_matrix")
+
+
+@pytest.fixture(scope="module")
+def tenants(url, tmp_path_factory):
+    with live_server(tmp_path_factory.mktemp("home"), url) as live:
+        yield [settled(live, name) for name in NAMES]
+
+
+def pairs(tenants):
+    return list(itertools.permutations(tenants, 2))
+
+
+def body_of(row, family, owner):
+    leaf = row.path.rsplit("/", 1)[-1]
+    if leaf == "confirm":
+        return owner.confirm
+    if row.method == "PATCH":
+        return {"text": "x"} if family == "journal" else {"name": "x"}
+    return BODIES.get(leaf, {})
+
+
+@pytest.mark.fault("F104")
+@pytest.mark.parametrize("row", BY_ID, ids=lambda row: f"{row.method} {row.path}")
+def test_the_id_of_another_tenant_is_unknown_on_every_route(tenants, row):
+    family = row.path.split("/{id}")[0].rsplit("/", 1)[-1]
+    for stranger, owner in pairs(tenants):
+        assert family in owner.ids, f"give the matrix an id for {row.path}"
+        path = row.path.replace("{id}", owner.ids[family])
+        answer = (
+            stranger.page.request(
+                row.method, path, headers=fresh(), json=body_of(row, family, owner)
+            )
+            if row.mutates
+            else stranger.page.get(path)
+        )
+        assert answer.status_code == 404, (stranger.name, owner.name, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.fault("F104")
+@pytest.mark.parametrize("row", LISTS, ids=lambda row: row.path)
+def test_no_list_holds_a_row_of_another_tenant(tenants, row):
+    for stranger, owner in pairs(tenants):
+        answer = stranger.page.get(row.path)
+        assert answer.status_code == 200, answer.text
+        assert [mark for mark in owner.marks if mark in answer.text] == []
+
+
+def test_each_tenant_sees_its_own(tenants):
+    for one in tenants:
+        seen = "".join(one.page.get(row.path).text for row in LISTS)
+        missing = {name for name, mark in one.ids.items() if mark not in seen}
+        assert missing <= {"runs", "plans"}, "these have no list"
+        assert f"note of {one.name}" in seen
+
+
+@pytest.mark.fault("F104")
+def test_the_id_of_another_tenant_in_a_query_or_an_argument_finds_nothing(tenants):
+    for stranger, owner in pairs(tenants):
+        ids = owner.ids
+        for path in ("broker/positions", "broker/balances", "portfolio", "portfolio/history"):
+            answer = stranger.page.get(
+                f"/api/v1/{path}", params={"portfolio_id": ids["portfolios"]}
+            )
+            assert answer.status_code == 404, (path, answer.text)
+        for mark in ids.values():
+            trail = stranger.page.get("/api/v1/audit/events", params={"ref": mark}).json()
+            assert trail["items"] == []
+        for name, args in (
+            ("cancel_order", {"order_id": ids["orders"]}),
+            ("audit_trail", {"ref": ids["proposals"]}),
+        ):
+            done = stranger.page.post(f"/api/v1/tools/{name}", json={"args": args}, headers=fresh())
+            assert done.status_code == 404 or owner.name not in done.text, done.text
+            assert "AAPL" not in done.text, done.text
+
+
+@pytest.mark.fault("F104")
+def test_the_desk_stream_tells_each_tenant_of_its_own_only(tenants):
+    for stranger in tenants:
+        told = frames(
+            stranger.page,
+            "/api/v1/coach/stream?after=1.0",
+            lambda event, mine=stranger.ids["proposals"]: event.get("proposal_id") == mine,
+        )
+        heard = json.dumps([event for _, event in told])
+        for owner in tenants:
+            if owner is not stranger:
+                assert [mark for mark in owner.marks if mark in heard] == []
+
+
+def test_after_every_attempt_the_owner_finds_everything_as_it_was(tenants):
+    for one in tenants:
+        card = one.page.get(f"/api/v1/proposals/{one.ids['proposals']}").json()
+        assert (card["status"], card["version"]) == ("pending", one.confirm["version"])
+        note = one.page.get(f"/api/v1/journal/{one.ids['journal']}").json()
+        assert f"note of {one.name}" in json.dumps(note)
+        assert one.page.get("/api/v1/audit/verify").json()["ok"] is True
