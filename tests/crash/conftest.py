@@ -38,8 +38,13 @@ class Zygote:
         self._said = folder / "zygote.log"
         with self._said.open("w") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.zygote"], cwd=ROOT, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+                [sys.executable, "-m", "tests.crash.zygote"],
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            )
         if self._answer() != {"ready": True}:
             raise RuntimeError(self._said.read_text()[-3000:])
 
@@ -118,21 +123,45 @@ def _standing(ctx) -> dict:
         return ctx.db.scalar(select(func.count()).select_from(table))
 
     legs = ctx.db.rows(
-        select(ledger_batches.c.kind, ledger_entries.c.account, ledger_entries.c.amount,
-               ledger_entries.c.quantity, ledger_entries.c.unit_price)
-        .join_from(ledger_batches, ledger_entries,
-                   (ledger_batches.c.portfolio_id == ledger_entries.c.portfolio_id)
-                   & (ledger_batches.c.seq == ledger_entries.c.seq))
-        .order_by(ledger_entries.c.seq, ledger_entries.c.line))
+        select(
+            ledger_batches.c.kind,
+            ledger_entries.c.account,
+            ledger_entries.c.amount,
+            ledger_entries.c.quantity,
+            ledger_entries.c.unit_price,
+        )
+        .join_from(
+            ledger_batches,
+            ledger_entries,
+            (ledger_batches.c.portfolio_id == ledger_entries.c.portfolio_id)
+            & (ledger_batches.c.seq == ledger_entries.c.seq),
+        )
+        .order_by(ledger_entries.c.seq, ledger_entries.c.line)
+    )
     verdict = audit.verify(ctx)
     return {
-        "violations": check_all(ctx), "chain": (verdict.ok, verdict.reason),
-        "orders": [(one.symbol, one.side, decimal_text(one.quantity), one.state.value,
-                    decimal_text(one.filled_quantity)) for one in reversed(store.list_orders(ctx))],
-        "proposals": [tuple(row) for row in ctx.db.rows(
-            select(proposals.c.kind, proposals.c.status).order_by(proposals.c.id))],
-        "counts": {table.name: count(table) for table in (
-            paper_orders, fills, journal_entries, ledger_batches)},
+        "violations": check_all(ctx),
+        "chain": (verdict.ok, verdict.reason),
+        "orders": [
+            (
+                one.symbol,
+                one.side,
+                decimal_text(one.quantity),
+                one.state.value,
+                decimal_text(one.filled_quantity),
+            )
+            for one in reversed(store.list_orders(ctx))
+        ],
+        "proposals": [
+            tuple(row)
+            for row in ctx.db.rows(
+                select(proposals.c.kind, proposals.c.status).order_by(proposals.c.id)
+            )
+        ],
+        "counts": {
+            table.name: count(table)
+            for table in (paper_orders, fills, journal_entries, ledger_batches)
+        },
         "legs": [tuple(str(value) for value in row) for row in legs],
     }
 
@@ -144,11 +173,16 @@ def seen_whole_stream(home: Path) -> None:
         return
     product = build(load_settings({"CORNERMAN_HOME": str(home)}), log_stream=io.StringIO())
     try:
-        stored = product.runtime.read(system_principal(LOCAL_TENANT), lambda ctx: ctx.db.rows(
-            select(events.c.seq, events.c.type, events.c.run_id)
-            .where(events.c.stream == kept["talk"]).order_by(events.c.seq)))
+        stored = product.runtime.read(
+            system_principal(LOCAL_TENANT),
+            lambda ctx: ctx.db.rows(
+                select(events.c.seq, events.c.type, events.c.run_id)
+                .where(events.c.stream == kept["talk"])
+                .order_by(events.c.seq)
+            ),
+        )
     finally:
         product.close()
     seen = [tuple(one) for one in kept["seen"]]
-    assert seen == [tuple(row) for row in stored][:len(seen)]
+    assert seen == [tuple(row) for row in stored][: len(seen)]
     assert [one[0] for one in seen] == list(range(1, len(seen) + 1))

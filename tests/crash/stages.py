@@ -41,8 +41,9 @@ class Client:
 
     def __init__(self, home: Path) -> None:
         self.file = home / "client.json"
-        self.kept: dict[str, Any] = (json.loads(self.file.read_text()) if self.file.exists()
-                                     else {"seen": []})
+        self.kept: dict[str, Any] = (
+            json.loads(self.file.read_text()) if self.file.exists() else {"seen": []}
+        )
         self.product = build(load_settings({"CORNERMAN_HOME": str(home), "PORT": "0"}))
         prepare_database(self.product)
         user = open_first_user(self.product)
@@ -76,15 +77,24 @@ class Client:
         """Say something until a run about it finishes; each attempt has its own key."""
         for number in range(9):
             key = f"message-of-{name}-{number:04}"
-            posted = self.write(lambda ctx, key=key: once(
-                ctx, "POST messages", key, text, lambda: (202, asdict(conversation.post_message(
-                    ctx, self.kept["talk"], text)))))
+            posted = self.write(
+                lambda ctx, key=key: once(
+                    ctx,
+                    "POST messages",
+                    key,
+                    text,
+                    lambda: (202, asdict(conversation.post_message(ctx, self.kept["talk"], text))),
+                )
+            )
             run_id = posted.body["run_id"]
             if not posted.replayed:
                 asyncio.run(self.product.coach.run(self.who, run_id))
             self.follow()
-            ends = [kind for _, kind, run in self.kept["seen"]
-                    if run == run_id and kind in ("run.finished", "run.error")]
+            ends = [
+                kind
+                for _, kind, run in self.kept["seen"]
+                if run == run_id and kind in ("run.finished", "run.error")
+            ]
             if ends == ["run.finished"]:
                 return
         raise RuntimeError(f"{text!r} was never answered")
@@ -94,17 +104,32 @@ class Client:
         kept = f"attempt-{name}"
         if kept not in self.kept:
             issued = self.write(lambda ctx: gate.issue(ctx, proposal_id))
-            self.keep(**{kept: asdict(gate.Attempt(
-                proposal_id=proposal_id, token=issued.token, version=issued.version,
-                order_hash=issued.order_hash))})
+            self.keep(
+                **{
+                    kept: asdict(
+                        gate.Attempt(
+                            proposal_id=proposal_id,
+                            token=issued.token,
+                            version=issued.version,
+                            order_hash=issued.order_hash,
+                        )
+                    )
+                }
+            )
         attempt = gate.Attempt(**self.kept[kept])
         gate.confirm(self.runtime, self.who, attempt, key=f"confirmation-of-{name}")
 
     def propose(self, name: str, draft: OrderDraft) -> str:
         """Propose once, by key; return the proposal's id."""
-        done = self.write(lambda ctx: once(
-            ctx, "POST portfolio/trade", f"proposal-of-{name}-1", draft,
-            lambda: (202, {"id": propose.propose(ctx, draft).id})))
+        done = self.write(
+            lambda ctx: once(
+                ctx,
+                "POST portfolio/trade",
+                f"proposal-of-{name}-1",
+                draft,
+                lambda: (202, {"id": propose.propose(ctx, draft).id}),
+            )
+        )
         return str(done.body["id"])
 
     def work(self, proposal_id: str, until: tuple) -> None:
@@ -147,8 +172,14 @@ def fill(client: Client) -> None:
 
 def rest(client: Client) -> None:
     """Place an order that rests."""
-    wanted = OrderDraft(symbol="MSFT", side="buy", quantity=parse_decimal("7", "quantity"),
-                        type="limit", limit_price=parse_decimal("26", "limit_price"), tif="gtc")
+    wanted = OrderDraft(
+        symbol="MSFT",
+        side="buy",
+        quantity=parse_decimal("7", "quantity"),
+        type="limit",
+        limit_price=parse_decimal("26", "limit_price"),
+        tif="gtc",
+    )
     client.keep(rest=client.propose("rest", wanted))
     client.confirm("rest", client.kept["rest"])
     client.work(client.kept["rest"], ("WORKING",))
@@ -173,8 +204,14 @@ def sell(client: Client) -> None:
 
 
 STAGES: dict[str, Callable[[Client], None]] = {
-    "ask": ask, "card": card, "confirm": confirm, "fill": fill, "rest": rest, "cancel": cancel,
-    "sell": sell}
+    "ask": ask,
+    "card": card,
+    "confirm": confirm,
+    "fill": fill,
+    "rest": rest,
+    "cancel": cancel,
+    "sell": sell,
+}
 
 
 def act(home: Path, stage: str, failpoint: str) -> None:

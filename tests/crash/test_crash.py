@@ -25,9 +25,13 @@ _REACH = re.compile(r"\breach\(\"([a-z_.]+)\"\)")
 
 def failpoints() -> set[str]:
     """Every failpoint in the product's code."""
-    return {name for folder in ("agent", "app", "services", "tools")
-            for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts
-            for name in _REACH.findall(path.read_text())}
+    return {
+        name
+        for folder in ("agent", "app", "services", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+        if "node_modules" not in path.parts
+        for name in _REACH.findall(path.read_text())
+    }
 
 
 def as_before_the_crash(course, home: Path, stage: str) -> None:
@@ -41,8 +45,9 @@ def as_before_the_crash(course, home: Path, stage: str) -> None:
 
 def crash(course, home: Path, stage: str, name: str, action: str) -> dict:
     ended = course.zygote.run(home, stage, failpoint=f"{name}:{action}")
-    assert ended["code"] == (137 if action == "exit" else 0), \
-        (home / "child.log").read_text()[-3000:]
+    assert ended["code"] == (137 if action == "exit" else 0), (home / "child.log").read_text()[
+        -3000:
+    ]
     return ended
 
 
@@ -57,7 +62,8 @@ def test_the_course_itself_is_sound(course):
     assert course.after["sell"]["orders"] == [
         ("AAPL", "buy", "61", "FILLED", "61"),
         ("MSFT", "buy", "7", "CANCELLED", "0"),
-        ("AAPL", "sell", "20", "FILLED", "20")]
+        ("AAPL", "sell", "20", "FILLED", "20"),
+    ]
 
 
 @pytest.mark.fault("F067")
@@ -120,12 +126,17 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(course, tmp_path, stage)
 @pytest.mark.fault("F076")
 def test_two_executors_on_one_database_place_one_order(course, tmp_path):
     home = course.home_before("fill", tmp_path / "two")
-    both = [build(load_settings({"CORNERMAN_HOME": str(home)}), log_stream=io.StringIO())
-            for _ in range(2)]
+    both = [
+        build(load_settings({"CORNERMAN_HOME": str(home)}), log_stream=io.StringIO())
+        for _ in range(2)
+    ]
     try:
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda product: [execute.work_once(product.runtime)
-                                           for _ in range(6)], both))
+            list(
+                pool.map(
+                    lambda product: [execute.work_once(product.runtime) for _ in range(6)], both
+                )
+            )
     finally:
         for product in both:
             product.close()

@@ -42,8 +42,12 @@ def wires(seen: list[Seen]) -> list[tuple[str, str]]:
 
 
 def stored(home: Path, talk: str) -> list[tuple[str, str]]:
-    return [(f"{epoch}.{seq}", kind) for epoch, seq, kind in rows(
-        home, f"SELECT epoch, seq, type FROM coach_events WHERE stream='{talk}' ORDER BY seq")]
+    return [
+        (f"{epoch}.{seq}", kind)
+        for epoch, seq, kind in rows(
+            home, f"SELECT epoch, seq, type FROM coach_events WHERE stream='{talk}' ORDER BY seq"
+        )
+    ]
 
 
 def sound(home: Path) -> None:
@@ -85,8 +89,12 @@ def test_a_kill_while_streaming_resumes_at_the_exact_event(tmp_path, after):
     sound(home)
 
 
-KILLS = ("confirm.before_commit", "execute.after_attempt", "settle.after_post",
-         "ledger.after_entries")
+KILLS = (
+    "confirm.before_commit",
+    "execute.after_attempt",
+    "settle.after_post",
+    "ledger.after_entries",
+)
 
 
 @pytest.mark.parametrize("name", KILLS)
@@ -113,13 +121,15 @@ def test_a_server_killed_between_confirm_and_fill_leaves_one_order(tmp_path, nam
 
     with serving(home) as again:
         person = Person(again, cookie)
-        body = person.post(f"proposals/{card}/confirm", attempt,
-                           key="kill-between-confirm-and-fill")
+        body = person.post(
+            f"proposals/{card}/confirm", attempt, key="kill-between-confirm-and-fill"
+        )
         assert body["status"] == "confirmed"
         filled = person.settled(card)
         assert filled["order_id"] == body["order_id"]
-        reader = Reader(person.client, f"/api/v1/coach/conversations/{talk}/events",
-                        last=seen[-1][0])
+        reader = Reader(
+            person.client, f"/api/v1/coach/conversations/{talk}/events", last=seen[-1][0]
+        )
         reader.until(lambda one: one.body.get("order_state") == "FILLED")
         reader.close()
         assert seen + wires(reader.seen) == stored(home, talk)
@@ -155,5 +165,7 @@ def test_kill_9_again_and_again_while_it_works_loses_nothing(tmp_path):
             server.kill()
     assert [row[0] for row in rows(home, "SELECT state FROM order_intents")] == ["FILLED"]
     assert rows(home, "SELECT kind FROM ledger_batches ORDER BY seq") == [
-        ("CONTRIBUTION",), ("BUY",)]
+        ("CONTRIBUTION",),
+        ("BUY",),
+    ]
     sound(home)

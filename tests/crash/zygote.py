@@ -75,10 +75,14 @@ def watch(pid: int, command: dict) -> dict:
             stopped = True
             os.kill(pid, signal.SIGKILL if command.get("after_stop") == "kill" else signal.SIGCONT)
         elif got:
-            return {"code": os.waitstatus_to_exitcode(status), "stopped": stopped,
-                    "ms": int(passed * 1000)}
-        if not killed and ((kill_at is not None and passed * 1000 >= kill_at)
-                           or passed > CHILD_MAX_S):
+            return {
+                "code": os.waitstatus_to_exitcode(status),
+                "stopped": stopped,
+                "ms": int(passed * 1000),
+            }
+        if not killed and (
+            (kill_at is not None and passed * 1000 >= kill_at) or passed > CHILD_MAX_S
+        ):
             os.kill(pid, signal.SIGKILL)
             killed = True
         time.sleep(0.002)
