@@ -57,6 +57,7 @@ POST   /api/v1/market/replay                        propose  mutate
 GET    /api/v1/symbols                              read     read
 GET    /api/v1/symbols/{symbol}/price               read     read
 GET    /api/v1/symbols/{symbol}/history             read     read
+GET    /api/v1/plans/{id}                           read     read
 POST   /api/v1/plan/validate                        read     mutate
 POST   /api/v1/sizing/suggest                       read     mutate
 GET    /api/v1/portfolios                           read     read

@@ -231,7 +231,7 @@ class Guard:
         return client[0] if client else "unknown"
 
     def _answer_headers(self, scope: Scope, call: Call) -> list[tuple[bytes, bytes]]:
-        fixed = self._origins.embed_headers if scope["path"] == "/embed" else self._origins.headers
+        fixed = self._origins.fixed_headers(scope["path"])
         extra = [(b"x-request-id", call.request_id.encode())]
         origin = call.headers.get(b"origin", "")
         if origin and self._origins.is_foreign(origin):

@@ -120,17 +120,19 @@ async def show_history(
     count: Annotated[int, Query(ge=1, le=2000)] = 200,
     include_partial: bool = False,
 ) -> Response:
-    """Return the last bars of a symbol, oldest first."""
+    """Return the last bars of a symbol, oldest first; `closed_provenance` is of the closed ones."""
 
     def act(ctx: Context) -> dict[str, Any]:
-        series = ctx.port(Feed).bars(
-            ctx, require_symbol(symbol), timeframe, count, include_partial=include_partial
-        )
+        feed, known = ctx.port(Feed), require_symbol(symbol)
+        series = feed.bars(ctx, known, timeframe, count, include_partial=include_partial)
+        forming = bool(series.bars) and not series.bars[-1].complete
+        closed = feed.bars(ctx, known, timeframe, 1) if forming else series
         return {
             "symbol": series.symbol,
             "timeframe": timeframe,
             "as_of": series.as_of,
             "provenance": series.provenance,
+            "closed_provenance": closed.provenance,
             "source": series.source,
             "bars": [
                 {

@@ -29,6 +29,7 @@ class Origins:
         self._own = f"{public.scheme}://{public.netloc}".lower() if public.netloc else ""
         self.headers = self._headers("'none'")
         self.embed_headers = self._headers(" ".join(sorted(self._foreign)) or "'none'")
+        self.shared_headers = self._headers("'none'", resource="cross-origin")
 
     def require_host(self, host: str) -> None:
         """Refuse a request whose Host is not ours (DNS rebinding). Raises `HOST_REFUSED`."""
@@ -71,13 +72,24 @@ class Origins:
             return origin.lower() == self._own
         return origin.lower() == f"http://{host.lower()}"
 
-    def _headers(self, ancestors: str) -> list[tuple[bytes, bytes]]:
+    def fixed_headers(self, path: str) -> list[tuple[bytes, bytes]]:
+        """Return the headers of an answer at `path`.
+
+        An allow-listed page frames `/embed`; any page may load the one script that makes the frame.
+        """
+        if path == "/embed":
+            return self.embed_headers
+        return self.shared_headers if path == "/web/embed.js" else self.headers
+
+    def _headers(
+        self, ancestors: str, *, resource: str = "same-origin"
+    ) -> list[tuple[bytes, bytes]]:
         given = {
             "content-security-policy": _CSP.format(ancestors=ancestors),
             "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
             "cross-origin-opener-policy": "same-origin",
-            "cross-origin-resource-policy": "same-origin",
+            "cross-origin-resource-policy": resource,
             "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
         }
         if self._served:

@@ -10,7 +10,7 @@ import { state, update } from "./state.js";
  *   card: Card | null, token: string, version: number, hash: string, key: string,
  *   expires_ms: number, offset_ms: number, status: string, reason: string, terms: import("./wire.js").Terms | null,
  *   order_id: string, order_state: string, filled: string, average: string, quantity: string,
- *   problem: ApiError | null, said: string, kind: string,
+ *   problem: ApiError | null, said: string, kind: string, conversation: string | null,
  * }} Entry */
 
 /** @type {Map<string, Entry>} */
@@ -33,7 +33,7 @@ export function see(id) {
     entry = {
       id, phase: "loading", card: null, token: "", version: 0, hash: "", key: "", expires_ms: 0,
       offset_ms: 0, status: "pending", reason: "", terms: null, order_id: "", order_state: "",
-      filled: "", average: "", quantity: "", problem: null, said: "", kind: "order",
+      filled: "", average: "", quantity: "", problem: null, said: "", kind: "order", conversation: null,
     };
     entries.set(id, entry);
     void load(id);
@@ -54,7 +54,7 @@ function set(id, patch) {
 export async function load(id) {
   try {
     const proposal = /** @type {import("./wire.js").Proposal} */ (await get(`proposals/${id}`));
-    set(id, { terms: proposal.order, kind: proposal.kind, quantity: proposal.order.quantity });
+    set(id, { terms: proposal.order, kind: proposal.kind, conversation: proposal.conversation_id ?? "", quantity: proposal.order.quantity });
     if (proposal.status !== "pending") return settled(id, proposal);
     if (FRAMED || state.session?.surface === "frame") {
       set(id, { phase: "open", card: proposal.card, version: proposal.version, hash: proposal.order_hash,

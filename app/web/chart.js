@@ -32,14 +32,24 @@ class CornermanChart extends Live {
           tabindex=${frame === state.timeframe ? 0 : -1} @click=${() => showTimeframe(frame)}>${frame}</button>`)}
         <span class="legend">${this.#levels().map((level) => html`<span class=${level.tone}>${level.title}</span>`)}</span>
         <span class="push"></span>
-        ${history ? html`<cornerman-source .provenance=${history.provenance} .provider=${history.source}
-          .set=${`bars ${history.timeframe}`} .asof=${history.as_of}></cornerman-source>` : nothing}
+        ${history ? this.#labels(history) : nothing}
       </div>
       <div class="plot" role="img" aria-label=${said}></div>
       ${state.historyProblem && !history ? html`<p class="problem over">${state.historyProblem.message}. ${state.historyProblem.hint}</p>` : nothing}
       <p class="credit">Chart by <a href="https://www.tradingview.com/" target="_blank" rel="noopener noreferrer">TradingView</a>
         Lightweight Charts. ${last && !last.complete ? "The last bar is still forming." : ""}</p>
     </section>`;
+  }
+
+  /** The closed bars' label, and the forming bar's own where it differs.
+   * @param {import("./wire.js").History} history */
+  #labels(history) {
+    const set = `bars ${history.timeframe}`;
+    const mixed = history.closed_provenance !== history.provenance;
+    return html`<span class="labels"><cornerman-source .provenance=${history.closed_provenance} .provider=${history.source}
+        .set=${mixed ? `${set}, closed` : set} .asof=${history.as_of}></cornerman-source>
+      ${mixed ? html`<span class="muted small">forming</span><cornerman-source .provenance=${history.provenance} .provider=${history.source}
+        .set=${`${set}, the forming one`} .asof=${history.as_of}></cornerman-source>` : nothing}</span>`;
   }
 
   /** @param {KeyboardEvent} event */

@@ -16,7 +16,7 @@ const TEXT_MAX = 8000;
 
 class CornermanCoach extends Live {
   static uses = ["chatLine", "session", "config"];
-  static properties = { problem: { state: true }, ready: { state: true } };
+  static properties = { problem: { state: true }, ready: { state: true }, unseen: { state: true } };
   #talk = new Conversation(() => this.requestUpdate(), (text) => this.#speak(text));
   #stick = true;
   /** @type {ResizeObserver | null} */ #grown = null;
@@ -25,6 +25,7 @@ class CornermanCoach extends Live {
     super();
     /** @type {ApiError | null} */ this.problem = null;
     this.ready = false;
+    /** The open card that is scrolled out of sight. @type {Element | null} */ this.unseen = null;
   }
 
   connectedCallback() {
@@ -96,10 +97,30 @@ class CornermanCoach extends Live {
     const log = /** @type {HTMLElement} */ (this.querySelector(".log"));
     log.addEventListener("scroll", () => {
       this.#stick = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+      this.#look();
     }, { passive: true });
-    this.#grown = new ResizeObserver(() => { if (this.#stick) log.scrollTop = log.scrollHeight; });
+    this.#grown = new ResizeObserver(() => {
+      if (this.#stick) log.scrollTop = log.scrollHeight;
+      this.#look();
+    });
     this.#grown.observe(log);
     this.#grown.observe(/** @type {HTMLElement} */ (log.querySelector(".thread")));
+  }
+
+  /** Finds an open card whose Confirm is out of sight, so that the composer can offer a way back. */
+  #look() {
+    const log = /** @type {HTMLElement} */ (this.querySelector(".log"));
+    const edge = log.getBoundingClientRect();
+    const away = [...log.querySelectorAll(".card.open .actions")].find((one) => {
+      const box = one.getBoundingClientRect();
+      return box.bottom < edge.top || box.top > edge.bottom;
+    });
+    this.unseen = away?.closest("cornerman-card") ?? null;
+  }
+
+  #show() {
+    this.unseen?.scrollIntoView({ block: "nearest" });
+    /** @type {HTMLElement | null | undefined} */ (this.unseen?.querySelector("article"))?.focus({ preventScroll: true });
   }
 
   render() {
@@ -120,6 +141,8 @@ class CornermanCoach extends Live {
       <p class="sr spoken" aria-live="polite"></p>
       ${this.problem ? html`<p class="problem inline" role="alert">${this.problem.message}. ${this.problem.hint}
         <button class="quiet" @click=${() => this.#again()}>Try again</button></p>` : nothing}
+      ${this.unseen ? html`<p class="unseen">A card waits for you.
+        <button class="small" @click=${() => this.#show()}>Show the card</button></p>` : nothing}
       ${this.#composer()}
     </section>`;
   }

@@ -35,6 +35,7 @@ class CornermanCard extends Live {
   static uses = ["session"];
   #stop = () => {};
   #tick = 0;
+  #held = false;
 
   constructor() {
     super();
@@ -59,11 +60,23 @@ class CornermanCard extends Live {
     return see(this.proposal);
   }
 
+  willUpdate() {
+    const at = document.activeElement;
+    this.#held = this.contains(at) || (this.#held && at === document.body);
+  }
+
+  /** Keeps the keyboard inside the card when the control that had it is gone. */
+  updated() {
+    if (!this.#held || this.contains(document.activeElement)) return;
+    const next = this.querySelector(this.editing ? ".edit input" : "[data-act=edit]:not(:disabled)") ?? this.querySelector("article");
+    /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
+  }
+
   render() {
     const entry = this.#entry();
     if (!entry.card) return this.#missing(entry);
     const { card } = entry;
-    return html`<article class="card ${entry.phase}" aria-label=${`Order card: ${card.title}`}>
+    return html`<article class="card ${entry.phase}" tabindex="-1" aria-label=${`Order card: ${card.title}`}>
       <header>
         <span class="eyebrow">${eyebrow(entry)}</span>
         <span class="badges">${modeBadge(card.mode)}${badge(card.provenance)}</span>
@@ -71,7 +84,7 @@ class CornermanCard extends Live {
       </header>
       <dl>${card.lines.filter((line) => !SHOWN_ABOVE.has(line.label.toLowerCase())).map(
         (line) => html`<div class=${STRONG.has(line.label.toLowerCase()) ? "strong" : ""}>
-          <dt>${line.label}</dt><dd>${line.value}${line.note ? html`<small>${line.note}</small>` : nothing}</dd>
+          <dt>${line.label}</dt><dd title=${line.label === "Account" ? card.account : nothing}>${line.value}${line.note ? html`<small>${line.note}</small>` : nothing}</dd>
         </div>`)}</dl>
       ${card.warnings.length && (entry.phase === "open" || entry.phase === "sending")
         ? html`<ul class="warnings">${card.warnings.map((said) => html`<li>${said}</li>`)}</ul>` : nothing}
@@ -115,7 +128,7 @@ class CornermanCard extends Live {
     const busy = entry.phase === "sending";
     const asked = entry.card?.typed ?? null;
     const framed = FRAMED || state.session?.surface === "frame";
-    const id = `typed-${this.proposal}`;
+    const id = `typed-${this.className}-${this.proposal}`;
     const verb = entry.kind === "cancel" ? "Confirm cancel" : "Confirm";
     return html`
       ${asked && !framed ? html`<label class="typed" for=${id}>${asked.prompt}: <b>${asked.expected_hint}</b>

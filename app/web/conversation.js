@@ -3,6 +3,7 @@
 import { add, changed, see } from "./cards.js";
 import { get, post } from "./api.js";
 import { Stream } from "./stream.js";
+import { showPlan } from "./refresh.js";
 import { update } from "./state.js";
 
 /** @typedef {import("./wire.js").ToolCall} ToolCall */
@@ -53,6 +54,7 @@ export class Conversation {
   async open(id) {
     this.close();
     this.id = id;
+    update({ conversation: id });
     await this.#load();
   }
 
@@ -60,7 +62,7 @@ export class Conversation {
   begin() {
     this.close();
     Object.assign(this, { id: "", turns: [], run: "", step: "" });
-    update({ chatLine: "open" });
+    update({ chatLine: "open", conversation: "", plan: null });
     this.#redraw();
   }
 
@@ -75,6 +77,8 @@ export class Conversation {
       get("proposals")]);
     if (id !== this.id) return;
     this.#take(said.items);
+    void showPlan(/** @type {import("./wire.js").Message[]} */ (said.items).flatMap((item) => item.tools)
+      .findLast((call) => call.ok && call.name === "plan_check")?.ref ?? "");
     this.#place(/** @type {import("./wire.js").Proposal[]} */ (proposals.items).filter((one) => one.conversation_id === id));
     this.#redraw();
     this.#stream ??= new Stream(`coach/conversations/${id}/events`, said.cursor,
@@ -123,6 +127,7 @@ export class Conversation {
     if (!this.id) {
       const made = await post("coach/conversations", {});
       this.id = made.id;
+      update({ conversation: made.id });
       this.list = [made, ...this.list];
       await this.#load();
     }
@@ -216,7 +221,7 @@ export class Conversation {
       if (call) Object.assign(call, { running: false, ok: event.ok, digest: event.digest, ref: event.ref,
         source: event.source, duration_ms: event.duration_ms, error: event.error });
     }
-    if (event.ok && event.name === "plan_check") notePlan(event.digest);
+    if (event.ok && event.name === "plan_check") void showPlan(event.ref);
   }
 
   /** @param {string} run @param {string} said @param {boolean} retry */
@@ -224,13 +229,4 @@ export class Conversation {
     if (said) this.#answer(run, "").blocks.push({ kind: "notice", text: said, retry });
     if (this.run === run) Object.assign(this, { run: "", step: "" });
   }
-}
-
-/** Shows a checked plan's levels on the chart; the service's sentence is the source of them.
- * @param {string} digest */
-function notePlan(digest) {
-  const found = /^(Long|Short) ([A-Z][A-Z.]*) at ([0-9.]+), stop ([0-9.]+) \(.*?\), targets ([^.]*?(?:\.[0-9][^.]*?)*)\.(?: |$)/.exec(digest);
-  if (!found) return;
-  const targets = [...found[5].matchAll(/([0-9]+(?:\.[0-9]+)?) \(/g)].map((one) => one[1]);
-  update({ plan: { side: found[1].toLowerCase(), symbol: found[2], entry: found[3], stop: found[4], targets } });
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Owns the element `cornerman-desk`: the right side of the screen, and the desk's event stream.
 import { html, nothing } from "./vendor/lit.js";
-import { add, changed } from "./cards.js";
+import { add, changed, see, watch } from "./cards.js";
 import { Live } from "./element.js";
 import { quantity, words } from "./format.js";
 import { loadBook, loadHalt, loadOrders, loadPending, loadPortfolio } from "./refresh.js";
@@ -18,12 +18,17 @@ import "./quote.js";
 const ORDER_NEWS = new Set(["FILLED", "PARTIALLY_FILLED", "REJECTED", "DENIED", "CANCELLED", "EXPIRED"]);
 
 class CornermanDesk extends Live {
-  static uses = ["pending", "config"];
+  static uses = ["pending", "config", "conversation"];
   /** @type {Stream | null} */ #stream = null;
   #timer = 0;
+  #narrow = matchMedia("(max-width: 900px)");
+  #unwatch = () => {};
+  #redraw = () => this.requestUpdate();
 
   connectedCallback() {
     super.connectedCallback();
+    this.#unwatch = watch((id) => { if (state.pending.includes(id)) this.#redraw(); });
+    this.#narrow.addEventListener("change", this.#redraw);
     this.#stream = new Stream("coach/stream", "", (event) => this.#on(event),
       (line, why) => {
         update({ deskLine: why ?? line });
@@ -33,6 +38,8 @@ class CornermanDesk extends Live {
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    this.#unwatch();
+    this.#narrow.removeEventListener("change", this.#redraw);
     this.#stream?.close();
   }
 
@@ -66,11 +73,20 @@ class CornermanDesk extends Live {
     } else if (!event.order_state) note(`Card ${event.status}: ${what || event.proposal_id}`, "card", event.ts);
   }
 
+  /** The open cards that the chat beside does not show: one card, one Confirm on the screen.
+   * @returns {string[]} */
+  #docked() {
+    return state.pending.filter((id) => {
+      const from = see(id).conversation;
+      return this.#narrow.matches || (from !== null && (from === "" || from !== state.conversation));
+    });
+  }
+
   render() {
     const off = (state.config?.features ?? []).filter((one) => !one.on);
     return html`<section class="desk" aria-label="Desk"><h2 class="sr">Desk</h2>
       <cornerman-account></cornerman-account>
-      <div class="dock" aria-live="polite">${state.pending.map((id) => html`<cornerman-card class="docked" .proposal=${id}></cornerman-card>`)}</div>
+      <div class="dock" aria-live="polite">${this.#docked().map((id) => html`<cornerman-card class="docked" .proposal=${id}></cornerman-card>`)}</div>
       <div class="panel"><cornerman-quote></cornerman-quote><cornerman-chart></cornerman-chart></div>
       <div class="panel"><cornerman-positions></cornerman-positions></div>
       <div class="panel"><cornerman-orders></cornerman-orders></div>

@@ -118,6 +118,16 @@ export async function showTimeframe(timeframe) {
   await loadBars();
 }
 
+/** Shows a checked plan's stored levels on the chart, and its symbol; an empty ref shows none.
+ * @param {string} ref */
+export async function showPlan(ref) {
+  const answer = ref ? await ask(`plans/${encodeURIComponent(ref)}`) : null;
+  if (answer instanceof ApiError) return;
+  const plan = /** @type {import("./wire.js").Plan | null} */ (answer);
+  update({ plan: plan?.errors.length ? null : plan });
+  if (state.plan) await showSymbol(state.plan.symbol);
+}
+
 export async function loadPortfolio() {
   const answer = await ask("portfolio");
   if (!(answer instanceof ApiError)) update({ portfolio: answer });

@@ -11,7 +11,7 @@
  *   portfolio: import("./wire.js").Portfolio | null, orders: import("./wire.js").Order[] | null,
  *   fills: import("./wire.js").Fill[], pending: string[], activity: import("./wire.js").Activity[],
  *   plan: import("./wire.js").Plan | null, terms: import("./wire.js").Terms | null,
- *   halt: import("./wire.js").Switch | null,
+ *   halt: import("./wire.js").Switch | null, conversation: string,
  *   deskLine: string, chatLine: string, checkedAt: number, offline: boolean,
  * }} State */
 
@@ -20,7 +20,7 @@ export const state = {
   session: null, problem: null, config: null, status: null, replay: null, instruments: [],
   symbol: "AAPL", timeframe: "1d", quote: null, quoteProblem: null, history: null,
   historyProblem: null, portfolio: null, orders: null, fills: [], pending: [], activity: [],
-  plan: null, terms: null, halt: null, deskLine: "connecting", chatLine: "connecting",
+  plan: null, terms: null, halt: null, conversation: "", deskLine: "connecting", chatLine: "connecting",
   checkedAt: 0, offline: false,
 };
 

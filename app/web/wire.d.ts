@@ -25,7 +25,9 @@ export interface Quote extends Labelled {
   bid_size: string | null; ask_size: string | null; currency: string;
 }
 export interface Bar { t: string; o: string; h: string; l: string; c: string; v: string; complete: boolean }
-export interface History extends Labelled { symbol: string; timeframe: string; bars: Bar[] }
+export interface History extends Labelled {
+  symbol: string; timeframe: string; bars: Bar[]; closed_provenance: string;
+}
 export interface Held {
   listing: string; symbol: string; quantity: string; average_cost: string; last: string | null;
   market_value: string | null; unrealised: string | null; unrealised_pct: string | null;
@@ -81,5 +83,7 @@ export interface Message {
   tools: ToolCall[]; marks: import("./events.js").Mark[];
 }
 export interface Level { price: number; title: string; tone: "entry" | "stop" | "target" | "held" }
-export interface Plan { symbol: string; side: string; entry: string; stop: string; targets: string[] }
+export interface Plan extends Labelled {
+  ref: string; symbol: string; side: string; entry: string; stop: string; targets: string[]; errors: string[];
+}
 export interface Activity { at: string; text: string; tone: string; ref?: string }

@@ -14,6 +14,9 @@ from services.ledger import portfolio
 from services.orders.order import Order, OrderType, Side
 from services.orders.proposal import Proposal, summary
 
+_TAIL = 4
+"""How many characters of an account's id stand beside its name; `Card.account` holds the whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -85,7 +88,8 @@ def card(ctx: Context, proposal: Proposal) -> Card:
     """Return the card of a proposal; the same proposal gives the same bytes."""
     order, book = proposal.order, portfolio.get_portfolio(ctx, proposal.portfolio_id)
     account = f"{book.name} ({order.mode}, {order.account_id})"
-    shared = (Line("Account", account), Line("Mode", _mode(order.mode)))
+    tail = f"{book.name} …{order.account_id[-_TAIL:]}"
+    shared = (Line("Account", tail), Line("Mode", _mode(order.mode)))
     ends = Line("Expires", instant_text(proposal.expires_at))
     lines: tuple[Line, ...]
     if proposal.kind == "cancel":

@@ -195,6 +195,7 @@ def plan_document(draft: PlanDraft, check: PlanCheck, quote: Quote) -> dict[str,
             "last": quote.last,
             "ts": instant_text(quote.ts),
             "provenance": str(quote.provenance),
+            "source": quote.source,
         },
     }
     if check.figures is not None:

@@ -393,6 +393,8 @@ def test_the_card_says_what_is_bought_and_what_it_risks(desk):
     assert said["Risk to the stop"] == "300.00 USD, 0.3 R"
     assert said["Price band"] == "at most 192.01 USD each"
     assert said["Estimated cost"] == "19,011.00 USD"
+    assert said["Account"].endswith(f" …{made.order.account_id[-4:]}")
+    assert made.order.account_id in card.account
     assert card.provenance == "SIMULATED"
     assert card.hash == replace(card).hash
     assert desk.audited("token_issued")[0]["facts"]["card_hash"] == card.hash
