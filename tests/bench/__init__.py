@@ -1,0 +1,1 @@
+"""Benchmarks: the product beside its peers, as ratios in one run."""

@@ -1,0 +1,1 @@
+"""Programs of the peers; they run in an environment of their own."""
