@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
@@ -17,6 +18,10 @@ from services.kit.errors import refuse
 from services.kit.money import decimal_text
 
 _SAFE_INTEGER = 2**53
+_SURROGATES = "\ud800"
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+).encode
 
 
 def document(value: object, path: str = "$") -> Any:
@@ -31,17 +36,11 @@ def document(value: object, path: str = "$") -> Any:
         return decimal_text(value)
     if isinstance(value, Enum):
         return document(value.value, path)
-    if isinstance(value, datetime):
-        return instant_text(value)
     if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, int):
-        if abs(value) >= _SAFE_INTEGER:
-            raise refuse("CANON_FLOAT", path=path)
-        return value
-    if isinstance(value, float):
+        return instant_text(value) if isinstance(value, datetime) else value.isoformat()
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) >= _SAFE_INTEGER):
         raise refuse("CANON_FLOAT", path=path)
-    return _container(value, path)
+    return value if isinstance(value, int) else _container(value, path)
 
 
 def _container(value: object, path: str) -> Any:
@@ -49,7 +48,7 @@ def _container(value: object, path: str) -> Any:
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return {
-            str(key): document(item, f"{path}.{key}")
+            str(key): item if type(item) is str else document(item, f"{path}.{key}")
             for key, item in value.items()
             if item is not None
         }
@@ -59,8 +58,17 @@ def _container(value: object, path: str) -> Any:
 
 
 def canonical(value: object) -> bytes:
-    """Return the RFC 8785 bytes of the document of `value`."""
-    return rfc8785.dumps(document(value))
+    """Return the RFC 8785 bytes of the document of `value`.
+
+    A document holds no floats, so the standard encoder writes the same bytes, many times faster,
+    as long as no character lies behind U+D7FF: only there does the order of keys by code point
+    differ from the order by UTF-16 unit that the RFC asks for.
+    """
+    plain = document(value)
+    text = _encode(plain)
+    if text.isascii() or max(text) < _SURROGATES:
+        return text.encode()
+    return rfc8785.dumps(plain)
 
 
 def tagged_hash(tag: str, value: object) -> str:
