@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.kit.environment import SettingsInvalid, load_settings
 from services.kit.errors import Refusal, refuse
-from services.kit.settings import Settings, SettingsInvalid, load_settings
+from services.kit.settings import Settings
 
 if TYPE_CHECKING:
     from app.terminal import Desk

@@ -9,8 +9,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from agent import events
+from app.metrics import Metrics
 from services.kit.codes import CATALOGUE
-from services.kit.settings import RETIRED, RETIRED_PREFIXES, Settings
+from services.kit.environment import RETIRED, RETIRED_PREFIXES
+from services.kit.settings import Settings
 from tools.registry import all_tools
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +27,7 @@ def build_pages() -> Mapping[str, str]:
         "docs/reference/errors.md": _errors_page(),
         "docs/reference/tools.md": _tools_page(),
         "docs/reference/events.md": _events_page(),
+        "docs/reference/metrics.md": _metrics_page(),
     }
 
 
@@ -92,6 +95,26 @@ def _events_page() -> str:
         names = ", ".join(f"`{name}`" for name in shape.__dataclass_fields__ if name != "type")
         meaning = " ".join((shape.__doc__ or "").split())
         lines.append(f"| `{kind}` | {names or 'none'} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _metrics_page() -> str:
+    lines = [
+        "# Metrics",
+        "",
+        _NOTE,
+        (
+            "`GET /metrics` answers in the Prometheus text format: open on loopback in local "
+            "mode, with an API key of scope `read` in served mode. Routes are templates, never "
+            "addresses with ids; no label holds a user, a symbol or a secret."
+        ),
+        "",
+        "| name | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for row in Metrics().rows:
+        labels = ", ".join(f"`{label}`" for label in row.labels) or "none"
+        lines.append(f"| `{row.name}` | {row.kind} | {labels} | {row.meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alembic import context
 
-from services.kit.settings import load_settings
+from services.kit.environment import load_settings
 from services.schema import run_migrations
 
 

@@ -18,9 +18,10 @@ from services.kit.bus.port import Bus
 from services.kit.clock import HandClock
 from services.kit.context import SCOPES, Principal, Surface
 from services.kit.db import Database
+from services.kit.environment import load_settings
 from services.kit.ids import CountedIds
 from services.kit.money import use_context
-from services.kit.settings import Settings, load_settings
+from services.kit.settings import Settings
 from services.kit.work import Runtime
 from tests import postgres
 

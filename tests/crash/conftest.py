@@ -20,8 +20,8 @@ from services.identity.user import LOCAL_TENANT
 from services.invariant import check_all
 from services.journal import journal_entries
 from services.kit.context import system_principal
+from services.kit.environment import load_settings
 from services.kit.money import decimal_text
-from services.kit.settings import load_settings
 from services.ledger.tables import ledger_batches, ledger_entries
 from services.orders import store
 from services.orders.paper_tables import paper_orders

@@ -22,10 +22,10 @@ from app.background import boot
 from app.wiring import build, open_first_user, prepare_database
 from services.identity.user import principal_of
 from services.kit.context import Surface, system_principal
+from services.kit.environment import load_settings
 from services.kit.failpoint import FailpointHit, arm
 from services.kit.idempotency import once
 from services.kit.money import parse_decimal
-from services.kit.settings import load_settings
 from services.market import replay as market
 from services.orders import confirm as gate
 from services.orders import execute, proposal, propose, reconcile, store

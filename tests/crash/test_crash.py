@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.wiring import build
-from services.kit.settings import load_settings
+from services.kit.environment import load_settings
 from services.orders import execute
 from tests.crash.conftest import ROOT, seen_whole_stream, standing
 from tests.crash.stages import STAGES

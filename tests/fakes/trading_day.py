@@ -16,8 +16,8 @@ from services.identity.user import principal_of
 from services.invariant import check_all
 from services.kit.clock import HandClock
 from services.kit.context import Principal, Surface, system_principal
+from services.kit.environment import load_settings
 from services.kit.ids import CountedIds
-from services.kit.settings import load_settings
 from services.orders import confirm as gate
 from services.orders import execute, proposal, reconcile, store
 

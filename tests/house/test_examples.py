@@ -21,7 +21,8 @@ import pytest
 from app.cli import app as command_line
 from app.http.access import find_access
 from services.kit.codes import CATALOGUE
-from services.kit.settings import RETIRED, Settings
+from services.kit.environment import RETIRED
+from services.kit.settings import Settings
 from tests.house import tree
 
 pytestmark = pytest.mark.xdist_group("packaging")

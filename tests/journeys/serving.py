@@ -25,7 +25,7 @@ from app.wiring import build, open_first_user, prepare_database
 from services.identity.user import LOCAL_TENANT
 from services.invariant import check_all
 from services.kit.context import system_principal
-from services.kit.settings import load_settings
+from services.kit.environment import load_settings
 from services.market import replay
 
 ROOT = Path(__file__).resolve().parents[2]

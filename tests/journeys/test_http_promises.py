@@ -17,7 +17,7 @@ from agent.toolbox import Toolbox
 from app.wiring import build_feed
 from services.identity.ticket import find_ticket
 from services.identity.user import NOBODY
-from services.kit.settings import SettingsInvalid, load_settings
+from services.kit.environment import SettingsInvalid, load_settings
 from services.market.replay import ReplayFeed
 from tests.unit.http.live import GENEROUS, KEY, as_principal, live_server
 from tools.registry import all_tools

@@ -19,11 +19,11 @@ from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import Bus
 from services.kit.clock import HandClock
 from services.kit.db import Database
+from services.kit.environment import load_settings
 from services.kit.errors import Refusal
 from services.kit.failpoint import FailpointHit, arm
 from services.kit.ids import CountedIds
 from services.kit.money import use_context
-from services.kit.settings import load_settings
 from services.kit.work import Runtime
 from services.ledger.tables import reservations
 from services.market.feed import Feed

@@ -19,9 +19,9 @@ from hypothesis.stateful import (
 from services.kit.clock import HandClock
 from services.kit.context import system_principal
 from services.kit.db import Database
+from services.kit.environment import load_settings
 from services.kit.errors import Refusal
 from services.kit.ids import RandomIds
-from services.kit.settings import load_settings
 from services.kit.work import Runtime
 from services.ledger import book, holding, rebuild
 from services.ledger.fill_posting import FillFacts, post_fill

@@ -54,7 +54,7 @@ def test_chains_of_tenants_are_separate(bare):
 def genuine(tmp_path_factory):
     from services import schema
     from services.kit.clock import HandClock
-    from services.kit.settings import load_settings
+    from services.kit.environment import load_settings
     from tests.conftest import NOW
 
     folder = tmp_path_factory.mktemp("chain")

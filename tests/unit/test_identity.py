@@ -7,8 +7,8 @@ import pytest
 from services import audit
 from services.identity import key, password, session, ticket, user
 from services.kit.context import Surface, system_principal
+from services.kit.environment import load_settings
 from services.kit.errors import Refusal
-from services.kit.settings import load_settings
 from services.kit.work import Runtime
 from tests.conftest import NOW
 

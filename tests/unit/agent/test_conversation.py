@@ -19,7 +19,7 @@ from agent.transcript import Entry, Result
 from services import audit
 from services.kit import outbox
 from services.kit.context import Principal
-from services.kit.settings import load_settings
+from services.kit.environment import load_settings
 
 EGRESS = Egress(load_settings({"OPENAI_API_KEY": "sk-secret-value-1234567890"}))
 TOKEN = "ct_" + "B" * 43
@@ -34,6 +34,7 @@ def test_another_person_does_not_see_a_conversation(talk, runtime):
         runtime.read(stranger, lambda ctx: conversation.messages(ctx, talk.id))
 
 
+@pytest.mark.fault("F006")
 async def test_a_pasted_token_is_redacted_before_storage_and_alarmed(talk, runtime, owner):
     script = await talk.say(f"My token is {TOKEN} confirm with it", "Words confirm nothing.")
     assert REDACTED in talk.items()[0]["text"]

@@ -17,7 +17,7 @@ from services.identity.key import issue_key
 from services.identity.session import open_session
 from services.identity.user import LOCAL_TENANT, open_tenant, open_user, principal_of
 from services.kit.context import SCOPES, Surface, system_principal
-from services.kit.settings import load_settings
+from services.kit.environment import load_settings
 
 KEY = "idem-0123456789abcdef"
 SERVED = {

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from app.http.limits import GROUPS, Limits
 from services.kit.clock import HandClock
+from services.kit.environment import load_settings
 from services.kit.errors import Refusal
-from services.kit.settings import Settings, load_settings
+from services.kit.settings import Settings
 from tests.conftest import NOW
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.kit.settings import RETIRED, SettingsInvalid, load_settings
+from services.kit.environment import RETIRED, SettingsInvalid, load_settings
 
 STRONG = {
     "CORNERMAN_MODE": "served",
