@@ -117,7 +117,8 @@ async def _run(product: Product, loop: Loop) -> None:
         )
         while True:
             try:
-                done = await product.runtime.in_thread(lambda: loop.round(product))
+                with product.metrics.loop_s.labels(loop.name).time():
+                    done = await product.runtime.in_thread(lambda: loop.round(product))
                 product.metrics.loops.labels(loop.name, "ok").inc()
             except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
                 _log.exception("loop.failed", loop=loop.name)

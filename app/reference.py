@@ -41,8 +41,11 @@ def _default_text(name: str) -> str:
 
 
 def _env_example() -> str:
-    lines = ["# Copy to .env and change what you need; everything works without a .env.",
-             "# A secret may be given as NAME_FILE=path instead.", ""]
+    lines = [
+        "# Copy to .env and change what you need; everything works without a .env.",
+        "# A secret may be given as NAME_FILE=path instead.",
+        "",
+    ]
     for name, field in Settings.model_fields.items():
         lines += [f"# {field.description}", f"#{name.upper()}={_default_text(name)}", ""]
     return "\n".join(lines)
@@ -51,45 +54,75 @@ def _env_example() -> str:
 def _settings_page() -> str:
     lines = ["# Settings", "", _NOTE, "| name | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        lines.append(f"| `{name.upper()}` | `{_default_text(name) or 'empty'}` | {field.description} |")
-    lines += ["", "## Retired names", "",
-              "The boot refuses these names and says which one to use.", ""]
+        lines.append(
+            f"| `{name.upper()}` | `{_default_text(name) or 'empty'}` | {field.description} |"
+        )
+    lines += [
+        "",
+        "## Retired names",
+        "",
+        "The boot refuses these names and says which one to use.",
+        "",
+    ]
     lines += [f"- `{old}`: use {new}" for old, new in RETIRED.items()]
     lines += [f"- `{prefix}*`: use {new}" for prefix, new in RETIRED_PREFIXES.items()]
     return "\n".join(lines) + "\n"
 
 
 def _errors_page() -> str:
-    lines = ["# Error codes", "", _NOTE,
-             "Codes are stable and never reused. The kind decides the HTTP status: input 422, "
-             "state 409, data 503, risk 403, internal 500, unauthenticated 401, forbidden 403, "
-             "missing 404, limited 429.", "", "| code | kind | message | what to do |",
-             "|---|---|---|---|"]
-    lines += [f"| `{code}` | {entry.kind} | {entry.message} | {entry.hint} |"
-              for code, entry in CATALOGUE.items()]
+    lines = [
+        "# Error codes",
+        "",
+        _NOTE,
+        "Codes are stable and never reused. The kind decides the HTTP status: input 422, "
+        "state 409, data 503, risk 403, internal 500, unauthenticated 401, forbidden 403, "
+        "missing 404, limited 429.",
+        "",
+        "| code | kind | message | what to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{code}` | {entry.kind} | {entry.message} | {entry.hint} |"
+        for code, entry in CATALOGUE.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _tools_page() -> str:
-    lines = ["# Tools", "", _NOTE,
-             "Each tool is one definition: the model's function, `POST /api/v1/tools/{name}` and "
-             "`cornerman tool {name}`. No tool executes.", ""]
+    lines = [
+        "# Tools",
+        "",
+        _NOTE,
+        "Each tool is one definition: the model's function, `POST /api/v1/tools/{name}` and "
+        "`cornerman tool {name}`. No tool executes.",
+        "",
+    ]
     for name, tool in all_tools().items():
         lines += [f"## {name}", "", f"{tool.description}", "", f"Effect: {tool.effect}.", ""]
         properties = tool.parameters()["properties"]
         required = tool.parameters()["required"]
         if properties:
             lines += ["| argument | required | meaning |", "|---|---|---|"]
-            lines += [f"| `{key}` | {'yes' if key in required else 'no'} | "
-                      f"{item.get('description', '')} |" for key, item in properties.items()]
+            lines += [
+                f"| `{key}` | {'yes' if key in required else 'no'} | "
+                f"{item.get('description', '')} |"
+                for key, item in properties.items()
+            ]
             lines.append("")
     return "\n".join(lines)
 
 
 def _events_page() -> str:
-    lines = ["# Events of the coach streams", "", _NOTE,
-             "Each event is one JSON object with `v`, `stream`, `seq`, `ts`, `run` and `type` beside "
-             "the fields below.", "", "| type | fields | meaning |", "|---|---|---|"]
+    lines = [
+        "# Events of the coach streams",
+        "",
+        _NOTE,
+        "Each event is one JSON object with `v`, `stream`, `seq`, `ts`, `run` and `type` beside "
+        "the fields below.",
+        "",
+        "| type | fields | meaning |",
+        "|---|---|---|",
+    ]
     for shape in events.EVENTS:
         kind = shape.type
         names = ", ".join(f"`{name}`" for name in shape.__dataclass_fields__ if name != "type")

@@ -1,4 +1,4 @@
-"""Owns what the product says about itself: JSON log lines, redacted last, and its metrics."""
+"""Owns what the product writes about itself: JSON log lines, redacted last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any, TextIO
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import SecretStr
 
 from services.kit.redact import Redactor
@@ -26,7 +25,6 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 Event = MutableMapping[str, Any]
 
@@ -61,53 +59,6 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
     logging.getLogger("uvicorn.access").disabled = True  # the guard writes the access lines
     for noisy in ("alembic", "httpcore", "httpx", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-class Metrics:
-    """The Prometheus metrics of one process: rate, errors and duration by route template."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "cornerman_http_requests_total",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=self.registry,
-        )
-        self.duration_s = Histogram(
-            "cornerman_http_request_seconds",
-            "Time to the last byte.",
-            ("method", "route"),
-            registry=self.registry,
-            buckets=_BUCKETS_S,
-        )
-        self.streams = Gauge(
-            "cornerman_http_streams", "Event streams open now.", registry=self.registry
-        )
-        self.loops = Counter(
-            "cornerman_loop_rounds_total",
-            "Rounds of the background loops.",
-            ("loop", "outcome"),
-            registry=self.registry,
-        )
-        self._observed: dict[tuple[str, str, int], tuple[Any, Any]] = {}
-
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request; the label sets are looked up once and kept."""
-        key = (method, route, status)
-        pair = self._observed.get(key)
-        if pair is None:
-            pair = (
-                self.requests.labels(method, route, str(status)),
-                self.duration_s.labels(method, route),
-            )
-            self._observed[key] = pair
-        pair[0].inc()
-        pair[1].observe(seconds)
-
-    def text(self) -> bytes:
-        """Return the exposition text of every metric."""
-        return generate_latest(self.registry)
 
 
 class _Bridge(logging.Handler):

@@ -13,8 +13,10 @@ from agent.model.port import Model
 from agent.model.rules import RuleModel
 from agent.toolbox import Toolbox
 from app.look import look
+from app.metered import MeteredModel
+from app.metrics import Metrics
 from app.quarantine import Quarantine
-from app.telemetry import AccessLog, Metrics, configure_logs
+from app.telemetry import AccessLog, configure_logs
 from services import schema
 from services.identity.user import LOCAL_TENANT, LOCAL_USER, User, open_tenant, open_user
 from services.kit import failpoint
@@ -93,8 +95,13 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         settings,
         ports={Bus: bus, Feed: feed, Broker: broker, **parts.get("ports", {})},
     )
-    rules = RuleModel(known_names())
-    model = parts.get("model") or build_model(settings, clock) or rules
+    metrics, quarantine = Metrics(), Quarantine(clock.monotonic)
+    rules = MeteredModel(RuleModel(known_names()), metrics)
+    chosen = parts.get("model") or build_model(settings, clock)
+    model = MeteredModel(chosen, metrics) if chosen else rules
+    coach = Coach(runtime, model=model, fallback=rules, toolbox=Toolbox(), look=look)
+    metrics.runs.set_function(lambda: len(coach.active))
+    metrics.held.set_function(lambda: quarantine.held)
     return Product(
         settings=settings,
         clock=clock,
@@ -102,10 +109,10 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         bus=bus,
         feed=feed,
         model=model,
-        coach=Coach(runtime, model=model, fallback=rules, toolbox=Toolbox(), look=look),
+        coach=coach,
         runtime=runtime,
-        metrics=Metrics(),
-        quarantine=Quarantine(clock.monotonic),
+        metrics=metrics,
+        quarantine=quarantine,
         access_log=AccessLog(settings, parts.get("log_stream")),
         version=product_version(),
         reader_grace_s=parts.get("reader_grace_s", READER_GRACE_S),
