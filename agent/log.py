@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from agent.events import Envelope, Event, Resync, body_of
 from services.chat import events, streams
 from services.kit.canonical import canonical
 from services.kit.context import Context
-from services.kit.errors import check, fail, refuse
+from services.kit.errors import check, refuse
 from services.kit.outbox import wake
 from services.kit.redact import holds_token
 
@@ -22,6 +22,15 @@ PAGE_MAX = 256
 """Most events read at once; a reader that wants more asks again."""
 _CURSOR = re.compile(r"([0-9]{1,9})\.([0-9]{1,15})", re.ASCII)
 _FIRST_EPOCH = 1
+_HEAD = select(streams.c.epoch, streams.c.next_seq).where(
+    streams.c.stream == bindparam("in_stream")
+)
+_ADVANCE = (
+    update(streams)
+    .where(streams.c.stream == bindparam("in_stream"))
+    .values(next_seq=streams.c.next_seq + bindparam("by"))
+    .returning(streams.c.epoch, streams.c.next_seq)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +104,18 @@ def _row(envelope: Envelope) -> dict[str, object]:
 
 def _take_numbers(ctx: Context, stream: str, count: int) -> Cursor:
     """Return the first of `count` numbers, reserved by this transaction."""
-    if not _advance(ctx, stream, count):
-        ctx.db.lock(f"stream:{stream}")
-        if not _advance(ctx, stream, count):
-            ctx.db.insert(streams, {"stream": stream, "epoch": _FIRST_EPOCH, "next_seq": 1 + count})
-    row = _row_of(ctx, stream)
+    row = ctx.db.changed(_ADVANCE, in_stream=stream, by=count)
     if row is None:
-        fail("a stream that was numbered exists", stream=stream)
-    return Cursor(row[0], row[1] - count)
-
-
-def _advance(ctx: Context, stream: str, count: int) -> int:
-    return ctx.db.change(
-        update(streams)
-        .where(streams.c.stream == stream)
-        .values(next_seq=streams.c.next_seq + count)
-    )
+        ctx.db.lock(f"stream:{stream}")
+        row = ctx.db.changed(_ADVANCE, in_stream=stream, by=count)
+    if row is None:
+        ctx.db.insert(streams, {"stream": stream, "epoch": _FIRST_EPOCH, "next_seq": 1 + count})
+        return Cursor(_FIRST_EPOCH, 1)
+    return Cursor(row.epoch, row.next_seq - count)
 
 
 def _row_of(ctx: Context, stream: str) -> tuple[int, int] | None:
-    row = ctx.db.row(select(streams.c.epoch, streams.c.next_seq).where(streams.c.stream == stream))
+    row = ctx.db.row(_HEAD, in_stream=stream)
     return None if row is None else (row.epoch, row.next_seq)
 
 

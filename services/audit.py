@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Integer, Text, UniqueConstraint, or_, select
+from sqlalchemy import Column, Integer, Text, UniqueConstraint, bindparam, or_, select
 
 from services.kit.canonical import bytes_hash, canonical
 from services.kit.clock import instant_text, parse_instant
@@ -37,6 +37,11 @@ audit_events = tenant_table(
 )
 GENESIS = "sha256:" + "0" * 64
 _ANCHOR_EVERY = 50
+_LAST = (
+    select(audit_events.c.seq, audit_events.c.hash)
+    .order_by(audit_events.c.seq.desc())
+    .limit(bindparam("newest"))
+)
 _TAG = "audit/v1"
 
 
@@ -77,9 +82,7 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
     """
     chain = ctx.principal.tenant_id
     ctx.db.lock(f"audit:{chain}")
-    last = ctx.db.row(
-        select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
-    )
+    last = ctx.db.row(_LAST, newest=1)
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
     body = canonical(
         {

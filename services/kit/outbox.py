@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, Text, UniqueConstraint, select, update
+from sqlalchemy import Column, Index, Integer, Text, UniqueConstraint, bindparam, select, update
 
 from services.kit.bus.port import Bus
 from services.kit.canonical import canonical
@@ -28,6 +28,8 @@ outbox_rows = tenant_table(
     Index("ix_outbox_waiting", "tenant_id", "delivered_at", "seq"),
 )
 
+_KNOWN = select(outbox_rows.c.seq).where(outbox_rows.c.dedupe_key == bindparam("dedupe"))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -45,8 +47,7 @@ def put(ctx: Context, kind: str, key: str, payload: Mapping[str, object], *, ded
 
     The same `dedupe` within a tenant is stored once; a repeat is dropped.
     """
-    known = select(outbox_rows.c.seq).where(outbox_rows.c.dedupe_key == dedupe)
-    if ctx.db.row(known) is not None:
+    if ctx.db.row(_KNOWN, dedupe=dedupe) is not None:
         return
     ctx.db.insert(
         outbox_rows,
