@@ -77,7 +77,7 @@ export class Conversation {
       get("proposals")]);
     if (id !== this.id) return;
     this.#take(said.items);
-    void showPlan(/** @type {import("./wire.js").Message[]} */ (said.items).flatMap((item) => item.tools)
+    void showPlan(/** @type {import("./wire.js").Message[]} */ (said.items).flatMap((item) => item.tools ?? [])
       .findLast((call) => call.ok && call.name === "plan_check")?.ref ?? "");
     this.#place(/** @type {import("./wire.js").Proposal[]} */ (proposals.items).filter((one) => one.conversation_id === id));
     this.#redraw();

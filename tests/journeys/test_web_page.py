@@ -81,8 +81,12 @@ def test_every_group_of_values_names_its_provenance_and_opens_its_source(desk):
     expect(source).to_contain_text("2012")
     page.keyboard.press("Escape")
     expect(source).to_have_count(0)
-    for group in ("cornerman-market", "cornerman-chart"):
-        expect(page.locator(f"{group} cornerman-source button")).to_be_visible()
+    expect(page.locator("cornerman-market cornerman-source button")).to_be_visible()
+    labels = page.locator("cornerman-chart cornerman-source button")
+    expect(labels).to_have_text(["REPLAY", "SIMULATED"])
+    expect(page.locator("cornerman-chart .labels")).to_contain_text("forming")
+    page.get_by_role("radio", name="5m").click()
+    expect(labels).to_have_text(["SIMULATED"])
     page.close()
 
 
@@ -109,6 +113,7 @@ def test_a_reload_shows_the_same_conversation_and_the_open_card(desk):
     page.close()
 
 
+@pytest.mark.fault("F014")
 def test_markup_in_a_message_is_shown_as_text(desk):
     page = desk.open()
     hostile = '<img src=x onerror="window.hit=1"> [x](javascript:window.hit=1) <script>1</script>'
