@@ -52,6 +52,12 @@ socket.socket.connect = _guard("connect")  # type: ignore[method-assign]
 socket.socket.connect_ex = _guard("connect_ex")  # type: ignore[method-assign]
 
 
+def pytest_configure() -> None:
+    """Keep throwaway databases in memory when there is room: no test of ours proves a disk."""
+    if postgres.memory_folder() is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(postgres.memory_folder()))
+
+
 @pytest.fixture(autouse=True)
 def _exact_numbers() -> None:
     use_context()

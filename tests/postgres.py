@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 OWNER, RUNTIME = "app_owner", "app_rt"
+MEMORY, MEMORY_MIN = Path("/dev/shm"), 2 << 30
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Server:
 
     def url(self, database: str, role: str) -> str:
         return f"postgresql://{role}@{self.host}:{self.port}/{database}"
+
+
+def memory_folder() -> Path | None:
+    """Return a folder in memory with room for every database of a run, or None."""
+    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    return MEMORY if usable and shutil.disk_usage(MEMORY).free > MEMORY_MIN else None
 
 
 def find_binaries() -> Path | None:
@@ -66,7 +73,7 @@ def running_server() -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="cornerman-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="cornerman-pg-", dir=memory_folder()))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     base = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
