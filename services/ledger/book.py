@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from services.kit.context import Context
 from services.kit.errors import check, refuse
@@ -37,6 +37,16 @@ from services.ledger.tables import (
     ledger_batches,
     reservations,
     trades,
+)
+
+_SAME = select(ledger_batches.c.seq, ledger_batches.c.content_hash).where(
+    ledger_batches.c.key == bindparam("with_key")
+)
+_LAST = (
+    select(ledger_batches.c.seq, ledger_batches.c.hash)
+    .where(ledger_batches.c.portfolio_id == bindparam("of_portfolio"))
+    .order_by(ledger_batches.c.seq.desc())
+    .limit(bindparam("newest"))
 )
 
 
@@ -125,11 +135,7 @@ def reverse(
 
 
 def _find_same(ctx: Context, batch: Batch, content_hash: str) -> Posted | None:
-    row = ctx.db.row(
-        select(ledger_batches.c.seq, ledger_batches.c.content_hash).where(
-            ledger_batches.c.key == batch.key
-        )
-    )
+    row = ctx.db.row(_SAME, with_key=batch.key)
     if row is None:
         return None
     if row.content_hash != content_hash:
@@ -143,12 +149,7 @@ def _find_same(ctx: Context, batch: Batch, content_hash: str) -> Posted | None:
 
 
 def _plan(ctx: Context, batch: Batch, terms: Terms, content_hash: str) -> Plan:
-    head = ctx.db.row(
-        select(ledger_batches.c.seq, ledger_batches.c.hash)
-        .where(ledger_batches.c.portfolio_id == batch.portfolio_id)
-        .order_by(ledger_batches.c.seq.desc())
-        .limit(1)
-    )
+    head = ctx.db.row(_LAST, of_portfolio=batch.portfolio_id, newest=1)
     seq, prev_hash = (head.seq + 1, head.hash) if head else (1, GENESIS)
     posted = PostedBatch(
         seq, batch.kind, batch.key, batch.effective_at, batch.legs, batch.reverses_seq

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from services.kit.context import Context
 from services.kit.errors import refuse
@@ -20,6 +20,27 @@ from services.ledger.tables import (
     lot_reliefs,
     lots,
     portfolios,
+)
+
+_OF_PORTFOLIO = bindparam("of_portfolio")
+_TERMS = select(portfolios.c.cost_method, portfolios.c.base_currency).where(
+    portfolios.c.id == _OF_PORTFOLIO
+)
+_CASH = select(cash_snapshots).where(
+    cash_snapshots.c.portfolio_id == _OF_PORTFOLIO,
+    cash_snapshots.c.currency == bindparam("of_currency"),
+)
+_STORE_CASH = update(cash_snapshots).where(
+    cash_snapshots.c.portfolio_id == _OF_PORTFOLIO,
+    cash_snapshots.c.currency == bindparam("of_currency"),
+)
+_HOLDING = select(holding_snapshots).where(
+    holding_snapshots.c.portfolio_id == _OF_PORTFOLIO,
+    holding_snapshots.c.listing == bindparam("of_listing"),
+)
+_STORE_HOLDING = update(holding_snapshots).where(
+    holding_snapshots.c.portfolio_id == _OF_PORTFOLIO,
+    holding_snapshots.c.listing == bindparam("of_listing"),
 )
 
 
@@ -50,11 +71,7 @@ def portfolio_lock(portfolio_id: str) -> str:
 
 def terms_of(ctx: Context, portfolio_id: str) -> Terms:
     """Return how the portfolio counts. Raises `PORTFOLIO_UNKNOWN`."""
-    row = ctx.db.row(
-        select(portfolios.c.cost_method, portfolios.c.base_currency).where(
-            portfolios.c.id == portfolio_id
-        )
-    )
+    row = ctx.db.row(_TERMS, of_portfolio=portfolio_id)
     if row is None:
         raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id)
     return Terms(row.cost_method, row.base_currency, minor_units(row.base_currency))
@@ -62,11 +79,7 @@ def terms_of(ctx: Context, portfolio_id: str) -> Terms:
 
 def get_cash(ctx: Context, portfolio_id: str, currency: str) -> CashSnapshot:
     """Return the cash row. Raises `LEDGER_DIFFERS` when it is lost: it exists from the opening."""
-    row = ctx.db.row(
-        select(cash_snapshots).where(
-            cash_snapshots.c.portfolio_id == portfolio_id, cash_snapshots.c.currency == currency
-        )
-    )
+    row = ctx.db.row(_CASH, of_portfolio=portfolio_id, of_currency=currency)
     if row is None:
         raise refuse("LEDGER_DIFFERS", count=1)
     return CashSnapshot(currency, row.posted, row.reserved, row.version)
@@ -92,12 +105,12 @@ def store_cash(
 ) -> None:
     """Write the posted amount after batch `seq`."""
     ctx.db.change(
-        update(cash_snapshots)
-        .where(
-            cash_snapshots.c.portfolio_id == portfolio_id,
-            cash_snapshots.c.currency == cash.currency,
-        )
-        .values(posted=posted, version=cash.version + 1, last_seq=seq)
+        _STORE_CASH,
+        of_portfolio=portfolio_id,
+        of_currency=cash.currency,
+        posted=posted,
+        version=cash.version + 1,
+        last_seq=seq,
     )
 
 
@@ -106,11 +119,7 @@ def get_holding(ctx: Context, portfolio_id: str, listing: str, terms: Terms) -> 
 
     Raises `LEDGER_DIFFERS` when the entries know the listing and the snapshot does not.
     """
-    row = ctx.db.row(
-        select(holding_snapshots).where(
-            holding_snapshots.c.portfolio_id == portfolio_id, holding_snapshots.c.listing == listing
-        )
-    )
+    row = ctx.db.row(_HOLDING, of_portfolio=portfolio_id, of_listing=listing)
     if row is None:
         posted = ctx.db.row(
             select(ledger_entries.c.seq)
@@ -194,14 +203,7 @@ def store_holding(
             },
         )
     else:
-        ctx.db.change(
-            update(holding_snapshots)
-            .where(
-                holding_snapshots.c.portfolio_id == portfolio_id,
-                holding_snapshots.c.listing == held.listing,
-            )
-            .values(**values)
-        )
+        ctx.db.change(_STORE_HOLDING, of_portfolio=portfolio_id, of_listing=held.listing, **values)
     _store_lots(ctx, portfolio_id, change, seq)
 
 
