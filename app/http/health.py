@@ -76,7 +76,7 @@ def _feed_facts(ctx: Context) -> dict[str, Any]:
     capability = feed.capability()
     return {
         "name": feed.name,
-        "provenance": feed.provenance,
+        "provenance": feed.provenance if capability.on else None,
         "source": feed.name,
         "on": capability.on,
         "why": capability.why,
@@ -110,6 +110,10 @@ def _features(product: Product) -> list[dict[str, Any]]:
 
 
 def _model_reason(product: Product) -> str:
-    if product.settings.openai_model or product.settings.chatdata_model:
+    settings = product.settings
+    if settings.openai_model or settings.chatdata_model:
         return "a model endpoint is configured"
+    for name, key in (("OPENAI", settings.openai_api_key), ("CHATDATA", settings.chatdata_api_key)):
+        if key.get_secret_value():
+            return f"{name}_API_KEY is set, {name}_MODEL is not; the built-in rules answer"
     return "no model endpoint is configured; the built-in rules answer"
