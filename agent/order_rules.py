@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ _OUTSIDE = frozenset(
     }
 )
 """Types that may stand outside a run, and after its end."""
+_PROPOSAL_ID = re.compile(r"\bprop_[0-9a-z]{8,40}\b", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -36,10 +38,12 @@ class OrderRules:
         self.faults: list[str] = []
         self._last: tuple[int, int] | None = None
         self._runs: dict[str, _Run] = {}
+        self._mentioned: set[str] = set()
 
     def feed(self, envelope: Envelope) -> None:
         """Check one envelope against all before it."""
         self._numbered(envelope)
+        self._announced(envelope)
         if envelope.type in _OUTSIDE and not envelope.run:
             return
         run = self._runs.get(envelope.run)
@@ -68,6 +72,14 @@ class OrderRules:
         if self._last is not None and self._last[0] == here[0]:
             self._expect(envelope, here[1] == self._last[1] + 1, "seq grows by one")
         self._last = here
+
+    def _announced(self, envelope: Envelope) -> None:
+        """A card is announced before the finished text that names it."""
+        if envelope.type == "text.done":
+            self._mentioned.update(_PROPOSAL_ID.findall(str(envelope.body.get("text", ""))))
+        elif envelope.type == "proposal.pending":
+            named = str(envelope.body.get("proposal_id", ""))
+            self._expect(envelope, named not in self._mentioned, "a card precedes its mention")
 
     def _texts(self, envelope: Envelope, run: _Run) -> None:
         message = str(envelope.body.get("message_id", ""))
