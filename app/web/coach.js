@@ -19,6 +19,7 @@ class CornermanCoach extends Live {
   static properties = { problem: { state: true }, ready: { state: true }, unseen: { state: true } };
   #talk = new Conversation(() => this.requestUpdate(), (text) => this.#speak(text));
   #stick = true;
+  #top = 0;
   /** @type {ResizeObserver | null} */ #grown = null;
 
   constructor() {
@@ -92,11 +93,13 @@ class CornermanCoach extends Live {
     if (event.key === "Escape" && this.#talk.run) void this.#try(() => this.#talk.cancel());
   }
 
-  /** Follows the end of the thread while the reader is there, also when a card grows later. */
+  /** Follows the end of the thread until the reader scrolls up, also when a card grows later. */
   firstUpdated() {
     const log = /** @type {HTMLElement} */ (this.querySelector(".log"));
     log.addEventListener("scroll", () => {
-      this.#stick = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+      const near = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
+      this.#stick = near || (this.#stick && log.scrollTop >= this.#top);
+      this.#top = log.scrollTop;
       this.#look();
     }, { passive: true });
     this.#grown = new ResizeObserver(() => {

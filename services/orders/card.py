@@ -13,6 +13,7 @@ from services.kit.money import decimal_text, rounded
 from services.ledger import portfolio
 from services.orders.order import Order, OrderType, Side
 from services.orders.proposal import Proposal, summary
+from services.trade.wording import price_words
 
 _TAIL = 4
 """How many characters of an account's id stand beside its name; `Card.account` holds the whole."""
@@ -152,7 +153,11 @@ def _mode(mode: str) -> str:
 
 
 def _price(price: Decimal | None) -> str:
-    return "-" if price is None else decimal_text(price)
+    return "-" if price is None else price_words(price)
+
+
+def _quoted(text: str | None) -> str:
+    return _price(None if text is None else Decimal(text))
 
 
 def _market_lines(proposal: Proposal) -> tuple[Line, ...]:
@@ -167,7 +172,7 @@ def _market_lines(proposal: Proposal) -> tuple[Line, ...]:
         word = "at most" if order.side is Side.BUY else "at least"
         band = f"{word} {_price(order.limit_price)}"
     return (
-        Line("Quote", f"bid {quote['bid']}, ask {quote['ask']}", seen),
+        Line("Quote", f"bid {_quoted(quote['bid'])}, ask {_quoted(quote['ask'])}", seen),
         Line("Price band", f"{band} {order.currency} each"),
     )
 

@@ -56,13 +56,19 @@ class Desk:
         return context
 
 
+def find_browser() -> str:
+    """Return the path of Chromium, or an empty text without it or without the built page."""
+    if not (WEB / "vendor" / "lit.js").is_file():
+        return ""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    return found or ""
+
+
 def require_browser() -> str:
     """Return the path of Chromium; skip, visibly, without it or without the built page."""
-    if not (WEB / "vendor" / "lit.js").is_file():
-        pytest.skip("not run: the page's libraries are not built (make web)")
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    found = find_browser()
     if not found:
-        pytest.skip("not run: no Chromium on this machine")
+        pytest.skip("not run: no Chromium here, or the page is not built (make web)")
     return found
 
 
@@ -83,6 +89,7 @@ def desk_on(migrated_file: Path, home: Path) -> Iterator[Desk]:
             first.goto(live.up.login_link)
             first.close()
             yield desk
+            assert desk.troubles == []
         finally:
             browser.close()
 

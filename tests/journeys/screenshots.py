@@ -1,0 +1,74 @@
+"""Owns the pictures of `docs/img`: a real page on a fresh home, after the first conversation."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.journeys.page import WAIT_MS, find_browser, say
+from tests.journeys.serving import BUY, PLAN, ROOT, WHY, serving, still_home
+
+IMAGES = ROOT / "docs" / "img"
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+SIZE_MAX = 300_000
+expect.set_options(timeout=WAIT_MS)
+
+
+def main() -> int:
+    """Write the three pictures; answer 1 and say why when one of them can not be taken."""
+    path = find_browser()
+    if not path:
+        print("no pictures: no Chromium on this machine, or the page is not built (make web)")
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        serving(still_home(Path(home) / "desk")) as server,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            _take(browser, server.link, server.address)
+        finally:
+            browser.close()
+    large = [one.name for one in IMAGES.glob("*.png") if one.stat().st_size > SIZE_MAX]
+    print(f"{IMAGES.relative_to(ROOT)}: written" + (f"; too large: {large}" if large else ""))
+    return 1 if large else 0
+
+
+def _take(browser: Browser, link: str, address: str) -> None:
+    """Play the first conversation: a plan, a confirmed card, and a second card left open."""
+    page = browser.new_context(viewport=WIDE, reduced_motion="reduce").new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.goto(link)
+    page.wait_for_selector("cornerman-coach textarea")
+    say(page, PLAN)
+    say(page, BUY)
+    page.locator("[data-act=confirm]").click()
+    expect(page.locator(".turn .fill")).to_contain_text("Filled")
+    expect(page.locator("cornerman-positions tbody tr")).to_contain_text("AAPL")
+    _picture(page, "desk-dark.png", scheme="dark")
+    say(page, WHY)
+    say(page, "buy 20 MSFT stop 26.10")
+    expect(page.locator("[data-act=confirm]")).to_be_enabled()
+    _picture(page, "desk-light.png", scheme="light")
+    page.set_viewport_size(PHONE)
+    page.goto(address)
+    expect(page.locator(".turn [data-act=confirm]")).to_be_enabled()
+    _picture(page, "phone.png", scheme="dark")
+
+
+def _picture(page: Page, name: str, *, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    expect(page.locator("cornerman-quote .last b")).not_to_have_text("–")
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement?.blur()")
+    page.evaluate("() => new Promise((done) => setTimeout(done, 400))")
+    page.screenshot(path=IMAGES / name, animations="disabled", caret="hide")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
