@@ -41,9 +41,10 @@ class OrderDraft:
 class Risk:
     """What an order may cost, in account currency, 2 decimals half-even.
 
-    `money` is |reference price - protective stop| x quantity; `r` is that over one R, the
-    policy's risk fraction of equity. None without a protective stop. Worked: 100 shares at 190.10
-    with a stop at 187.10 risk 300.00; at 100,000 equity and 1 % that is 0.30 R.
+    `money` is (|reference price - protective stop| + round-trip cost per unit) x quantity, as the
+    size is reckoned; `r` is that over one R, the policy's risk fraction of the equity at session
+    open. None without a protective stop. Worked: 100 shares at 190.10 with a stop at 187.10 and
+    costs of 0.04802 a share risk 304.80; at 100,000 equity and 1 % that is 0.30 R.
     """
 
     reference_price: Decimal
@@ -124,15 +125,21 @@ def reference_price(order: Order, quote: Quote) -> Decimal:
 
 
 def build_risk(
-    order: Order, quote: Quote, *, commission: Decimal, equity: Decimal, risk_pct: Decimal
+    order: Order,
+    reference: Decimal,
+    *,
+    commission: Decimal,
+    unit_cost: Decimal,
+    equity: Decimal,
+    risk_pct: Decimal,
 ) -> Risk:
-    """Return the risk facts of an order; pure. See `Risk` for the formula."""
-    reference = reference_price(order, quote)
+    """Return the risk facts of an order measured at `reference`; pure. `Risk` has the formula."""
     notional = rounded(order.quantity * reference, _CENT)
     cost = notional + commission if order.side is Side.BUY else commission
     if order.protective_stop is None:
         return Risk(reference_price=reference, notional=notional, commission=commission, cost=cost)
-    money = rounded(abs(reference - order.protective_stop) * order.quantity, _CENT)
+    unit_risk = abs(reference - order.protective_stop) + unit_cost
+    money = rounded(unit_risk * order.quantity, _CENT)
     one_r = rounded(equity * risk_pct, _CENT)
     ratio = rounded(money / one_r, 2) if one_r > 0 else None
     return Risk(

@@ -15,7 +15,7 @@ from services.kit.context import Context
 from services.kit.errors import refuse
 from services.ledger import portfolio
 from services.orders import desk
-from services.orders.draft import OrderDraft, Risk, Terms, build_order, build_risk
+from services.orders.draft import OrderDraft, Risk, Terms, build_order, build_risk, reference_price
 from services.orders.guard import evaluate, first_block
 from services.orders.guard_context import Stage
 from services.orders.guard_facts import (
@@ -48,6 +48,7 @@ from services.orders.proposal import (
 )
 from services.orders.store import order_row
 from services.orders.tables import proposals
+from services.trade.user_plan import cost_per_unit
 
 _EDITABLE = ("quantity", "type", "limit_price", "stop_price", "protective_stop", "tif")
 
@@ -123,11 +124,13 @@ def _store_order(
     blocked = first_block(results)
     if blocked is not None:
         raise blocked.refusal()
+    reference = reference_price(order, market.quote)
     risk = build_risk(
         order,
-        market.quote,
+        reference,
         commission=commission_of(ctx, order.quantity),
-        equity=seen.equity,
+        unit_cost=cost_per_unit(ctx, reference),
+        equity=seen.open_equity,
         risk_pct=ctx.policy.sizing.risk_pct,
     )
     return _insert(

@@ -390,7 +390,7 @@ def test_the_card_says_what_is_bought_and_what_it_risks(desk):
     card = desk.issue(made.id).card
     said = {line.label: line.value for line in card.lines}
     assert said["Order"] == "Buy 100 AAPL at market"
-    assert said["Risk to the stop"] == "300.00 USD, 0.3 R"
+    assert said["Risk to the stop"] == "304.80 USD, 0.3 R"
     assert said["Price band"] == "at most 192.01 USD each"
     assert said["Estimated cost"] == "19,011.00 USD"
     assert said["Account"].endswith(f" …{made.order.account_id[-4:]}")

@@ -59,7 +59,7 @@ async def test_the_first_journey_from_a_plan_to_why_it_is_held(coach):
     bought = clean(await coach.say("buy it"))
     assert bought.tools == ["propose_order"]
     assert "buy 40 AAPL at market" in bought.text
-    assert "risk to the stop 491.20 USD" in bought.text
+    assert "risk to the stop 494.87 USD" in bought.text
     coach.confirm()
     coach.work()
     assert held(coach) == {"AAPL": 40}
@@ -68,7 +68,7 @@ async def test_the_first_journey_from_a_plan_to_why_it_is_held(coach):
     assert "40 AAPL at" in told.text
     assert re.search(
         r'"Bought 40 AAPL at 409\.\d+ USD.*Plan: entry 409\.2, stop 396\.92, risk to '
-        r"the stop 491\.20 USD",
+        r"the stop 494\.87 USD",
         told.text,
     ), told.text
     why = clean(await coach.say("why did you propose that?"))
@@ -85,7 +85,7 @@ async def test_the_execution_is_locked_with_its_plan(coach):
     (entry,) = coach.read(lambda ctx: journal.list_entries(ctx))
     assert entry.facts["planned_stop"] == "26.1"
     assert entry.facts["planned_entry"] == "26.61"
-    assert entry.facts["planned_risk"] == "25.5"
+    assert entry.facts["planned_risk"] == "26.27"
     assert entry.facts["plan"].startswith("res_")
 
 
