@@ -1,0 +1,266 @@
+"""A Massive server on a loopback port: the recorded wire formats, with faults to switch on.
+
+    with MassiveServer() as server:
+        server.fault("/v2/aggs", Fault.HTML_504, times=1)
+        ... MassiveFeed(server.base_url, "good-key", ...) ...
+
+Rows are plain JSON as the vendor sends them; a test edits `server.quotes`, `server.bars` and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+KEY = "good-key"
+LIMITED = {"status": "ERROR", "request_id": "r", "error": "You've exceeded the maximum requests"}
+DENIED = {
+    "status": "NOT_AUTHORIZED",
+    "request_id": "r",
+    "message": "You are not entitled to this data. Please upgrade your plan",
+}
+UNKNOWN_KEY = {"status": "ERROR", "request_id": "r", "error": "Unknown API Key"}
+NOT_FOUND = {"status": "NOT_FOUND", "request_id": "r", "message": "Ticker not found."}
+PAGE = b"<html>\n<head><title>504 Gateway Time-out</title></head>\n<body></body></html>"
+
+
+class Fault(Enum):
+    """What goes wrong with an answer."""
+
+    LIMITED_429 = "429 with the vendor's text"
+    EMPTY_429 = "429 without a body"
+    DENIED_403 = "the plan does not include it"
+    HTML_504 = "a gateway page"
+    HTML_200 = "a page with status 200"
+    HALF_BODY = "half a JSON document"
+    NULL_RESULTS = "results: null"
+    RESET = "the connection is cut"
+    SILENCE = "nothing for a second"
+    REDIRECT = "a redirect to another host"
+    OVERSIZE = "a body of 20 MB"
+    DEEP = "100,000 nested lists"
+
+
+@dataclass
+class Planned:
+    """A fault for the paths that begin so, this many times (None: until cleared)."""
+
+    prefix: str
+    fault: Fault
+    times: int | None
+
+
+@dataclass
+class MassiveServer:
+    """Serves what its fields hold; `requests` keeps method and path with query."""
+
+    delayed: bool = False
+    page_size: int = 2
+    requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    tickers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bars: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    trades: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    quotes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    splits: list[dict[str, Any]] = field(default_factory=list)
+    planned: list[Planned] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                with suppress(ConnectionError):
+                    server.answer(self)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def list_ticker(self, symbol: str, **extra: Any) -> None:
+        self.tickers[symbol] = {
+            "ticker": symbol,
+            "name": f"{symbol} Inc.",
+            "market": "stocks",
+            "locale": "us",
+            "primary_exchange": "XNAS",
+            "type": "CS",
+            "active": True,
+            "currency_name": "usd",
+            **extra,
+        }
+
+    def fault(self, prefix: str, fault: Fault, *, times: int | None = None) -> None:
+        self.planned.append(Planned(prefix, fault, times))
+
+    def count(self, prefix: str) -> int:
+        return sum(1 for path in self.requests if path.startswith(prefix))
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        self.requests.append(handler.path)
+        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
+        fault = self._next_fault(handler.path)
+        if handler.headers.get("Authorization") != f"Bearer {KEY}":
+            _send(handler, 401, UNKNOWN_KEY)
+        elif fault is None:
+            status, document = self._document(handler.path)
+            if self.delayed and isinstance(document, dict) and document.get("status") == "OK":
+                document["status"] = "DELAYED"
+            _send(handler, status, document)
+        else:
+            self._fail(handler, fault)
+
+    def _next_fault(self, path: str) -> Fault | None:
+        for planned in self.planned:
+            if path.startswith(planned.prefix) and planned.times != 0:
+                if planned.times is not None:
+                    planned.times -= 1
+                return planned.fault
+        return None
+
+    def _fail(self, handler: BaseHTTPRequestHandler, fault: Fault) -> None:
+        match fault:
+            case Fault.LIMITED_429:
+                _send(handler, 429, LIMITED, retry_after="12")
+            case Fault.EMPTY_429:
+                _send(handler, 429, b"")
+            case Fault.DENIED_403:
+                _send(handler, 403, DENIED)
+            case Fault.HTML_504:
+                _send(handler, 504, PAGE, content_type="text/html")
+            case Fault.HTML_200:
+                _send(handler, 200, PAGE, content_type="text/html")
+            case Fault.HALF_BODY:
+                _send(handler, 200, b'{"status":"OK","results":[{"c":1')
+            case Fault.NULL_RESULTS:
+                _send(handler, 200, {"status": "OK", "resultsCount": 0, "results": None})
+            case Fault.RESET:
+                linger = struct.pack("ii", 1, 0)
+                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                handler.connection.close()
+                handler.close_connection = True
+            case Fault.SILENCE:
+                time.sleep(1.0)
+                handler.close_connection = True
+            case Fault.REDIRECT:
+                _send(handler, 302, b"", location="http://203.0.113.1/")
+            case Fault.OVERSIZE:
+                _send(handler, 200, b" " * 20_000_000)
+            case Fault.DEEP:
+                _send(handler, 200, b"[" * 100_000)
+
+    def _document(self, address: str) -> tuple[int, Any]:
+        parts = urlsplit(address)
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        words = [unquote(word) for word in parts.path.strip("/").split("/")]
+        match words:
+            case ["v3", "reference", "tickers"]:
+                rows = [self.tickers[name] for name in sorted(self.tickers)]
+                return 200, self._paged(parts.path, rows, query)
+            case ["v3", "reference", "tickers", symbol]:
+                row = self.tickers.get(symbol)
+                return (404, NOT_FOUND) if row is None else (200, _body(row))
+            case ["v2", "snapshot", "locale", "us", "markets", "stocks", "tickers", symbol]:
+                row = self.snapshots.get(symbol)
+                found = {
+                    "status": "OK",
+                    "request_id": "r",
+                    "ticker": {"ticker": symbol, **(row or {})},
+                }
+                return (404, NOT_FOUND) if row is None else (200, found)
+            case ["v2", "aggs", "ticker", symbol, "range", count, unit, first, last]:
+                rows = self.bars.get((symbol, count + unit), [])
+                low, high = _millis(first), _millis(last)
+                rows = [row for row in rows if low <= row["t"] <= high]
+                rows = sorted(rows, key=lambda row: row["t"], reverse=query.get("sort") == "desc")
+                return 200, {
+                    "ticker": symbol,
+                    "adjusted": True,
+                    **self._paged(parts.path, rows, query),
+                }
+            case ["v3", "trades" | "quotes" as kind, symbol]:
+                rows = (self.trades if kind == "trades" else self.quotes).get(symbol, [])
+                return 200, self._paged(parts.path, _between(rows, query), query)
+            case ["stocks", "v1", "splits"]:
+                rows = [row for row in self.splits if row["ticker"] == query.get("ticker")]
+                return 200, self._paged(parts.path, rows, query)
+        return 404, {"status": "NOT_FOUND", "request_id": "r"}
+
+    def _paged(
+        self, path: str, rows: list[dict[str, Any]], query: dict[str, str]
+    ) -> dict[str, Any]:
+        """Return one page; the cursor holds the rows' range, and `next_url` names a foreign host."""
+        at = int(query.get("cursor", "0").partition("-")[0])
+        page = rows[at : at + self.page_size]
+        body = _body(page)
+        if at + self.page_size < len(rows):
+            kept = "&".join(
+                f"{name}={value}" for name, value in query.items() if "timestamp" in name
+            )
+            body["next_url"] = (
+                f"https://api.polygon.io:443{path}?cursor={at + self.page_size}-x&{kept}"
+            )
+        return body
+
+
+def _body(results: Any) -> dict[str, Any]:
+    return {"status": "OK", "request_id": "r", "results": results}
+
+
+def _millis(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def _between(rows: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
+    low = int(query.get("timestamp.gt", query.get("timestamp.gte", "0")))
+    high = int(query.get("timestamp.lte", str(2**63)))
+    found = [row for row in rows if low < row["sip_timestamp"] <= high]
+    backward = query.get("order") == "desc"
+    found.sort(key=lambda row: row["sip_timestamp"], reverse=backward)
+    return found[: int(query["limit"])] if backward else found
+
+
+def _send(
+    handler: BaseHTTPRequestHandler,
+    status: int,
+    document: Any,
+    *,
+    content_type: str = "application/json",
+    **headers: str,
+) -> None:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", content_type)
+    handler.send_header("Content-Length", str(len(body)))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
