@@ -9,7 +9,6 @@ from agent import log, runs
 from agent.budget import day_is_spent
 from agent.calling import STOPPED, Calls
 from agent.events import (
-    Event,
     StepStarted,
     StopReason,
     TextDone,
@@ -58,7 +57,7 @@ class Answering:
                 return "cancelled"
             stop = self.state.budget.open_step(self.state.parts.runtime.clock.monotonic())
             if stop is None:
-                await self.state.emit([StepStarted(step=self.state.budget.steps)])
+                self.state.tell([StepStarted(step=self.state.budget.steps)])
                 last = self.state.budget.last_step
                 step = await self._ask()
                 if not step.calls and not step.withheld:
@@ -188,7 +187,7 @@ class Answering:
             async for event in answer:
                 match event:
                     case TextDelta(text) if speech is not None:
-                        await self._show(message_id, await speech.feed(text))
+                        self._show(message_id, await speech.feed(text))
                     case ModelReset() if speech is not None:
                         await self._reset(message_id, speech)
                     case StepDone(done):
@@ -199,9 +198,9 @@ class Answering:
             raise refuse("MODEL_STREAM_FAULT", reason=step.reason if step else "no end was seen")
         return step
 
-    async def _show(self, message_id: str, text: str) -> None:
+    def _show(self, message_id: str, text: str) -> None:
         if text:
-            await self.state.emit([TextPart(message_id=message_id, text=text)])
+            self.state.tell([TextPart(message_id=message_id, text=text)])
 
     async def _reset(self, message_id: str, speech: Speech) -> None:
         if speech.released:
@@ -215,7 +214,9 @@ class Answering:
         self.state.budget.spend(usage.prompt_tokens, usage.completion_tokens)
         self.state.unverified += [mark.text for mark in speech.marks if mark.kind == "unverified"]
         calls = (*step.calls, *(one.call for one in step.withheld))
-        batch: list[Event] = [TextPart(message_id=message_id, text=rest)] if rest else []
+        batch = await self.state.take_told()
+        if rest:
+            batch.append(TextPart(message_id=message_id, text=rest))
         if speech.released:
             batch.append(
                 TextDone(message_id=message_id, text=speech.released, marks=tuple(speech.marks))
@@ -275,6 +276,7 @@ class Answering:
             text=shown,
             run_id=self.state.run.id,
         )
+        await self.state.settle()
 
         def store(ctx: Context) -> None:
             log.append_many(

@@ -80,7 +80,7 @@ class Coach:
         except asyncio.CancelledError:
             end = RunFinished(stop_reason="cancelled", unverified=tuple(answering.state.unverified))
         finally:
-            await asyncio.shield(self._end(principal, run_id, end))
+            await asyncio.shield(self._end(answering, principal, end))
 
     async def _bounded(self, answering: Answering) -> End:
         try:
@@ -94,7 +94,9 @@ class Coach:
             return RunError(code=refusal.code, message=refusal.message, retryable=refusal.retryable)
         return RunFinished(stop_reason=stop, unverified=tuple(answering.state.unverified))
 
-    async def _end(self, principal: Principal, run_id: str, end: End) -> None:
+    async def _end(self, answering: Answering, principal: Principal, end: End) -> None:
+        run_id = answering.state.run.id
+        await answering.state.come_to_rest()
         await self._runtime.write_async(
             principal, lambda ctx: runs.end(ctx, run_id, end), trace=run_id
         )

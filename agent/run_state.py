@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -52,6 +53,8 @@ class RunState:
         self.reality = Reality()
         self.changed: set[str] = set()
         self.unverified: list[str] = []
+        self._told: list[Event] = []
+        self._telling: asyncio.Task[None] | None = None
 
     def ledger(self) -> Ledger:
         """Return the facts of this run, of lasting older results, and of the person's words."""
@@ -74,9 +77,45 @@ class RunState:
 
     async def emit(self, batch: list[Event]) -> None:
         """Store events of this run; readers are woken after the commit."""
+        self.tell(batch)
+        await self.settle()
+
+    def tell(self, batch: list[Event]) -> None:
+        """Start to store events and do not wait; the order stays.
+
+        What is told while a store is under way goes together into the next one. A fault is raised
+        by the next `settle`.
+        """
+        self._told += batch
+        if self._telling is None or (self._telling.done() and not _fault(self._telling)):
+            self._telling = asyncio.create_task(self._store_told())
+
+    async def _store_told(self) -> None:
+        while self._told:
+            batch, self._told = self._told, []
+            await self._append(batch)
+
+    async def _append(self, batch: list[Event]) -> None:
         await self.write(
             lambda ctx: log.append_many(ctx, self.run.conversation_id, batch, run=self.run.id)
         )
+
+    async def settle(self) -> None:
+        """Wait until everything that was told is stored; raises what kept it from being so."""
+        if self._telling is not None:
+            await asyncio.shield(self._telling)
+
+    async def take_told(self) -> list[Event]:
+        """Wait for the store under way; return the events behind it for the caller to store."""
+        rest, self._told = self._told, []
+        await self.settle()
+        return rest
+
+    async def come_to_rest(self) -> None:
+        """Wait for the store under way, whatever comes of it; nothing is stored afterwards."""
+        if self._telling is not None:
+            await asyncio.wait((self._telling,))
+            _fault(self._telling)
 
     async def write(self, act: Callable[[Context], T]) -> T:
         """Run one writing unit of work as the coach, traced by the run."""
@@ -85,3 +124,8 @@ class RunState:
     async def read(self, act: Callable[[Context], T]) -> T:
         """Run one reading unit of work as the coach."""
         return await self.parts.runtime.read_async(self.agent, act, trace=self.run.id)
+
+
+def _fault(done: asyncio.Task[None]) -> bool:
+    """Return True when the task did not do its work; its exception counts as seen."""
+    return done.cancelled() or done.exception() is not None

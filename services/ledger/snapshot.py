@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import BindParameter, bindparam, func, select, update
 
 from services.kit.context import Context
 from services.kit.errors import refuse
@@ -22,7 +22,7 @@ from services.ledger.tables import (
     portfolios,
 )
 
-_OF_PORTFOLIO = bindparam("of_portfolio")
+_OF_PORTFOLIO: BindParameter[str] = bindparam("of_portfolio")
 _TERMS = select(portfolios.c.cost_method, portfolios.c.base_currency).where(
     portfolios.c.id == _OF_PORTFOLIO
 )
