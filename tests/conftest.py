@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,8 +55,9 @@ socket.socket.connect_ex = _guard("connect_ex")  # type: ignore[method-assign]
 
 def pytest_configure() -> None:
     """Keep throwaway databases in memory when there is room: no test of ours proves a disk."""
-    if postgres.memory_folder() is not None:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(postgres.memory_folder()))
+    memory = postgres.memory_folder()
+    if memory is not None and "TMPDIR" not in os.environ:
+        tempfile.tempdir = str(memory)
 
 
 @pytest.fixture(autouse=True)

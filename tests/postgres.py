@@ -73,7 +73,7 @@ def running_server() -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="cornerman-pg-", dir=memory_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="cornerman-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     base = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}

@@ -3,6 +3,8 @@
 import ast
 import re
 
+import pytest
+
 from tests.house import tree
 
 CLOCKS = ("services/kit/clock.py",)

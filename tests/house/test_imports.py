@@ -107,6 +107,8 @@ def test_the_contract_bites(planted_report, contract):
     assert any("BROKEN" in line for line in lines), planted_report[-3000:]
 
 
+@pytest.mark.fault("F005")
+@pytest.mark.fault("F006")
 def test_whatever_makes_a_token_or_queues_an_order_is_behind_the_gate():
     """A module that inserts tokens or orders, or can make a `Confirmed`, is named in the contract."""
     config = tomllib.loads((tree.ROOT / "pyproject.toml").read_text())

@@ -269,6 +269,7 @@ def test_an_edited_order_kills_the_old_card(open_house):
     assert person.settled(edited["id"])["order_state"] == "FILLED"
 
 
+@pytest.mark.fault("F006")
 def test_a_token_pasted_in_the_chat_is_redacted_and_confirms_nothing(open_house):
     home, person, said, model = open_house
     card = card_for(person, "7")
@@ -299,6 +300,7 @@ def test_a_model_that_says_executed_is_corrected_by_the_rows(open_house):
 
 
 @pytest.mark.parametrize("name", ["confirm_order", "execute_order"])
+@pytest.mark.fault("F005")
 def test_a_model_can_not_call_what_confirms_or_executes(open_house, name):
     home, person, said, model = open_house
     card = card_for(person, "9")

@@ -103,6 +103,7 @@ def test_a_rolled_back_unit_leaves_no_event_and_no_hole(runtime, owner):
     ]
 
 
+@pytest.mark.fault("F006")
 def test_a_token_never_enters_the_log(runtime, owner):
     with pytest.raises(Exception, match="EGRESS_TOKEN"):
         _alerts(runtime, owner, "a", "ct_" + "A" * 43)

@@ -81,6 +81,7 @@ def test_a_bad_authorization_header_is_not_rescued_by_a_cookie(live):
     {"origin": "http://localhost:3000", **SITE},
     {"origin": "", "sec-fetch-site": "cross-site"}, {"origin": "", "sec-fetch-site": "same-site"},
     {"origin": "", "sec-fetch-site": ""}])
+@pytest.mark.fault("F066")
 def test_a_foreign_page_changes_nothing_with_our_cookie(live, headers):
     page = live.page()
     sent = {**headers, "idempotency-key": KEY}
@@ -96,6 +97,7 @@ def test_a_foreign_page_reads_nothing_with_our_cookie(live, site):
     assert code(answer) == (403, "ORIGIN_REFUSED")
 
 
+@pytest.mark.fault("F066")
 def test_a_challenge_needs_a_fetch_of_our_own_page(live):
     page = live.page()
     for site in ("none", "cross-site"):

@@ -207,6 +207,7 @@ def test_a_warning_leaves_a_snapshot_green(database, clock, settings, owner):
     assert [(one.code, one.severity) for one in taken.findings] == [("DQ_LOCKED", Severity.WARN)]
 
 
+@pytest.mark.fault("F017")
 def test_a_feed_without_an_answer_is_missing_data(database, clock, settings, owner):
     def silent(_quote):
         raise refuse("PROVIDER_UNAVAILABLE", provider="replay")

@@ -150,6 +150,9 @@ PASSED = [
 
 @pytest.mark.parametrize(("guard", "changes", "code"), BLOCKED)
 @pytest.mark.fault("F054")
+@pytest.mark.fault("F030")
+@pytest.mark.fault("F057")
+@pytest.mark.fault("F059")
 def test_a_guard_blocks_beyond_its_boundary(guard, changes, code):
     blocked = first_block(evaluate(replace(BASE, **changes)))
     assert (blocked.guard, blocked.code) == (guard, code)

@@ -105,6 +105,7 @@ def test_every_open_state_can_end():
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Order)])
+@pytest.mark.fault("F059")
 def test_every_field_is_under_the_hash(name):
     assert order_hash(replace(ORDER, **{name: OTHERS[name]})) != order_hash(ORDER)
 
