@@ -101,6 +101,8 @@ INTRADAY_MARGIN_DEFICIT | risk | {rule}: {numbers} | Reduce the order, or fund t
 UNSETTLED_FUNDS | risk | {rule}: {numbers} | Wait until the sale settles.
 RISK_BREACH | risk | {reason} | Reduce risk first; orders that reduce a position stay allowed.
 FROZEN | risk | {reason} | See what unfreezes it; cancels stay allowed.
+ALERT_LEVEL_INVALID | input | {rule} | Give a level above 0.
+ALERT_THRESHOLD_RANGE | input | {rule} | Give a threshold of -20 to 20 percent.
 COOLDOWN | risk | {reason} | Wait until the cooldown ends.
 START_CASH_INVALID | input | starting cash {cash} is not above 0 | Give a starting cash above 0.
 INSUFFICIENT_CASH | state | needs {need}, available {have}

@@ -1,0 +1,1 @@
+"""Price alerts: when one fires, and only once."""
