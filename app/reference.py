@@ -1,4 +1,4 @@
-"""Owns the generated texts: `.env.example` and the reference pages, written from the code itself."""
+"""Owns the generated texts: `.env.example` and the reference pages, written from the code."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -26,9 +25,9 @@ from app.http import (
     stream,
     tools,
 )
-from app.http.access import TABLE
 from app.http.errors import on_defect, on_http, on_refusal, on_validation
 from app.http.gate import Gate
+from app.http.openapi import complete
 from app.http.runs import Runs
 from app.http.shape import Problem
 from app.http.stream import Streams
@@ -73,7 +72,7 @@ def build_api(product: Product) -> FastAPI:
     api_app.add_exception_handler(RequestValidationError, on_validation)
     api_app.add_exception_handler(HTTPException, on_http)
     api_app.add_exception_handler(Exception, on_defect)
-    _secure(api_app)
+    api_app.openapi = complete(api_app.openapi)  # type: ignore[method-assign]
     return api_app
 
 
@@ -87,37 +86,3 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
         yield
         api_app.state.streams.closing.set()
         await api_app.state.runs.close()
-
-
-def _secure(api_app: FastAPI) -> None:
-    """Write the access table into the OpenAPI document: security, scope, idempotency."""
-    build = api_app.openapi
-
-    def openapi() -> dict[str, Any]:
-        made = build()
-        made["components"]["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "An API key, ck_…"},
-            "session": {"type": "apiKey", "in": "cookie", "name": "cornerman"},
-        }
-        for row in TABLE:
-            operation = made["paths"].get(row.path, {}).get(row.method.lower())
-            if operation is None:
-                continue
-            operation["security"] = [] if row.scope == "public" else [{"key": []}, {"session": []}]
-            operation["x-scope"] = row.scope
-            if row.mutates:
-                operation.setdefault("parameters", []).append(_key_parameter("money" in row.flags))
-        api_app.openapi = lambda: made  # type: ignore[method-assign]
-        return made
-
-    api_app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _key_parameter(required: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": required,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,64}$"},
-        "description": "The same key and body give the same answer once more.",
-    }

@@ -41,7 +41,8 @@ _WANTED = frozenset(
         b"transfer-encoding",
     )
 )
-_PATH_MAX, _QUERY_MAX = 512, 2048
+_PATH_MAX, _QUERY_MAX, _HEADERS_MAX = 512, 2048, 32_768
+_VERSIONS = ("1.0", "1.1")
 _CLIENT_GONE = 499
 _FOREIGN_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
 _log = structlog.get_logger()
@@ -181,6 +182,10 @@ class Guard:
         return "local" in access.flags and self._product.settings.cornerman_mode == "local"
 
     def _require_readable(self, scope: Scope) -> None:
+        if scope["http_version"] not in _VERSIONS:
+            raise refuse("PARAM_INVALID", name="version", value="(not shown)", rule="HTTP/1.1")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADERS_MAX:
+            raise refuse("PARAM_INVALID", name="headers", value="(not shown)", rule="too long")
         if len(scope["path"]) > _PATH_MAX or len(scope["query_string"]) > _QUERY_MAX:
             raise refuse("PARAM_INVALID", name="path", value="(not shown)", rule="too long")
         require_plain(scope["path"], "path")
@@ -206,6 +211,8 @@ class Guard:
         length = call.headers.get(b"content-length", "0")
         if not length.isascii() or not length.isdigit():
             raise refuse("BODY_INVALID", reason="Content-Length is not a number")
+        if b"transfer-encoding" in call.headers and b"content-length" in call.headers:
+            raise refuse("BODY_INVALID", reason="the body has two lengths")
         if len(length) > len(str(limit)) or int(length) > limit:
             raise refuse("BODY_TOO_LARGE", limit=limit)
         content_type = call.headers.get(b"content-type", "")

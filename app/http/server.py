@@ -13,6 +13,7 @@ import uvicorn
 
 from app.http.factory import build_api
 from app.http.guard import Guard
+from app.http.protocol import Protocol
 from app.wiring import Product, open_first_user, prepare_database
 from services.identity.ticket import issue_ticket
 from services.identity.user import User, principal_of
@@ -115,6 +116,7 @@ def _prepared(product: Product) -> User:
 def _config(app: Guard) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=Protocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -113,7 +113,7 @@ def live_server(home, url: str, **given) -> Iterator[Live]:
     def serve() -> None:
         try:
             asyncio.run(main())
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             box.append(error)
             started.set()
 
