@@ -13,6 +13,7 @@ from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from services.kit.money import rounded
 from services.ledger.book import Cash, cash
+from services.ledger.closing import book_at_close
 from services.ledger.holding import Holding, positions
 from services.ledger.portfolio import Portfolio, get_portfolio, market_now
 from services.ledger.position import ZERO
@@ -21,10 +22,12 @@ from services.ledger.split import find_due
 from services.ledger.tables import ledger_batches, ledger_entries, valuations
 from services.market.feed import Feed
 from services.market.quote import Quote
-from services.market.session import find_last_session
+from services.market.session import Session, find_last_session, sessions_between
 
 CALENDAR = "XNYS"
 """Whose sessions cut the series into days when nothing is held that says otherwise."""
+_CLOSES_MAX = 10
+"""Closes written at once; one step of the replay passes at most five."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,13 +185,15 @@ def record(ctx: Context, portfolio_id: str) -> bool:
     """Store the valuation of the current minute of market time; True when a row was written.
 
     Written while something is held or the book changed since the last row, once per minute;
-    after a session's close its last equity is kept once more as the day's close. Market time
+    every close that has passed since is kept first, at the day's closing prices. Market time
     that goes back begins a new era. An incomplete valuation is not stored.
     """
     as_of = market_now(ctx)
     minute = as_of.replace(second=0, microsecond=0)
     last = newest_row(ctx, portfolio_id)
-    closed = _record_close(ctx, last, as_of)
+    closed = _record_closes(ctx, last, as_of)
+    if closed:
+        last = newest_row(ctx, portfolio_id)
     if last is not None and last.at == minute:
         return closed
     head = int(
@@ -286,24 +291,58 @@ def _era(last: Any, minute: datetime) -> int:
     return int(last.era) + (1 if minute < last.at else 0)
 
 
-def _record_close(ctx: Context, last: Any, as_of: datetime) -> bool:
-    """Keep the last equity of a session that has ended as its close; True when written."""
-    if last is None or last.kind == "close" or as_of < last.at:
+def _record_closes(ctx: Context, last: Any, as_of: datetime) -> bool:
+    """Keep the equity at each close since the last row; True when one was written.
+
+    The session of the last row always gets its close, a later one only while something was held.
+    """
+    if last is None or as_of < last.at:
         return False
-    session = find_last_session(CALENDAR, last.as_of)
-    if session is None or not session.open <= last.as_of or as_of < session.close:
+    first = find_last_session(CALENDAR, last.as_of)
+    if first is None:
         return False
-    at = max(session.close, last.at)
-    ctx.db.insert(
-        valuations,
-        {
-            **{column.name: getattr(last, column.name) for column in valuations.c},
-            "kind": "close",
-            "at": at,
-            "recorded_at": ctx.now,
-            "flow": ZERO,
-        },
-    )
+    due = sessions_between(CALENDAR, first.date, as_of.date())[:_CLOSES_MAX]
+    written = False
+    for session in due:
+        if session.close > as_of or (last.kind == "close" and last.at >= session.close):
+            continue
+        if _record_close(ctx, last, session, must=session == first):
+            written, last = True, newest_row(ctx, last.portfolio_id)
+    return written
+
+
+def _record_close(ctx: Context, last: Any, session: Session, *, must: bool) -> bool:
+    """Write one close at the day's closing prices; without them the last equity stands."""
+    closed = book_at_close(ctx, last.portfolio_id, session, since=last.last_seq)
+    if not must and (closed is None or not closed.held):
+        return False
+    values = {column.name: getattr(last, column.name) for column in valuations.c}
+    values |= {
+        "kind": "close",
+        "at": max(session.close, last.at),
+        "recorded_at": ctx.now,
+        "flow": ZERO,
+    }
+    if closed is not None:
+        equity = closed.cash + closed.market_value
+        flow = flows_since(ctx, last.portfolio_id, last.last_seq) - flows_since(
+            ctx, last.portfolio_id, closed.last_seq
+        )
+        course = grow(last, equity, flow)
+        values |= {
+            "as_of": session.close,
+            "session": session.date.isoformat(),
+            "last_seq": closed.last_seq,
+            "cash": closed.cash,
+            "market_value": closed.market_value,
+            "provenance": closed.provenance,
+            "equity": equity,
+            "flow": flow,
+            "growth": course.growth,
+            "peak_growth": course.peak,
+            "drawdown_max": course.drawdown_max,
+        }
+    ctx.db.insert(valuations, values)
     return True
 
 

@@ -26,7 +26,9 @@ class Desk:
     def do(self, act):
         return self.runtime.write(self.owner, act)
 
-    def fill(self, side, quantity, price, *, listing=AAPL, fee="1", exec_id=None, order_id="o"):
+    def fill(
+        self, side, quantity, price, *, listing=AAPL, fee="1", exec_id=None, order_id="o", at=NOW
+    ):
         self.count += 1
         facts = FillFacts(
             order_id=order_id,
@@ -39,7 +41,7 @@ class Desk:
             price=Decimal(str(price)),
             commission=Decimal(fee),
             currency="USD",
-            at=NOW,
+            at=at,
             provenance="REPLAY",
         )
         return self.do(lambda ctx: post_fill(ctx, facts))

@@ -4,9 +4,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 from services.kit.errors import refuse
-from services.market.feed import Capability
+from services.market.bar import Bar
+from services.market.feed import BarSeries, Capability
 from services.market.instrument import Instrument
 from services.market.quote import Provenance, Quote
+from services.market.session import get_session
 
 
 class HandFeed:
@@ -17,6 +19,7 @@ class HandFeed:
 
     def __init__(self, now):
         self.now, self.prices, self.known_splits, self.lot_step = now, {}, {}, Decimal(1)
+        self.closes = {}
 
     def as_of(self, ctx):
         return self.now
@@ -58,6 +61,17 @@ class HandFeed:
             source=self.name,
             currency="USD",
         )
+
+    def bars(self, ctx, symbol, timeframe, count):
+        """Answer one flat daily bar per known close, by listing and session date."""
+        days = [(day, price) for (listing, day), price in self.closes.items() if listing == symbol]
+        sessions = [(get_session("XNYS", day), Decimal(str(price))) for day, price in sorted(days)]
+        bars = tuple(
+            Bar(t_open=one.open, t_close=one.close, o=at, h=at, l=at, c=at, v=Decimal(1))
+            for one, at in sessions
+            if one.close <= self.now
+        )
+        return BarSeries(symbol, timeframe, bars, self.provenance, self.name, self.now, "")
 
     def splits(self, ctx, symbol, after, until):
         return [

@@ -1,6 +1,6 @@
 """Valuation marks every holding with its provenance; the series gives returns and drawdown."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D  # noqa: N817 - a column of numbers reads better short
 
 import pytest
@@ -97,6 +97,30 @@ def test_the_series_has_one_row_per_minute_and_one_close_per_session(desk, feed)
     ]
     assert worth(desk).day_pnl == -1100
     assert worth(desk).session_open_equity == 100_099
+
+
+def test_a_close_holds_what_was_bought_after_the_last_row_at_the_closing_price(desk, feed):
+    keep(desk)
+    desk.fill("buy", 100, 200, at=feed.now)
+    feed.prices[AAPL], feed.closes = 190, {(AAPL, date(2012, 1, 3)): 203}
+    feed.now = datetime(2012, 1, 4, 14, 31, tzinfo=UTC)
+    assert keep(desk) is True
+    close = stored(desk)[1]
+    assert (close.kind, close.at.hour, close.cash) == ("close", 21, 79_999)
+    assert (close.market_value, close.equity, close.provenance) == (20_300, 100_299, "REPLAY")
+    assert worth(desk).day_pnl == -1300
+
+
+def test_every_close_that_a_jump_passes_is_kept(desk, feed):
+    desk.fill("buy", 100, 200)
+    feed.prices[AAPL] = 200
+    keep(desk)
+    days = [date(2012, 1, day) for day in (3, 4, 5)]
+    feed.closes = {(AAPL, day): price for day, price in zip(days, (201, 198, 205), strict=True)}
+    feed.now = datetime(2012, 1, 6, 15, 0, tzinfo=UTC)
+    keep(desk)
+    closes = [(row.session, row.equity) for row in stored(desk) if row.kind == "close"]
+    assert closes == [("2012-01-03", 100_099), ("2012-01-04", 99_799), ("2012-01-05", 100_499)]
 
 
 def test_nothing_is_stored_while_nothing_is_held_or_the_market_rests(desk, feed):
