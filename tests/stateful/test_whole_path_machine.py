@@ -35,7 +35,7 @@ from services.orders.order import Status
 from tests.fakes.trading_day import BUY, PLAN, START, TradingDay
 
 PROVE = os.environ.get("CORNERMAN_PROVE") == "1"
-EXAMPLES, STEPS = (400, 40) if PROVE else (12, 20)
+EXAMPLES, STEPS = (400, 40) if PROVE else (6, 18)
 SYMBOLS = ("AAPL", "MSFT")
 TERMS = st.tuples(
     st.sampled_from(SYMBOLS),
