@@ -31,7 +31,7 @@ from services.trade.target import (
     split_quantity,
     target_price,
 )
-from tests import golden_rules
+from tests import golden_market, golden_rules
 from tests.case_args import Args, as_decimal, fixed, invalid
 
 Output = dict[str, Any]
@@ -389,7 +389,7 @@ def golden_resample(given: Any) -> Output:
 
 FUNCTIONS: dict[str, Callable[[Any], Output]] = {
     name.removeprefix("golden_"): function
-    for names in (globals(), vars(golden_rules))
+    for names in (globals(), vars(golden_market), vars(golden_rules))
     for name, function in sorted(names.items())
     if name.startswith("golden_") and callable(function)
 }
