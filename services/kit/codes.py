@@ -160,7 +160,8 @@ ORDER_IN_DOUBT | risk | an order on {symbol} is in doubt
 BROKER_REJECTED | state | the broker refused the order: {reason}
   | Read the reason, then make a new proposal.
 BROKER_ORDER_FINAL | state | order {id} has ended at the broker | Nothing can be cancelled.
-BROKER_ACCOUNT | state | the broker refused the account, order or token: {reason} | Check account and token; the broker does not say which of them.
+BROKER_ACCOUNT | state | the broker refused the account, order or token: {reason}
+  | Check account and token; the broker does not say which of them.
 RESUME_REASON | input | resuming needs a reason | Say why it is safe to trade again.
 EDIT_EMPTY | input | the edit changes nothing | Change quantity, price or time in force.
 """
@@ -274,7 +275,8 @@ PROVIDER_BAD_REQUEST | internal | {provider} refused the request: {reason}
   | This is a defect; report it.
 PROVIDER_NOT_FOUND | input | {provider} has no {what} | Check the symbol or the dates.
 PROVIDER_RATE_LIMITED | limited | {provider} is rate limited | Wait, then ask again.
-PROVIDER_CONNECTION_LIMIT | limited | {provider} has no stream connection left for this account | Another process uses this key; stop it, or wait a minute.
+PROVIDER_CONNECTION_LIMIT | limited | {provider} has no stream connection left for this account
+  | Another process uses this key; stop it, or wait a minute.
 PROVIDER_UNAVAILABLE | data | {provider} does not answer | Try again later.
 PROVIDER_BODY_INVALID | data | {provider} sent a body that can not be read | Try again later.
 PROVIDER_UNSUPPORTED | input | {what} is outside the product | Ask for stocks, options or indices.

@@ -342,6 +342,8 @@ def _confirm_cancel(ctx: Context, row: Row[Any], found: Row[Any]) -> Decision:
     try:
         request_cancel(ctx, row.target_order_id, reason=f"confirmed cancel {row.id}")
     except Refusal as refusal:
+        if refusal.kind is Kind.INTERNAL:
+            raise
         return Decision(None, invalidated(ctx, row, found, refusal))
     close(ctx, row, Status.CONFIRMED, "confirmed")
     burn(ctx, found, "confirmed")

@@ -57,4 +57,4 @@ async def test_coming_to_rest_waits_for_what_was_told():
     state.tell([StepStarted(step=0)])
     state.tell([StepStarted(step=1)])
     await state.come_to_rest()
-    assert sum(state.batches, []) == [0, 1]
+    assert [step for batch in state.batches for step in batch] == [0, 1]
