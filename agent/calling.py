@@ -13,9 +13,10 @@ from agent.model.port import AssistantStep, ToolCall
 from agent.run_state import RunState
 from agent.toolbox import Rejected, canonical_arguments, failed, kept
 from agent.transcript import Entry, Result, append_entries
+from services import audit
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
-from tools.registry import ToolResult
+from tools.registry import Effect, ToolResult
 
 STOPPED = {
     "step_limit": "I stopped here: this request has used all its steps.",
@@ -111,6 +112,7 @@ class Calls:
             result = failed(call.name, refusal)
         if not result.ok:
             kept_result = kept(call, result, self.state.turn, self.state.reality)
+            await self._record_refusal(call, kept_result)
         await self.state.emit([self._finished(kept_result, clock.monotonic() - began)])
         if result.ok and self.state.parts.toolbox.leaves_something(call.name):
             self.state.changed.add(call.name)
@@ -144,6 +146,20 @@ class Calls:
             if refusal.code != "DATABASE_BUSY":
                 raise
             return await self.state.write(act)
+
+    async def _record_refusal(self, call: ToolCall, refused: Result) -> None:
+        """Audit a proposal that was refused; its own transaction was rolled back."""
+        tool = self.state.parts.toolbox.find(call.name)
+        if tool is None or tool.effect is not Effect.PROPOSE:
+            return
+        said = self.state.parts.egress.to_person(str(refused.payload["message"]))
+        facts = {"code": str(refused.payload.get("code", "")), "message": said[:300]}
+        origin = {"run": self.state.run.id, "call": call.id}
+
+        def act(ctx: Context) -> None:
+            audit.record(ctx, "proposal_refused", call.name, **facts, **origin)
+
+        await self.state.write(act)
 
     def _finished(self, result: Result, seconds: float) -> ToolFinished:
         error = None

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.http.unit import ACCEPTED, OK, call_of, principal_of, render, write
+from app.http.unit import ACCEPTED, OK, call_of, principal_of, product_of, render, write
 from app.http.wire import Body, Line, Number, Symbol, Word
+from services import audit
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal, refuse
 from tools.registry import Effect, Tool, all_tools, call, get_tool
@@ -125,7 +126,24 @@ async def _called(
             "source": done.source,
         }
 
-    return await write(request, act, status=status)
+    try:
+        return await write(request, act, status=status)
+    except Refusal as refusal:
+        if tool.effect is Effect.PROPOSE:
+            await _record_refusal(request, name, refusal)
+        raise
+
+
+async def _record_refusal(request: Request, name: str, refusal: Refusal) -> None:
+    """Audit a proposal that was refused; its own transaction was rolled back."""
+
+    def act(ctx: Context) -> None:
+        facts = {"code": refusal.code, "message": refusal.message[:300]}
+        audit.record(ctx, "proposal_refused", name, **facts)
+
+    await product_of(request).runtime.write_async(
+        principal_of(request), act, trace=call_of(request).request_id
+    )
 
 
 def _require_allowed(request: Request, tool: Tool) -> None:
