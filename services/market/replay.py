@@ -117,7 +117,7 @@ class ReplayFeed:
                 rule=f"must be a whole number from 1 to {COUNT_MAX}",
             )
         if timeframe not in TIMEFRAMES:
-            raise refuse("TIMEFRAME_UNSUPPORTED", to=ascii(timeframe)[1:41], **{"from": "1m"})
+            raise refuse("TIMEFRAME_UNSUPPORTED", to=ascii(timeframe)[1:-1][:40], **{"from": "1m"})
         as_of = self.as_of(ctx)
         history = _require_history(symbol, as_of)
         bars = _bars(history, as_of, timeframe, count, include_partial=include_partial)

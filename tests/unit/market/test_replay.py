@@ -282,8 +282,9 @@ def test_a_count_out_of_range_is_refused(ask, count):
 
 @pytest.mark.parametrize("timeframe", ["2m", "1h", "", "1D", "1d "])
 def test_an_unknown_timeframe_is_refused(ask, timeframe):
-    with pytest.raises(Refusal, match="TIMEFRAME_UNSUPPORTED"):
+    with pytest.raises(Refusal, match="TIMEFRAME_UNSUPPORTED") as told:
         bars(ask, "AAPL", timeframe, 5)
+    assert told.value.facts["to"] == timeframe
 
 
 def test_the_feed_says_that_it_is_on_and_replays(runtime):
