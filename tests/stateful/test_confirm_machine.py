@@ -276,7 +276,7 @@ class ConfirmMachine(RuleBasedStateMachine):
         assert verdict.ok, verdict
 
 
-_EXAMPLES = int(os.environ.get("CONFIRM_MACHINE_EXAMPLES", "12"))
+_EXAMPLES = 300 if os.environ.get("CORNERMAN_PROVE") == "1" else 12
 """Random walks per run; release figures ask for more."""
 
 ConfirmMachine.TestCase.settings = settings(

@@ -1,6 +1,7 @@
 """A machine of random postings: after every step the snapshots are the fold, and money adds up."""
 
 import itertools
+import os
 from datetime import timedelta
 from decimal import Decimal as D  # noqa: N817 - a column of numbers reads better short
 
@@ -34,6 +35,10 @@ _tenants = itertools.count(1)
 CENTS = st.integers(1, 5_000_000).map(lambda cents: D(cents) / 100)
 UNITS = st.integers(1, 300).map(D)
 PRICES = st.integers(1, 2_000_000).map(lambda value: D(value) / 10_000)
+
+
+PROVE = os.environ.get("CORNERMAN_PROVE") == "1"
+EXAMPLES = {"sqlite": 300, "postgresql": 60} if PROVE else {"sqlite": 12, "postgresql": 5}
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -263,7 +268,7 @@ def test_random_postings_keep_every_snapshot_equal_to_the_fold(database_url, tmp
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=12,
+                max_examples=EXAMPLES[database.dialect],
                 stateful_step_count=25,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
