@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Protocol, runtime_checkable
 
 from agent.model.port import Model, ModelEvent, ModelRequest, StepDone, Usage
 from app.metrics import Metrics
 from app.telemetry import stopwatch
 from services.kit.errors import Refusal
+
+
+@runtime_checkable
+class _Closes(Protocol):
+    async def close(self) -> None: ...
 
 
 class MeteredModel:
@@ -47,6 +53,11 @@ class MeteredModel:
         finally:
             self._metrics.model_calls.labels(self.name, outcome).inc()
             self._metrics.model_s.labels(self.name).observe(stopwatch() - started)
+
+    async def close(self) -> None:
+        """Close the connections of a model that holds some; call it in the loop that used it."""
+        if isinstance(self._model, _Closes):
+            await self._model.close()
 
     def _count(self, usage: Usage) -> None:
         tokens = self._metrics.model_tokens

@@ -63,7 +63,7 @@ class Product:
     ids: Ids
     bus: Bus
     feed: Feed
-    model: Model
+    model: MeteredModel
     coach: Coach
     runtime: Runtime
     metrics: Metrics

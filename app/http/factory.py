@@ -86,3 +86,4 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
         yield
         api_app.state.streams.closing.set()
         await api_app.state.runs.close()
+        await product.model.close()

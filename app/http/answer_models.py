@@ -1,0 +1,379 @@
+"""Owns the shapes of answers that gather several values; the rest are the services' own types."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from services.ledger.book import Cash
+from services.ledger.performance import History
+from services.ledger.portfolio import Account, Portfolio
+from services.ledger.valuation import Valuation
+from services.orders.card import Card
+from services.orders.order import Order, OrderType, Side, State, Status, Tif
+from services.orders.store import FillView, Transition
+
+T = TypeVar("T")
+
+
+class Items(BaseModel, Generic[T]):
+    """A list of things."""
+
+    items: list[T]
+
+
+class Labelled(BaseModel):
+    """Where and when market values come from."""
+
+    as_of: datetime
+    provenance: str
+    source: str
+
+
+class LabelledItems(Labelled, Generic[T]):
+    """A list of market values with their label."""
+
+    items: list[T]
+
+
+class Person(BaseModel):
+    """Who is logged in."""
+
+    id: str
+    name: str
+
+
+class LoggedIn(BaseModel):
+    """The person whose session was opened."""
+
+    user: Person
+
+
+class SessionFacts(BaseModel):
+    """Who calls, where, and with which scopes."""
+
+    user: Person
+    tenant: str
+    mode: Literal["local", "served"]
+    surface: str
+    scopes: list[str]
+    csrf: Literal["none"]
+
+
+class LoggedOut(BaseModel):
+    """The session has ended."""
+
+    logged_out: bool
+
+
+class Revoked(BaseModel):
+    """The session or key that ended."""
+
+    revoked: str
+
+
+class Ticket(BaseModel):
+    """A ticket for one WebSocket connection."""
+
+    ticket: str
+    expires_in_s: int
+
+
+class NewKey(BaseModel):
+    """A new API key; `key` is its text, shown this once."""
+
+    key: str
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+
+class ChatMessage(BaseModel):
+    """One message of a conversation, with the tool calls that belong to it."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str
+    run_id: str
+    at: datetime
+    tools: list[dict[str, Any]]
+    marks: list[dict[str, Any]]
+    pastes: list[Any]
+
+
+class ChatMessages(BaseModel):
+    """What was said; the events behind `cursor` are not in it."""
+
+    items: list[ChatMessage]
+    cursor: str
+
+
+class ProposalAnswer(BaseModel):
+    """A proposal with its card and, once confirmed, its order."""
+
+    id: str
+    version: int
+    kind: str
+    status: Status
+    status_reason: str
+    expires_at: datetime
+    order: Order
+    order_hash: str
+    card: Card
+    conversation_id: str
+    supersedes: str | None
+    order_id: str | None
+    order_state: State | None
+
+
+class ChallengeAnswer(BaseModel):
+    """A confirmation token and the card that a person reads beside it."""
+
+    token: str
+    version: int
+    order_hash: str
+    expires_at: datetime
+    server_time: datetime
+    card: Card
+
+
+class Confirmation(BaseModel):
+    """A confirmed proposal and the order it became."""
+
+    proposal_id: str
+    status: str
+    order_id: str
+    order_state: str
+
+
+class OrderAnswer(BaseModel):
+    """One order: its terms, where it stands, and what is left of it."""
+
+    id: str
+    proposal_id: str
+    portfolio_id: str
+    account_id: str
+    instrument_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    type: OrderType
+    tif: Tif
+    currency: str
+    worst_price: Decimal
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    protective_stop: Decimal | None
+    basis_ref: str | None
+    mode: str
+    provenance: str
+    client_order_id: str
+    broker: str
+    broker_order_id: str | None
+    state: State
+    reason: str
+    filled_quantity: Decimal
+    avg_price: Decimal | None
+    remaining: Decimal
+    is_open: bool
+    confirmed_by: str
+    confirmed_at: datetime
+    updated_at: datetime
+    conversation_id: str
+    run_id: str
+
+
+class OrderDetail(OrderAnswer):
+    """One order with its fills and every change of its state."""
+
+    fills: list[FillView]
+    transitions: list[Transition]
+
+
+class Balances(Labelled):
+    """Cash posted, reserved and available, and the equity."""
+
+    account: Account
+    cash: Cash
+    equity: Decimal | None
+    day_pnl: Decimal | None
+
+
+class ValuedPortfolio(BaseModel):
+    """A portfolio, its account and its value."""
+
+    portfolio: Portfolio
+    account: Account
+    valuation: Valuation
+
+
+class HistoryItems(BaseModel):
+    """Closed trades and equity points."""
+
+    items: History
+
+
+class MarketSession(BaseModel):
+    """One trading session."""
+
+    date: date
+    open: datetime
+    close: datetime
+    half_day: bool
+
+
+class MarketStatus(Labelled):
+    """Whether the market is open at the feed's own time."""
+
+    state: Literal["open", "closed", "pre", "post"]
+    session: MarketSession | None
+    next_open: datetime
+    next_change: datetime
+    calendar: str
+
+
+class ReplayState(Labelled):
+    """The replay clock."""
+
+    paused: bool
+    speed: int
+    session: MarketSession
+
+
+class Price(Labelled):
+    """A quote; prices are per unit in `currency`."""
+
+    symbol: str
+    instrument_id: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    bid_size: Decimal | None
+    ask_size: Decimal | None
+    mid: Decimal | None
+    spread_pct: Decimal | None
+    currency: str
+
+
+class ChartBar(BaseModel):
+    """One bar; `t` is its opening time."""
+
+    t: datetime
+    o: Decimal
+    h: Decimal
+    l: Decimal  # noqa: E741 - the field's own name
+    c: Decimal
+    v: Decimal
+    complete: bool
+
+
+class Bars(Labelled):
+    """The last bars of a symbol, oldest first."""
+
+    symbol: str
+    timeframe: str
+    closed_provenance: str
+    bars: list[ChartBar]
+
+
+class ToolFacts(BaseModel):
+    """One tool: what it does and what it takes."""
+
+    name: str
+    effect: str
+    description: str
+    schema_: dict[str, Any]
+
+    model_config = {"alias_generator": lambda name: name.rstrip("_")}
+
+
+class ToolAnswer(BaseModel):
+    """A tool's result with its reference and the sources of its values."""
+
+    name: str
+    ok: bool
+    result: dict[str, Any]
+    digest: str
+    ref: str
+    source: list[dict[str, Any]]
+
+
+class PlanAnswer(Labelled, extra="allow"):
+    """A checked plan exactly as it was stored, with the quote it stands on."""
+
+    ref: str
+
+
+class Deleted(BaseModel):
+    """What was deleted."""
+
+    deleted: str
+
+
+class ChainVerdict(BaseModel):
+    """Whether the audit chain is whole, and where it breaks if not."""
+
+    ok: bool
+    count: int
+    last_hash: str
+    broken_at: int | None
+    reason: str
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: str
+    version: str
+
+
+class Ready(BaseModel):
+    """Whether requests are taken, and why not."""
+
+    status: str
+    why: str | None = None
+
+
+class Feature(BaseModel):
+    """One feature: on or off, why, and what to do."""
+
+    name: str
+    on: bool
+    why: str
+    todo: str
+
+
+class FeedFacts(BaseModel):
+    """The market feed; a feed that is off has no provenance."""
+
+    name: str
+    provenance: str | None
+    source: str
+    on: bool
+    why: str
+    todo: str
+    as_of: datetime | None
+
+
+class ModelFacts(BaseModel):
+    """The language model."""
+
+    name: str
+    calls_tools: bool
+    why: str
+
+
+class Configuration(BaseModel):
+    """What is on, what is off, and why."""
+
+    version: str
+    mode: str
+    features: list[Feature]
+    feed: FeedFacts
+    model: ModelFacts
