@@ -11,6 +11,7 @@ from agent.events import Alert, Event, ProposalChanged, ProposalPending, RiskCha
 from agent.log import append, desk_stream
 from services.chat import conversations, runs
 from services.kit.context import Context
+from services.kit.failpoint import reach
 from services.kit.outbox import Message, due, mark_delivered
 
 _BATCH = 100
@@ -33,6 +34,8 @@ def deliver(ctx: Context, *, limit: int = _BATCH) -> int:
         if stream and message.kind != "switch.changed":
             append(ctx, stream, event)
     mark_delivered(ctx, [message.seq for message in waiting])
+    if waiting:
+        reach("relay.before_commit")
     return len(waiting)
 
 

@@ -119,6 +119,7 @@ def issue(ctx: Context, proposal_id: str) -> Challenge:
         card_hash=shown.hash,
         expires_at=row.expires_at,
     )
+    reach("confirm.before_token_commit")
     return Challenge(
         token=token,
         version=row.version,

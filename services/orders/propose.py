@@ -13,6 +13,7 @@ from services import audit
 from services.kit.canonical import canonical, document, tagged_hash
 from services.kit.context import Context
 from services.kit.errors import refuse
+from services.kit.failpoint import reach
 from services.ledger import portfolio
 from services.orders import desk
 from services.orders.draft import OrderDraft, Risk, Terms, build_order, build_risk, reference_price
@@ -255,6 +256,7 @@ def _insert(ctx: Context, order: Order, origin: Origin, values: dict[str, Any]) 
         supersedes=proposal.supersedes,
     )
     announce(ctx, proposal)
+    reach("propose.before_commit")
     return proposal
 
 
