@@ -26,8 +26,8 @@ from services.kit.context import Context
 from services.kit.errors import refuse
 
 router = APIRouter(prefix="/api/v1/coach")
-PER_USER_MAX = 3
-"""Streams one user may hold open; browsers open six connections per host."""
+PER_READER_MAX = 3
+"""Streams one session, or one user by key, may hold open; browsers open six per host."""
 LIFE_S = 600.0
 """A stream is closed after this long; the client resumes at the exact event."""
 PING_S = 10
@@ -37,30 +37,30 @@ _CURSOR = r"^[0-9]{1,9}\.[0-9]{1,15}$"
 
 
 class Streams:
-    """Counts the open streams of each user and closes all of them at shutdown."""
+    """Counts the open streams of each session and closes all of them at shutdown."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
         self._open: Counter[str] = Counter()
         self.closing = asyncio.Event()
 
-    def admit(self, user_id: str) -> None:
-        """Count one more stream of a user. Raises `STREAM_LIMIT`."""
-        if self._open[user_id] >= PER_USER_MAX:
-            raise refuse("STREAM_LIMIT", limit=PER_USER_MAX, retry_after_s=RETRY_MS // 1000)
-        self._open[user_id] += 1
+    def admit(self, reader: str) -> None:
+        """Count one more stream of a session or key. Raises `STREAM_LIMIT`."""
+        if self._open[reader] >= PER_READER_MAX:
+            raise refuse("STREAM_LIMIT", limit=PER_READER_MAX, retry_after_s=RETRY_MS // 1000)
+        self._open[reader] += 1
         self._product.metrics.streams.inc()
 
-    def leave(self, user_id: str) -> None:
+    def leave(self, reader: str) -> None:
         """Count one stream less."""
-        self._open[user_id] -= 1
-        if self._open[user_id] <= 0:
-            del self._open[user_id]
+        self._open[reader] -= 1
+        if self._open[reader] <= 0:
+            del self._open[reader]
         self._product.metrics.streams.dec()
 
-    def open_count(self, user_id: str) -> int:
-        """Return how many streams a user holds."""
-        return self._open[user_id]
+    def open_count(self, reader: str) -> int:
+        """Return how many streams a session or key holds."""
+        return self._open[reader]
 
 
 @router.get("/conversations/{id}/events", response_class=EventSourceResponse)
@@ -95,7 +95,8 @@ def _stream(
     if given and place is None:
         place = Cursor(0, 0)  # a place that no stream has: the reader gets a resync
     principal, streams = principal_of(request), request.app.state.streams
-    streams.admit(principal.user_id)
+    reader = principal.session_id or principal.user_id
+    streams.admit(reader)
     product = product_of(request)
     body = _frames(
         streams,
@@ -108,7 +109,7 @@ def _stream(
         sep="\n",
         ping_message_factory=lambda: ServerSentEvent(comment="ping"),
         headers={"Cache-Control": "no-store"},
-    ).counted(streams, principal.user_id)
+    ).counted(streams, reader)
 
 
 class _Counted(EventSourceResponse):
@@ -117,9 +118,9 @@ class _Counted(EventSourceResponse):
     _runs: Runs | None = None
     _conversation_id = ""
 
-    def counted(self, streams: Streams, user_id: str) -> _Counted:
+    def counted(self, streams: Streams, reader: str) -> _Counted:
         """Say whose place it is."""
-        self._streams, self._user_id = streams, user_id
+        self._streams, self._reader = streams, reader
         return self
 
     def read_by(self, runs: Runs, conversation_id: str) -> _Counted:
@@ -133,7 +134,7 @@ class _Counted(EventSourceResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._streams.leave(self._user_id)
+            self._streams.leave(self._reader)
             if self._runs is not None:
                 self._runs.leave(self._conversation_id)
 

@@ -32,7 +32,7 @@ function eyebrow(entry) {
 
 class CornermanCard extends Live {
   static properties = { proposal: { type: String }, editing: { state: true }, typed: { state: true } };
-  static uses = ["session"];
+  static uses = ["session", "orders"];
   #stop = () => {};
   #tick = 0;
   #held = false;
@@ -170,8 +170,9 @@ class CornermanCard extends Live {
     const failed = FAILED.has(entry.order_state);
     const filled = entry.order_state === "FILLED";
     if (entry.kind === "cancel") {
+      const now = state.orders?.find((one) => one.id === entry.order_id)?.state ?? entry.order_state;
       return html`<footer><div class="ended" role="status"><strong>Cancel sent.</strong>
-        <span>Order is ${words(entry.order_state) || "being cancelled"}.</span></div></footer>`;
+        <span>Order is ${words(now) || "being cancelled"}.</span></div></footer>`;
     }
     return html`<footer><div class="progress" role="status">
       ${failed ? html`<strong class="loss">${words(entry.order_state)}</strong>

@@ -6,7 +6,7 @@ import { Live } from "./element.js";
 import { quantity, words } from "./format.js";
 import { loadBook, loadHalt, loadOrders, loadPending, loadPortfolio } from "./refresh.js";
 import { note, state, update } from "./state.js";
-import { Stream } from "./stream.js";
+import { SharedStream } from "./shared.js";
 import "./account.js";
 import "./activity.js";
 import "./chart.js";
@@ -19,7 +19,7 @@ const ORDER_NEWS = new Set(["FILLED", "PARTIALLY_FILLED", "REJECTED", "DENIED", 
 
 class CornermanDesk extends Live {
   static uses = ["pending", "config", "conversation"];
-  /** @type {Stream | null} */ #stream = null;
+  /** @type {SharedStream | null} */ #stream = null;
   #timer = 0;
   #narrow = matchMedia("(max-width: 900px)");
   #unwatch = () => {};
@@ -29,7 +29,7 @@ class CornermanDesk extends Live {
     super.connectedCallback();
     this.#unwatch = watch((id) => { if (state.pending.includes(id)) this.#redraw(); });
     this.#narrow.addEventListener("change", this.#redraw);
-    this.#stream = new Stream("coach/stream", "", (event) => this.#on(event),
+    this.#stream = new SharedStream("coach/stream", (event) => this.#on(event),
       (line, why) => {
         update({ deskLine: why ?? line });
         if (line === "open") this.#soon();

@@ -11,7 +11,7 @@ export class Stream {
   /** @type {AbortController | null} */ #abort = null;
 
   /** @param {string} path @param {string} after
-   * @param {(event: import("./events.js").CoachEvent) => void} on
+   * @param {(event: import("./events.js").CoachEvent, id: string) => void} on
    * @param {(state: "open" | "lost" | "refused", why?: string) => void} say */
   constructor(path, after, on, say) {
     this.#path = path;
@@ -101,7 +101,7 @@ export class Stream {
       if (line.startsWith("id:")) this.#last = line.slice(3).trim();
       else if (line.startsWith("data:")) data += line.slice(5).replace(/^ /, "");
     }
-    if (data) this.#on(JSON.parse(data));
+    if (data) this.#on(JSON.parse(data), this.#last);
   }
 }
 

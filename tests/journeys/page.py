@@ -5,11 +5,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from services.kit.clock import SystemClock
 from tests.unit.http.live import GENEROUS, Live, live_server
 
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
@@ -72,26 +75,57 @@ def require_browser() -> str:
     return found
 
 
+class AheadClock(SystemClock):
+    """The machine's clock, set ahead by as many seconds as a test says."""
+
+    ahead_s = 0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)
+
+
 @contextmanager
-def desk_on(migrated_file: Path, home: Path) -> Iterator[Desk]:
-    """Start a server in `home` and a browser that is signed in by the printed link."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Start a browser of its own; skip, visibly, without one."""
     path = require_browser()
-    shutil.copyfile(migrated_file, home / "cornerman.db")
-    with (
-        live_server(home, f"sqlite:///{home / 'cornerman.db'}", environment=GENEROUS) as live,
-        sync_playwright() as driver,
-    ):
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *flags])
         try:
-            context = browser.new_context(viewport={"width": 1280, "height": 800})
-            desk = Desk(live, browser, context)
-            first = context.new_page()
-            first.goto(live.up.login_link)
-            first.close()
-            yield desk
-            assert desk.troubles == []
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def desk_on(migrated_file: Path, home: Path, **given: Any) -> Iterator[Desk]:
+    """Start a server in `home` and a browser that is signed in by the printed link.
+
+    `environment` and parts such as `clock` come by keyword. At the end no page may have failed.
+    """
+    require_browser()
+    shutil.copyfile(migrated_file, home / "cornerman.db")
+    given["environment"] = {**GENEROUS, **given.get("environment", {})}
+    with (
+        live_server(home, f"sqlite:///{home / 'cornerman.db'}", **given) as live,
+        chromium() as browser,
+    ):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        desk = Desk(live, browser, context)
+        first = context.new_page()
+        first.goto(live.up.login_link)
+        first.close()
+        yield desk
+        assert desk.troubles == []
+
+
+def begin(page: Page) -> Page:
+    """Leave the last conversation and start with an empty one."""
+    page.wait_for_selector("cornerman-coach .turn, cornerman-coach .empty")
+    new = page.get_by_role("button", name="New", exact=True)
+    if new.is_enabled():
+        new.click()
+    page.wait_for_selector("cornerman-coach .empty")
+    return page
 
 
 def say(page: Page, text: str) -> None:
