@@ -55,12 +55,15 @@ class Args:
         """Return a list of float64."""
         return [float(as_decimal(name, item)) for item in as_list(name, self.raw(name))]
 
+    def real(self, name: str, default: Any = MISSING) -> Any:
+        """Return a float64."""
+        value = self.raw(name, default)
+        return value if value is default else float(as_decimal(name, value))
+
     def integer(self, name: str, default: Any = MISSING) -> Any:
         """Return a whole number."""
         value = self.raw(name, default)
-        if value is not default and (isinstance(value, bool) or not isinstance(value, int)):
-            raise invalid(name, value, "must be a whole number")
-        return value
+        return value if value is default else as_whole(name, value)
 
     def flag(self, name: str, default: Any = MISSING) -> Any:
         """Return true or false."""
@@ -121,6 +124,13 @@ def as_decimal(name: str, value: object) -> Decimal:
     if number is None or len(str(value)) > 60 or abs(number.adjusted()) > 40:
         raise invalid(name, value, "must be a decimal number")
     return number
+
+
+def as_whole(name: str, value: object) -> int:
+    """Return the value when it is a whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise invalid(name, value, "must be a whole number")
+    return value
 
 
 def fixed(value: Decimal | None, places: int) -> str | None:
