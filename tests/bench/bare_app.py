@@ -18,8 +18,8 @@ def build_app(body: dict) -> FastAPI:
     bare = FastAPI()
     shape = create_model("Body", **{name: (type(value), ...) for name, value in body.items()})
 
-    @bare.get("/api/v1/auth/session")
-    async def show() -> shape:
+    @bare.get("/api/v1/auth/session", response_model=shape)
+    async def show():
         return shape(**body)
 
     return bare
@@ -28,8 +28,11 @@ def build_app(body: dict) -> FastAPI:
 async def main() -> None:
     listening = server._listen("127.0.0.1", 0)
     running = uvicorn.Server(server._config(build_app(json.loads(sys.argv[1]))))
+    serving = asyncio.create_task(running.serve([listening]))
+    while not running.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event
+        await asyncio.sleep(0.01)
     print(listening.getsockname()[1], flush=True)
-    await running.serve([listening])
+    await serving
 
 
 if __name__ == "__main__":

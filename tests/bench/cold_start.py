@@ -22,7 +22,7 @@ def measure(size: Size) -> list[Outcome]:
     """Start both in turn, every time as a new process, on a home that exists already."""
     with tempfile.TemporaryDirectory() as folder:
         home = still_home(Path(folder) / "home")
-        for _ in range(2):
+        for _ in range(min(2, size.warm)):
             first_answer_s(home)
             imports_s()
         theirs, mine = [imports_s()], []

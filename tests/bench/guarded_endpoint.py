@@ -28,7 +28,7 @@ def measure(size: Size) -> list[Outcome]:
 def _key_and_body(server: Server) -> tuple[str, dict]:
     person = Person(server)
     wanted = {"name": "load", "scopes": ["read"], "days": 1}
-    key = person.post("auth/keys", wanted)["secret"]
+    key = person.post("auth/keys", wanted)["key"]
     answer = person.client.get(PATH, headers={"authorization": f"Bearer {key}", "cookie": ""})
     answer.raise_for_status()
     person.close()

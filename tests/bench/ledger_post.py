@@ -33,11 +33,7 @@ GOAL = 0.3
 METRIC = "ledger post: entry, snapshots, audit, outbox"
 _START = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
 _WHO = Principal(
-    tenant_id="t_owner",
-    user_id="u_owner",
-    surface=Surface.WEB,
-    session_id="s_owner",
-    scopes=SCOPES,
+    tenant_id="t_owner", user_id="u_owner", surface=Surface.WEB, session_id="s_owner", scopes=SCOPES
 )
 Statement = tuple[str, object, bool]
 

@@ -29,7 +29,7 @@ class Size:
     calls: int
 
 
-FULL = Size(rounds=5, warm=10, turns=60, posts=400, load_s=2.0, orders=160, calls=200)
+FULL = Size(rounds=5, warm=10, turns=60, posts=250, load_s=2.0, orders=160, calls=200)
 TINY = Size(rounds=1, warm=1, turns=2, posts=4, load_s=0.2, orders=2, calls=2)
 
 

@@ -28,7 +28,9 @@ def calls_of(step: int, symbols: tuple[str, ...]) -> Answer:
         call = {"index": at, "id": f"call_{step}_{at}", "type": "function", "function": named}
         frames.append(event(chunk({"role": "assistant", "tool_calls": [call]})))
         frames += [
-            event(chunk({"tool_calls": [{"index": at, "function": {"arguments": text[a : a + 8]}}]}))
+            event(
+                chunk({"tool_calls": [{"index": at, "function": {"arguments": text[a : a + 8]}}]})
+            )
             for a in range(0, len(text), 8)
         ]
     return Answer([*frames, *end_frames("tool_calls")])

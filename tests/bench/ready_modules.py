@@ -17,9 +17,7 @@ LATE = ("openai", "discord", "mcp", "dbos", "numpy", "pandas", "kafka", "conflue
 
 async def main(home: str) -> dict:
     """Start the server and look at what is imported when it is ready."""
-    product = build(
-        load_settings({"CORNERMAN_HOME": home, "PORT": "0"}), log_stream=io.StringIO()
-    )
+    product = build(load_settings({"CORNERMAN_HOME": home, "PORT": "0"}), log_stream=io.StringIO())
     try:
         async with running(product):
             return {
