@@ -71,6 +71,7 @@ def journey(migrated_file, tmp_path):
             **{name.upper(): value for name, value in PLANTED.items()},
             "OPENAI_BASE_URL": model.base_url,
             "OPENAI_MODEL": "scripted",
+            "FEATURE_MOCK_MODE": "true",
             "LOG_LEVEL": "debug",
         }
         url = f"sqlite:///{tmp_path / 'c.db'}"
