@@ -152,8 +152,7 @@ class Calls:
         tool = self.state.parts.toolbox.find(call.name)
         if tool is None or tool.effect is not Effect.PROPOSE:
             return
-        said = self.state.parts.egress.to_person(str(refused.payload["message"]))
-        facts = {"code": str(refused.payload.get("code", "")), "message": said[:300]}
+        facts = {"code": str(refused.payload.get("code", ""))}
         origin = {"run": self.state.run.id, "call": call.id}
 
         def act(ctx: Context) -> None:

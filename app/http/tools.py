@@ -138,8 +138,7 @@ async def _record_refusal(request: Request, name: str, refusal: Refusal) -> None
     """Audit a proposal that was refused; its own transaction was rolled back."""
 
     def act(ctx: Context) -> None:
-        facts = {"code": refusal.code, "message": refusal.message[:300]}
-        audit.record(ctx, "proposal_refused", name, **facts)
+        audit.record(ctx, "proposal_refused", name, code=refusal.code)
 
     await product_of(request).runtime.write_async(
         principal_of(request), act, trace=call_of(request).request_id
