@@ -7,7 +7,9 @@ from typing import Any
 
 from services.alerts.rule import AlertBar, AlertRule, run_alert
 from services.kit.money import rounded
-from tests.case_args import Args, fixed
+from services.strategy.confidence import STRENGTH, prior_confidence, wilson
+from services.strategy.confluence import confluence, mtf
+from tests.case_args import Args, as_list, as_whole, fixed
 
 Output = dict[str, Any]
 ZERO, ONE = Decimal(0), Decimal(1)
@@ -46,3 +48,70 @@ def golden_alert_run(given: Any) -> Output:
         "state": run.after.state,
         "flags": list(run.after.flags),
     }
+
+
+def _decimals(args: Args, name: str) -> dict[str, Decimal]:
+    rows = Args(args.raw(name), name)
+    return {key: rows.dec(key) for key in rows.given}
+
+
+def golden_mtf(given: Any) -> Output:
+    """2.3."""
+    args = Args(given)
+    votes = Args(args.raw("votes"), "votes").given
+    found = mtf(
+        args.word("side", "long", "short"),
+        {
+            name: [as_whole(name, vote) for vote in as_list(name, cast)]
+            for name, cast in votes.items()
+        },
+        weights=_decimals(args, "weights"),
+    )
+    return {
+        "trend": {name: fixed(value, 6) for name, value in found.trend.items()},
+        "mtf": fixed(found.mtf, 6),
+    }
+
+
+def golden_confluence(given: Any) -> Output:
+    """2.4."""
+    args = Args(given)
+    components = Args(args.raw("components"), "components")
+    found = confluence(
+        {name: components.dec(name, None) for name in components.given}, _decimals(args, "weights")
+    )
+    return {
+        "score": fixed(found.score, 4),
+        "coverage": fixed(found.coverage, 4),
+        "missing": list(found.missing),
+        "flags": list(found.flags),
+    }
+
+
+def golden_confidence(given: Any) -> Output:
+    """2.5."""
+    args = Args(given)
+    tier = args.word("tier", "prior")
+    found = prior_confidence(
+        args.integer("wins"),
+        args.integer("n"),
+        rr_tp1=args.dec("rr_tp1"),
+        strength=args.integer("strength", STRENGTH),
+    )
+    return {
+        "value": fixed(found.value, 4),
+        "tier": tier,
+        "n": found.n,
+        "wins": found.wins,
+        "p0": fixed(found.p0, 4),
+        "p_breakeven_tp1": fixed(found.p_breakeven_tp1, 4),
+        "ci95": None if found.ci95 is None else [fixed(bound, 4) for bound in found.ci95],
+        "edge": fixed(found.edge, 4),
+    }
+
+
+def golden_wilson(given: Any) -> Output:
+    """2.5."""
+    args = Args(given)
+    low, high = wilson(args.integer("k"), args.integer("n"), level=args.dec("level"))
+    return {"low": fixed(low, 4), "high": fixed(high, 4)}
