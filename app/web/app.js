@@ -24,7 +24,7 @@ class CornermanApp extends Live {
     super();
     this.tab = "Coach";
     /** "chat" draws the conversation alone, for a framed page. @type {string} */ this.only = "";
-    this.theme = localStorage.getItem("cornerman.theme") ?? "";
+    this.theme = FRAMED ? "" : localStorage.getItem("cornerman.theme") ?? "";
     this.#paint();
   }
 
