@@ -9,6 +9,7 @@ from services.alerts.rule import AlertBar, AlertRule, run_alert
 from services.kit.money import rounded
 from services.strategy.confidence import STRENGTH, prior_confidence, wilson
 from services.strategy.confluence import confluence, mtf
+from services.trade.risk import RiskAccount, RiskPosition, risk_state
 from tests.case_args import Args, as_list, as_whole, fixed
 
 Output = dict[str, Any]
@@ -115,3 +116,39 @@ def golden_wilson(given: Any) -> Output:
     args = Args(given)
     low, high = wilson(args.integer("k"), args.integer("n"), level=args.dec("level"))
     return {"low": fixed(low, 4), "high": fixed(high, 4)}
+
+
+def golden_risk_state(given: Any) -> Output:
+    """6.1, 6.2."""
+    args = Args(given)
+    found = risk_state(
+        RiskAccount(
+            equity=args.dec("equity"),
+            one_r=args.dec("one_r"),
+            realised_today=args.dec("realised_today"),
+            unrealised_today=args.dec("unrealised_today"),
+            frozen=args.text("frozen", None),
+        ),
+        [
+            RiskPosition(
+                symbol=row.text("symbol"),
+                side=row.word("side", "long", "short"),
+                quantity=row.dec("qty"),
+                last=row.dec("last"),
+                stop=row.dec("stop", None),
+                multiplier=row.dec("multiplier", ONE),
+                fx=row.dec("fx", ONE),
+            )
+            for row in args.items("positions")
+        ],
+        limits=_decimals(args, "limits"),
+    )
+    money = ("open_risk", "gross", "net", "day_pnl")
+    return {name: fixed(getattr(found, name), 2) for name in money} | {
+        "open_risk_r": fixed(found.open_risk_r, 4),
+        "day_r": fixed(found.day_r, 4),
+        "utilisation": {name: fixed(value, 4) for name, value in found.utilisation.items()},
+        "state": found.state,
+        "breaches": list(found.breaches),
+        "flags": list(found.flags),
+    }
