@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -52,7 +53,9 @@ POINTS = (
 
 @cache
 def _template() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="confirm-machine-")) / "template.db"
+    folder = Path(tempfile.mkdtemp(prefix="confirm-machine-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "template.db"
     schema.upgrade(f"sqlite:///{path}")
     return path
 
