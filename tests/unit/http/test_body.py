@@ -80,10 +80,12 @@ def test_an_ordinary_document_comes_through_unchanged(document):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_document_or_a_refusal_and_nothing_else(body):
+    refused = None
     try:
         parse_json(body)
     except Refusal as refusal:
-        assert refusal.code == "BODY_INVALID"
+        refused = refusal.code
+    assert refused in (None, "BODY_INVALID")
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "a\r\n\x1b", "\ud800"])
