@@ -12,8 +12,10 @@ from app.http.shape import challenge_body, proposal_body
 from app.http.unit import call_of, principal_of, product_of, read, render, write
 from app.http.wire import Body, Line, Number, Word
 from services.orders import confirm, proposal, propose
+from services.orders.order import Status
 
 router = APIRouter(prefix="/api/v1/proposals")
+_STATUS = f"^({'|'.join(Status)})$"
 _NUMBERS = {"quantity", "limit_price", "stop_price"}
 
 
@@ -44,7 +46,7 @@ class EditBody(Body):
 
 @router.get("")
 async def list_proposals(
-    request: Request, status: Annotated[str | None, Query(pattern=r"^[a-z]{1,20}$")] = None
+    request: Request, status: Annotated[str | None, Query(pattern=_STATUS)] = None
 ) -> Response:
     """List the tenant's proposals, newest first."""
     return await read(

@@ -15,3 +15,9 @@ def test_a_refused_proposal_is_in_the_audit_trail(owner_key, quantity, code):
     newest = owner_key.get("/api/v1/audit/events", params=query).json()["items"][-1]
     assert (newest["kind"], newest["facts"]["code"]) == ("proposal_refused", code)
     assert owner_key.get("/api/v1/proposals").json()["items"] == []
+
+
+def test_an_unknown_status_of_proposals_is_refused(owner_key):
+    answer = owner_key.get("/api/v1/proposals", params={"status": "zzz"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "PARAM_INVALID")
+    assert owner_key.get("/api/v1/proposals", params={"status": "pending"}).status_code == 200
