@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from services.kit.clock import SystemClock
 from tests.unit.http.live import GENEROUS, Live, live_server
@@ -18,6 +18,7 @@ from tests.unit.http.live import GENEROUS, Live, live_server
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 WAIT_MS = 10_000
+_drivers: list[Playwright] = []
 _VIOLATIONS = """window.__violations = [];
 document.addEventListener("securitypolicyviolation",
   (event) => window.__violations.push(`${event.violatedDirective} ${event.sourceFile}`));"""
@@ -85,10 +86,24 @@ class AheadClock(SystemClock):
 
 
 @contextmanager
+def _driven() -> Iterator[Playwright]:
+    """Yield the one driver of this process: a second one beside it is not allowed."""
+    if _drivers:
+        yield _drivers[-1]
+        return
+    with sync_playwright() as driver:
+        _drivers.append(driver)
+        try:
+            yield driver
+        finally:
+            _drivers.remove(driver)
+
+
+@contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
     """Start a browser of its own; skip, visibly, without one."""
     path = require_browser()
-    with sync_playwright() as driver:
+    with _driven() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *flags])
         try:
             yield browser

@@ -76,6 +76,7 @@ def test_a_card_whose_time_is_over_closes_itself_and_offers_nothing(page, clock)
     expect(page.locator("cornerman-orders tbody tr", has_text="8 IBM")).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_the_page_closes_a_card_by_its_own_countdown_too(desk):
     page = desk.context.new_page()
     page.clock.install()

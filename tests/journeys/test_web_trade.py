@@ -68,6 +68,7 @@ def test_two_browsers_that_confirm_one_card_leave_one_order(desk):
         expect(page.locator("[data-act=confirm]")).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_a_declined_card_says_so_and_offers_nothing_to_press(desk):
     page = desk.open()
     say(page, "buy 5 AAPL")
@@ -77,6 +78,7 @@ def test_a_declined_card_says_so_and_offers_nothing_to_press(desk):
     expect(page.locator("cornerman-orders tbody tr")).to_have_count(0)
 
 
+@pytest.mark.prove
 def test_an_edited_order_is_a_new_card_and_the_old_one_is_dead(desk):
     page = desk.open()
     say(page, "buy 5 AAPL")
@@ -102,35 +104,3 @@ def test_a_halt_shows_on_every_screen_at_once_and_a_resume_needs_a_reason(desk):
     page.fill("dialog input[name=reason]", "checked")
     page.get_by_role("button", name="Resume", exact=True).click()
     expect(other.locator(".banner")).to_have_count(0)
-
-
-def test_a_framed_page_chats_and_its_confirm_opens_our_own_page(desk):
-    host = f"{desk.live.up.address}/host"
-    plain = desk.context.new_page()
-    plain.route(
-        "**/host",
-        lambda route: route.fulfill(
-            content_type="text/html", body='<iframe src="/embed" width="600" height="700"></iframe>'
-        ),
-    )
-
-    def unframe(route):
-        answer = route.fetch()
-        kept = {
-            name: value
-            for name, value in answer.headers.items()
-            if name != "content-security-policy"
-        }
-        route.fulfill(response=answer, headers=kept)
-
-    plain.route("**/embed", unframe)
-    plain.goto(host)
-    frame = plain.frame_locator("iframe")
-    frame.locator("textarea").fill("buy 5 AAPL")
-    frame.locator("textarea").press("Enter")
-    way = frame.locator("cornerman-card a.button")
-    expect(way).to_have_text("Confirm in Cornerman")
-    expect(frame.locator("[data-act=confirm]")).to_have_count(0)
-    with desk.context.expect_page() as opened:
-        way.click()
-    expect(opened.value.locator("[data-act=confirm]")).to_be_enabled()
