@@ -30,7 +30,9 @@ from services.kit.ids import Ids, RandomIds
 from services.kit.settings import Settings
 from services.kit.work import Runtime
 from services.market.feed import Feed
+from services.market.fetching import FetchingRuntime
 from services.market.history.bundle import load_history
+from services.market.massive import MassiveFeed
 from services.market.off import OffFeed
 from services.market.replay import ReplayFeed
 from services.orders.broker import Broker
@@ -73,8 +75,10 @@ class Product:
     reader_grace_s: float
 
     def close(self) -> None:
-        """Wait for running units of work and close the database."""
+        """Wait for running units of work, then close the database and the feed's connections."""
         self.runtime.close()
+        if isinstance(self.feed, MassiveFeed):
+            self.feed.close()
 
 
 def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
@@ -84,11 +88,11 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
     clock = parts.get("clock") or SystemClock()
     ids = parts.get("ids") or RandomIds(clock)
     bus = parts.get("bus") or MemoryBus()
-    feed = parts.get("feed") or build_feed(settings)
+    feed = parts.get("feed") or build_feed(settings, clock)
     settings.cornerman_home.mkdir(parents=True, exist_ok=True)
     database = Database(settings.runtime_database_url)
     broker = parts.get("broker") or PaperBroker()
-    runtime = Runtime(
+    runtime = FetchingRuntime(
         database,
         clock,
         ids,
@@ -119,13 +123,40 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
     )
 
 
-def build_feed(settings: Settings) -> Feed:
-    """Return the replay feed, or the feed that says why there is none."""
-    if settings.feature_replay_enabled or settings.feature_mock_mode:
+def build_feed(settings: Settings, clock: Clock | None = None) -> Feed:
+    """Return the feed of the configured provider, else replay, else the feed that says why not.
+
+    A configured provider is never replaced: `MASSIVE_API_KEY` wins over `POLYGON_API_KEY`, and
+    the Polygon host is asked only with `FEATURE_POLYGON_ENABLED`.
+    """
+    if settings.feature_mock_mode:
+        return ReplayFeed()
+    key, ticking = settings.massive_api_key.get_secret_value(), clock or SystemClock()
+    if key:
+        budget = settings.massive_requests_minute
+        return MassiveFeed(settings.massive_base_url, key, ticking, requests_minute=budget)
+    if settings.polygon_api_key.get_secret_value():
+        return _build_polygon(settings, ticking)
+    if settings.feature_replay_enabled:
         return ReplayFeed()
     return OffFeed(
-        "replay is off and no market-data provider is connected in this release",
-        "Set FEATURE_REPLAY_ENABLED=true to use the bundled history.",
+        "replay is off and no market-data provider is configured",
+        "Set MASSIVE_API_KEY for live prices, or FEATURE_REPLAY_ENABLED=true for bundled history.",
+    )
+
+
+def _build_polygon(settings: Settings, clock: Clock) -> Feed:
+    if not settings.feature_polygon_enabled:
+        return OffFeed(
+            "POLYGON_API_KEY is set, and the Polygon host is switched off",
+            "Put the same key into MASSIVE_API_KEY, or set FEATURE_POLYGON_ENABLED=true.",
+        )
+    return MassiveFeed(
+        settings.polygon_base_url,
+        settings.polygon_api_key.get_secret_value(),
+        clock,
+        name="polygon",
+        requests_minute=settings.massive_requests_minute,
     )
 
 

@@ -16,6 +16,7 @@ from services.market.feed import Feed
 
 router = APIRouter()
 _UNREADY = 503
+_LIVE_FEEDS = ("massive", "polygon")
 
 
 @router.get("/healthz", include_in_schema=False)
@@ -89,7 +90,7 @@ def _features(product: Product) -> list[dict[str, Any]]:
     """Return every feature with what keeps it off and how to switch it on."""
     settings, feed = product.settings, product.feed.capability()
     has_model = bool(settings.openai_model or settings.chatdata_model)
-    provider = "a live market-data provider is not part of this release"
+    live = product.feed.name in _LIVE_FEEDS
     return [
         {"name": feed.feature, "on": feed.on, "why": feed.why, "todo": feed.todo},
         {
@@ -99,7 +100,12 @@ def _features(product: Product) -> list[dict[str, Any]]:
             "todo": "" if has_model else "Set OPENAI_API_KEY and OPENAI_MODEL, or CHATDATA_*.",
         },
         {"name": "paper broker", "on": True, "why": "built in, always on", "todo": ""},
-        {"name": "live market data", "on": False, "why": provider, "todo": ""},
+        {
+            "name": "live market data",
+            "on": live and feed.on,
+            "why": feed.why if live else "no live market-data provider is in use",
+            "todo": feed.todo if live else "Set MASSIVE_API_KEY and restart.",
+        },
         {
             "name": "live trading",
             "on": False,

@@ -135,6 +135,21 @@ class Settings(BaseModel):
     polygon_api_key: SecretStr = Field(
         SecretStr(""), description="Key of the Polygon market-data provider."
     )
+    feature_polygon_enabled: bool = Field(
+        False, description="Ask the Polygon host with `POLYGON_API_KEY`; off, no byte goes there."
+    )
+    massive_base_url: str = Field(
+        "https://api.massive.com", max_length=300, description="Base URL of Massive."
+    )
+    polygon_base_url: str = Field(
+        "https://api.polygon.io", max_length=300, description="Base URL of Polygon."
+    )
+    massive_requests_minute: int = Field(
+        300,
+        ge=1,
+        le=100_000,
+        description="Requests a minute that the plan at Massive allows; 5 on the free one.",
+    )
     tradier_access_token: SecretStr = Field(
         SecretStr(""), description="Token of the Tradier market-data and brokerage provider."
     )
@@ -189,6 +204,15 @@ class Settings(BaseModel):
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise ValueError("must be an http or https address")
+        return value.rstrip("/")
+
+    @field_validator("massive_base_url", "polygon_base_url")
+    @classmethod
+    def _provider_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        loopback = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if not parts.hostname or not (parts.scheme == "https" or loopback):
+            raise ValueError("must be an https address")
         return value.rstrip("/")
 
     @field_validator("cornerman_home")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from services.kit.errors import refuse
 from services.market.decode import (
@@ -43,12 +45,31 @@ _ENVELOPE = ("status", "request_id", "queryCount", "resultsCount", "count", *_LI
 _ROUND_LOT = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: its records, where the next page is, and what it says about itself.
+
+    `delayed` means that the plan gives no real-time data; `is_null` that the results were an
+    explicit null, which the vendor has also sent for symbols that did trade.
+    """
+
+    records: list[Record]
+    next_path: str | None = None
+    delayed: bool = False
+    is_null: bool = False
+
+
 def decode_massive(kind: str, body: bytes, given: Given) -> list[Record]:
     """Return the records of one body or frame; none when it holds no data.
 
     Sizes of stock quotes become shares. Raises the edge's refusals: `PROVIDER_*`,
     `SYMBOL_UNKNOWN`; `PROVIDER_UNSUPPORTED` for feeds and kinds outside the product.
     """
+    return decode_page(kind, body, given).records
+
+
+def decode_page(kind: str, body: bytes, given: Given) -> Page:
+    """Return what `decode_massive` returns, with what else the body says."""
     refusal = find_status_refusal(body, given)
     if refusal is not None:
         raise refusal
@@ -61,13 +82,19 @@ def decode_massive(kind: str, body: bytes, given: Given) -> list[Record]:
     if kind not in FIELDS or given.feed in _OUTSIDE_FEEDS:
         raise refuse("PROVIDER_UNSUPPORTED", what=given.feed or kind, provider=PROVIDER)
     rows = [row for row in _rows(kind, document) if _is_inside(row)]
-    return _BUILDERS.get(kind, _plain)(kind, rows, _with_ticker(document, given))
+    records = _BUILDERS.get(kind, _plain)(kind, rows, _with_ticker(document, given))
+    if not isinstance(document, dict):
+        return Page(records)
+    return Page(
+        records,
+        find_next_path(document),
+        delayed=document.get("status") == "DELAYED",
+        is_null="results" in document and document["results"] is None,
+    )
 
 
 def find_next_path(document: Any) -> str | None:
     """Return path and query of `next_url`, never its host; None on the last page."""
-    from urllib.parse import urlsplit
-
     address = find_at(document, "next_url")
     if not isinstance(address, str):
         return None
@@ -152,10 +179,8 @@ def _snapshots(kind: str, rows: Rows, symbol: str | None) -> list[Record]:
     for record, row in zip(records, rows, strict=True):
         for name, places in OHLCV_PLACES.items():
             record[name] = _part(row, places, name)
-        if record.pop("bid_size") == 0 and record["bid"] == 0:
-            record["bid"] = None
-        if record.pop("ask_size") == 0 and record["ask"] == 0:
-            record["ask"] = None
+        _to_shares(record)
+        drop_empty_side(record)
     return records
 
 

@@ -46,6 +46,10 @@ def _bar_part(volume: str) -> tuple[Field, ...]:
     )
 
 
+def _listed(value: Any) -> list[str] | None:
+    return words(value) or None
+
+
 # A field without a place is one that this provider never sends.
 _CONTRACT = (
     field("right", "contract_type details.contract_type", word_of(_RIGHTS)),
@@ -79,6 +83,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("size", "ds decimal_size s size", number),
         field("ts", "t sip_timestamp participant_timestamp y", instant, required=True),
         field("trade_id", "i id", text),
+        field("conditions", "c conditions", _listed),
         field("bid", "", text),
         field("ask", "", text),
     ),

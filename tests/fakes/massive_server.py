@@ -9,6 +9,7 @@ Rows are plain JSON as the vendor sends them; a test edits `server.quotes`, `ser
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import struct
@@ -31,6 +32,14 @@ DENIED = {
 }
 UNKNOWN_KEY = {"status": "ERROR", "request_id": "r", "error": "Unknown API Key"}
 NOT_FOUND = {"status": "NOT_FOUND", "request_id": "r", "message": "Ticker not found."}
+CONDITIONS = [
+    {
+        "id": number,
+        "name": name,
+        "update_rules": {"consolidated": {"updates_high_low": counts, "updates_volume": True}},
+    }
+    for number, name, counts in ((1, "Regular", True), (2, "Average Price Trade", False))
+]
 PAGE = b"<html>\n<head><title>504 Gateway Time-out</title></head>\n<body></body></html>"
 
 
@@ -90,6 +99,7 @@ class MassiveServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         return self
@@ -178,6 +188,8 @@ class MassiveServer:
     def _document(self, address: str) -> tuple[int, Any]:
         parts = urlsplit(address)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if "cursor" in query:
+            query = json.loads(base64.urlsafe_b64decode(query["cursor"]))
         words = [unquote(word) for word in parts.path.strip("/").split("/")]
         match words:
             case ["v3", "reference", "tickers"]:
@@ -196,7 +208,7 @@ class MassiveServer:
                 return (404, NOT_FOUND) if row is None else (200, found)
             case ["v2", "aggs", "ticker", symbol, "range", count, unit, first, last]:
                 rows = self.bars.get((symbol, count + unit), [])
-                low, high = _millis(first), _millis(last)
+                low, high = _millis(first), _millis(last) + 30 * 3_600_000
                 rows = [row for row in rows if low <= row["t"] <= high]
                 rows = sorted(rows, key=lambda row: row["t"], reverse=query.get("sort") == "desc")
                 return 200, {
@@ -207,25 +219,23 @@ class MassiveServer:
             case ["v3", "trades" | "quotes" as kind, symbol]:
                 rows = (self.trades if kind == "trades" else self.quotes).get(symbol, [])
                 return 200, self._paged(parts.path, _between(rows, query), query)
-            case ["stocks", "v1", "splits"]:
+            case ["v3", "reference", "splits"]:
                 rows = [row for row in self.splits if row["ticker"] == query.get("ticker")]
                 return 200, self._paged(parts.path, rows, query)
+            case ["v3", "reference", "conditions"]:
+                return 200, self._paged(parts.path, CONDITIONS, query)
         return 404, {"status": "NOT_FOUND", "request_id": "r"}
 
     def _paged(
         self, path: str, rows: list[dict[str, Any]], query: dict[str, str]
     ) -> dict[str, Any]:
-        """Return one page; the cursor holds the rows' range, and `next_url` names a foreign host."""
-        at = int(query.get("cursor", "0").partition("-")[0])
-        page = rows[at : at + self.page_size]
-        body = _body(page)
+        """Return one page; the cursor is opaque, and `next_url` names a host of the vendor's."""
+        at = int(query.get("at", "0"))
+        body = _body(rows[at : at + self.page_size])
         if at + self.page_size < len(rows):
-            kept = "&".join(
-                f"{name}={value}" for name, value in query.items() if "timestamp" in name
-            )
-            body["next_url"] = (
-                f"https://api.polygon.io:443{path}?cursor={at + self.page_size}-x&{kept}"
-            )
+            kept = json.dumps({**query, "at": str(at + self.page_size)}).encode()
+            cursor = base64.urlsafe_b64encode(kept).decode()
+            body["next_url"] = f"https://api.polygon.io:443{path}?cursor={cursor}"
         return body
 
 
@@ -234,18 +244,13 @@ def _body(results: Any) -> dict[str, Any]:
 
 
 def _millis(text: str) -> int:
-    if text.isdecimal():
-        return int(text)
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def _between(rows: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
-    low = int(query.get("timestamp.gt", query.get("timestamp.gte", "0")))
-    high = int(query.get("timestamp.lte", str(2**63)))
-    found = [row for row in rows if low < row["sip_timestamp"] <= high]
-    backward = query.get("order") == "desc"
-    found.sort(key=lambda row: row["sip_timestamp"], reverse=backward)
-    return found[: int(query["limit"])] if backward else found
+    low, high = int(query.get("timestamp.gte", "0")), int(query.get("timestamp.lt", str(2**63)))
+    found = [row for row in rows if low <= row["sip_timestamp"] < high]
+    return sorted(found, key=lambda row: row["sip_timestamp"])
 
 
 def _send(
