@@ -76,16 +76,16 @@ class Revoked(BaseModel):
 
 
 class Ticket(BaseModel):
-    """A ticket for one WebSocket connection."""
+    """A ticket for one WebSocket connection; null in a repeated answer."""
 
-    ticket: str
+    ticket: str | None
     expires_in_s: int
 
 
 class NewKey(BaseModel):
-    """A new API key; `key` is its text, shown this once."""
+    """A new API key; `key` is its text, shown this once and null in a repeated answer."""
 
-    key: str
+    key: str | None
     id: str
     name: str
     scopes: list[str]

@@ -129,7 +129,11 @@ async def end_session(request: Request, id: Word) -> Response:  # noqa: A002
 @router.post("/api/v1/auth/ws-token")
 async def make_ws_ticket(request: Request) -> Response:
     """Return a ticket for one WebSocket connection within thirty seconds."""
-    return await write(request, lambda ctx: {"ticket": issue_ticket(ctx, "ws"), "expires_in_s": 30})
+    return await write(
+        request,
+        lambda ctx: {"ticket": issue_ticket(ctx, "ws"), "expires_in_s": 30},
+        shown_once="ticket",
+    )
 
 
 @router.get("/api/v1/auth/keys")
@@ -146,7 +150,7 @@ async def make_key(request: Request, body: KeyBody) -> Response:
         key, text = issue_key(ctx, body.name, scopes=frozenset(body.scopes), days=body.days)
         return {"key": text, **document(key)}
 
-    return await write(request, act, status=CREATED)
+    return await write(request, act, status=CREATED, shown_once="key")
 
 
 @router.delete("/api/v1/auth/keys/{id}")

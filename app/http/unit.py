@@ -57,12 +57,17 @@ async def fetch(request: Request, act: Callable[[Context], T]) -> T:
 
 
 async def write(
-    request: Request, act: Callable[[Context], object], *, status: int = OK
+    request: Request,
+    act: Callable[[Context], object],
+    *,
+    status: int = OK,
+    shown_once: str | None = None,
 ) -> Response:
     """Run `act` in a writing transaction, once per Idempotency-Key, and render what it returns.
 
     A repeat gets the stored answer with `Idempotency-Replayed: true`. A refusal rolls everything
-    back and is judged anew when repeated.
+    back and is judged anew when repeated. The field `shown_once` is a secret: it is in the first
+    answer only and never stored, so a repeat has null there.
     """
     call = call_of(request)
     route = f"{call.access.method} {call.access.path}" if call.access else ""
@@ -71,8 +76,17 @@ async def write(
     def unit(ctx: Context) -> tuple[int, Any, bool]:
         if not call.idempotency_key:
             return status, act(ctx), False
-        done = once(ctx, route, call.idempotency_key, asked, lambda: (status, document(act(ctx))))
-        return done.status, done.body, done.replayed
+        secret: dict[str, Any] = {}
+
+        def effect() -> tuple[int, Any]:
+            made = document(act(ctx))
+            if shown_once is not None:
+                secret[shown_once] = made[shown_once]
+                made[shown_once] = None
+            return status, made
+
+        done = once(ctx, route, call.idempotency_key, asked, effect)
+        return done.status, {**done.body, **secret} if secret else done.body, done.replayed
 
     code, body, replayed = await product_of(request).runtime.write_async(
         principal_of(request), unit, trace=call.request_id

@@ -314,3 +314,25 @@ def test_metrics_of_a_served_installation_are_for_a_reading_key_only(served):
     assert code(served.client().get("/metrics")) == (401, "UNAUTHENTICATED")
     assert code(served.key("propose").get("/metrics")) == (403, "SCOPE_MISSING")
     assert served.key("read").get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/v1/auth/keys", {"name": "nightly", "scopes": ["read"]}, "key"),
+        ("/api/v1/auth/ws-token", {}, "ticket"),
+    ],
+)
+def test_a_secret_is_shown_once_and_never_stored_beside_its_idempotency_key(
+    live, path, body, field
+):
+    page, headers = live.page(), fresh()
+    first = page.post(path, headers=headers, json=body).json()
+    again = page.post(path, headers=headers, json=body)
+    assert len(first[field]) > 20
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == {**first, field: None}
+    with live.product.runtime.database.read(None) as db:
+        stored = [row[0] for row in db.connection.exec_driver_sql("SELECT body FROM idempotency")]
+    assert stored
+    assert not any(first[field] in text for text in stored)
