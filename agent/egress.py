@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from services.kit.redact import Redactor
@@ -23,6 +24,8 @@ _IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\s?(?:\([^)\n]*\)|\[[^\]\n]*\])")
 _LINK = re.compile(r"\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]*)[^)\n]*\)")
 _BARE = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>)\]\"']+")
 _SCHEME = re.compile(r"(?i)\b(?:javascript|data|vbscript|file):(?=\S)")
+_SHORT = 300
+"""Names, roles and descriptions come again in every request; they are cleaned once and kept."""
 _TAG = re.compile(r"<(?=[a-zA-Z!/?])")
 
 
@@ -46,10 +49,14 @@ class Egress:
             value.get_secret_value() for value in values if hasattr(value, "get_secret_value")
         )
         base = urlsplit(settings.public_base_url).hostname
+        self._short = lru_cache(maxsize=512)(self._cleaned)
         self._hosts = frozenset(host for host in (base,) if host)
 
     def to_model(self, text: str) -> str:
         """Return text as a model may see it: neutral, without any secret."""
+        return self._short(text) if len(text) <= _SHORT else self._cleaned(text)
+
+    def _cleaned(self, text: str) -> str:
         return self._redactor.text(neutralise(text))
 
     def to_person(self, text: str) -> str:

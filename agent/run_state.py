@@ -53,11 +53,21 @@ class RunState:
         self.reality = Reality()
         self.changed: set[str] = set()
         self.unverified: list[str] = []
+        self._facts: tuple[tuple[int, int], Ledger] | None = None
         self._told: list[Event] = []
         self._telling: asyncio.Task[None] | None = None
 
     def ledger(self) -> Ledger:
-        """Return the facts of this run, of lasting older results, and of the person's words."""
+        """Return the facts of this run, of lasting older results, and of the person's words.
+
+        Entries and results only grow, so the facts hold until there is another one.
+        """
+        grown = (len(self.entries), len(self.turn.results))
+        if self._facts is None or self._facts[0] != grown:
+            self._facts = (grown, self._facts_now())
+        return self._facts[1]
+
+    def _facts_now(self) -> Ledger:
         starts = [at for at, entry in enumerate(self.entries) if entry.role == "user"]
         recent = self.entries[starts[-WHOLE_TURNS] if len(starts) >= WHOLE_TURNS else 0 :]
         older = [
