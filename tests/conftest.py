@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -30,6 +31,13 @@ NOW = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 _counter = itertools.count(1)
+
+
+def absent(what: str, reason: str) -> NoReturn:
+    """Skip with a visible reason, or fail where `CORNERMAN_REQUIRE` says that `what` must be there."""
+    if what in os.environ.get("CORNERMAN_REQUIRE", "").split():
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 class SocketRefused(RuntimeError):
@@ -80,7 +88,7 @@ def postgres_server() -> Iterator[postgres.Server]:
     """A PostgreSQL server with a migrated template, or a visible skip."""
     reason = postgres.why_absent()
     if reason:
-        pytest.skip(reason)
+        absent("postgresql", reason)
     with postgres.running_server() as server:
         postgres.prepare_template(server)
         yield server

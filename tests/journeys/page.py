@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from services.kit.clock import SystemClock
+from tests.conftest import absent
 from tests.unit.http.live import GENEROUS, Live, live_server
 
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
@@ -72,7 +73,7 @@ def require_browser() -> str:
     """Return the path of Chromium; skip, visibly, without it or without the built page."""
     found = find_browser()
     if not found:
-        pytest.skip("not run: no Chromium here, or the page is not built (make web)")
+        absent("chromium", "not run: no Chromium here, or the page is not built (make web)")
     return found
 
 
