@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -61,18 +61,11 @@ class FetchingRuntime(Runtime):
     def context(self, db: Db, principal: Principal, trace: str = "") -> Context:
         """Return the context of an open transaction; a unit begun again keeps its time."""
         made = super().context(db, principal, trace)
-        if _unit.now is None:
+        if _unit.began is None:
             return made
-        return Context(
-            db=made.db,
-            now=_unit.now,
-            ids=made.ids,
-            settings=made.settings,
-            policy=made.policy,
-            principal=made.principal,
-            trace=made.trace,
-            ports=made.ports,
-        )
+        if _unit.now is None:
+            _unit.now = made.now
+        return replace(made, now=_unit.now)
 
     def _until_fetched(self, run: Callable[[], T]) -> T:
         if _unit.began is not None:
@@ -89,7 +82,7 @@ class FetchingRuntime(Runtime):
 
 @contextmanager
 def _begun(clock: Clock) -> Iterator[None]:
-    _unit.now, _unit.began = clock.now(), clock.monotonic()
+    _unit.now, _unit.began = None, clock.monotonic()
     try:
         yield
     finally:
