@@ -137,6 +137,11 @@ def build_feed(settings: Settings, clock: Clock | None = None) -> Feed:
         return MassiveFeed(settings.massive_base_url, key, ticking, requests_minute=budget)
     if settings.polygon_api_key.get_secret_value():
         return _build_polygon(settings, ticking)
+    if settings.tradier_access_token.get_secret_value():
+        return OffFeed(
+            "TRADIER_ACCESS_TOKEN is set, and this release does not read Tradier's prices yet",
+            "Set MASSIVE_API_KEY for live prices, or remove the token to replay bundled history.",
+        )
     if settings.feature_replay_enabled:
         return ReplayFeed()
     return OffFeed(

@@ -96,6 +96,7 @@ def test_the_polygon_host_is_asked_when_it_is_on(tmp_path, server, polygon):
         ({"MASSIVE_API_KEY": "k"}, MassiveFeed),
         ({"MASSIVE_API_KEY": "k", "FEATURE_REPLAY_ENABLED": "false"}, MassiveFeed),
         ({"POLYGON_API_KEY": "k"}, OffFeed),
+        ({"TRADIER_ACCESS_TOKEN": "k"}, OffFeed),
         ({"MASSIVE_API_KEY": "k", "FEATURE_MOCK_MODE": "true"}, ReplayFeed),
     ],
 )
