@@ -8,13 +8,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from services.ledger.book import Cash
-from services.ledger.performance import History
-from services.ledger.portfolio import Account, Portfolio
-from services.ledger.valuation import Valuation
 from services.orders.card import Card
-from services.orders.order import Order, OrderType, Side, State, Status, Tif
-from services.orders.store import FillView, Transition
+from services.orders.order import Order, State, Status
 
 T = TypeVar("T")
 
@@ -114,7 +109,7 @@ class ChatMessages(BaseModel):
     cursor: str
 
 
-class ProposalAnswer(BaseModel):
+class ProposalAnswer(Labelled):
     """A proposal with its card and, once confirmed, its order."""
 
     id: str
@@ -132,7 +127,7 @@ class ProposalAnswer(BaseModel):
     order_state: State | None
 
 
-class ChallengeAnswer(BaseModel):
+class ChallengeAnswer(Labelled):
     """A confirmation token and the card that a person reads beside it."""
 
     token: str
@@ -150,73 +145,6 @@ class Confirmation(BaseModel):
     status: str
     order_id: str
     order_state: str
-
-
-class OrderAnswer(BaseModel):
-    """One order: its terms, where it stands, and what is left of it."""
-
-    id: str
-    proposal_id: str
-    portfolio_id: str
-    account_id: str
-    instrument_id: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    type: OrderType
-    tif: Tif
-    currency: str
-    worst_price: Decimal
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    protective_stop: Decimal | None
-    basis_ref: str | None
-    mode: str
-    provenance: str
-    client_order_id: str
-    broker: str
-    broker_order_id: str | None
-    state: State
-    reason: str
-    filled_quantity: Decimal
-    avg_price: Decimal | None
-    remaining: Decimal
-    is_open: bool
-    confirmed_by: str
-    confirmed_at: datetime
-    updated_at: datetime
-    conversation_id: str
-    run_id: str
-
-
-class OrderDetail(OrderAnswer):
-    """One order with its fills and every change of its state."""
-
-    fills: list[FillView]
-    transitions: list[Transition]
-
-
-class Balances(Labelled):
-    """Cash posted, reserved and available, and the equity."""
-
-    account: Account
-    cash: Cash
-    equity: Decimal | None
-    day_pnl: Decimal | None
-
-
-class ValuedPortfolio(BaseModel):
-    """A portfolio, its account and its value."""
-
-    portfolio: Portfolio
-    account: Account
-    valuation: Valuation
-
-
-class HistoryItems(BaseModel):
-    """Closed trades and equity points."""
-
-    items: History
 
 
 class MarketSession(BaseModel):

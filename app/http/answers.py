@@ -6,8 +6,16 @@ from typing import Any
 
 from agent.conversation import Conversation, Posted
 from agent.runs import Run
-from app.http.answer_models import (
+from app.http.account_models import (
     Balances,
+    EquityHistory,
+    FillAnswer,
+    JournalAnswer,
+    OrderAnswer,
+    OrderDetail,
+    ValuedPortfolio,
+)
+from app.http.answer_models import (
     Bars,
     ChainVerdict,
     ChallengeAnswer,
@@ -16,15 +24,12 @@ from app.http.answer_models import (
     Confirmation,
     Deleted,
     Health,
-    HistoryItems,
     Items,
     LabelledItems,
     LoggedIn,
     LoggedOut,
     MarketStatus,
     NewKey,
-    OrderAnswer,
-    OrderDetail,
     PlanAnswer,
     Price,
     ProposalAnswer,
@@ -35,17 +40,14 @@ from app.http.answer_models import (
     Ticket,
     ToolAnswer,
     ToolFacts,
-    ValuedPortfolio,
 )
 from services.audit import AuditEvent
 from services.identity.key import ApiKey
 from services.identity.session import Session
-from services.journal import JournalEntry
 from services.ledger.performance import Performance
 from services.ledger.portfolio import Portfolio
 from services.ledger.valuation import HeldValue
 from services.market.instrument import Instrument
-from services.orders.store import FillView
 from services.orders.switch import Switch
 from services.preference import Setting
 
@@ -67,7 +69,7 @@ ANSWERS: dict[str, Any] = {
     "GET /coach/conversations/{id}/messages": ChatMessages,
     "POST /coach/conversations/{id}/messages": Posted,
     "POST /coach/runs/{id}/cancel": Run,
-    "GET /proposals": Items[ProposalAnswer],
+    "GET /proposals": LabelledItems[ProposalAnswer],
     "GET /proposals/{id}": ProposalAnswer,
     "GET /proposals/{id}/challenge": ChallengeAnswer,
     "POST /proposals/{id}/confirm": Confirmation,
@@ -75,12 +77,12 @@ ANSWERS: dict[str, Any] = {
     "POST /proposals/{id}/edit": ProposalAnswer,
     "GET /tools": Items[ToolFacts],
     "POST /tools/{name}": ToolAnswer,
-    "GET /broker/orders": Items[OrderAnswer],
+    "GET /broker/orders": LabelledItems[OrderAnswer],
     "GET /broker/orders/{id}": OrderDetail,
     "POST /broker/orders/{id}/cancel": OrderAnswer,
     "GET /broker/positions": LabelledItems[HeldValue],
     "GET /broker/balances": Balances,
-    "GET /broker/fills": Items[FillView],
+    "GET /broker/fills": LabelledItems[FillAnswer],
     "GET /market/status": MarketStatus,
     "GET /market/replay": ReplayState,
     "POST /market/replay": ReplayState,
@@ -97,12 +99,12 @@ ANSWERS: dict[str, Any] = {
     "GET /portfolio": ValuedPortfolio,
     "POST /portfolio/init": Portfolio,
     "POST /portfolio/trade": ToolAnswer,
-    "GET /portfolio/history": HistoryItems,
+    "GET /portfolio/history": EquityHistory,
     "GET /portfolio/performance": Performance,
-    "GET /journal": Items[JournalEntry],
-    "POST /journal": JournalEntry,
-    "GET /journal/{id}": JournalEntry,
-    "PATCH /journal/{id}": JournalEntry,
+    "GET /journal": LabelledItems[JournalAnswer],
+    "POST /journal": JournalAnswer,
+    "GET /journal/{id}": JournalAnswer,
+    "PATCH /journal/{id}": JournalAnswer,
     "DELETE /journal/{id}": Deleted,
     "GET /settings": Items[Setting],
     "PUT /settings": Items[Setting],

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from app.http.label import fill_body, label_of_value, labelled_items
 from app.http.shape import order_body
 from app.http.unit import read, write
 from app.http.wire import Body, Line, Word
 from services.kit.context import Context
 from services.ledger import book, portfolio, valuation
-from services.market.feed import Feed
 from services.orders import execute, store
 
 router = APIRouter(prefix="/api/v1/broker")
@@ -35,11 +35,9 @@ async def list_orders(
     """List orders, newest first; `open` leaves out those that have ended."""
     return await read(
         request,
-        lambda ctx: {
-            "items": [
-                order_body(one) for one in store.list_orders(ctx, open_only=open, limit=limit)
-            ]
-        },
+        lambda ctx: labelled_items(
+            ctx, [order_body(one) for one in store.list_orders(ctx, open_only=open, limit=limit)]
+        ),
     )
 
 
@@ -50,7 +48,7 @@ async def show_order(request: Request, id: Word) -> Response:  # noqa: A002
         request,
         lambda ctx: {
             **order_body(store.get_order(ctx, id)),
-            "fills": store.list_fills(ctx, order_id=id),
+            "fills": [fill_body(one) for one in store.list_fills(ctx, order_id=id)],
             "transitions": store.list_transitions(ctx, id),
         },
     )
@@ -68,12 +66,7 @@ async def list_positions(request: Request, portfolio_id: PortfolioId = None) -> 
 
     def act(ctx: Context) -> dict[str, object]:
         value = valuation.value(ctx, portfolio.get_portfolio(ctx, portfolio_id).id)
-        return {
-            "items": value.holdings,
-            "as_of": value.as_of,
-            "provenance": value.provenance or ctx.port(Feed).provenance,
-            "source": value.source or ctx.port(Feed).name,
-        }
+        return {"items": value.holdings, **label_of_value(ctx, value)}
 
     return await write(request, act)
 
@@ -90,9 +83,7 @@ async def show_balances(request: Request, portfolio_id: PortfolioId = None) -> R
             "cash": book.cash(ctx, mine.id),
             "equity": value.equity,
             "day_pnl": value.day_pnl,
-            "as_of": value.as_of,
-            "provenance": value.provenance or ctx.port(Feed).provenance,
-            "source": value.source or ctx.port(Feed).name,
+            **label_of_value(ctx, value),
         }
 
     return await write(request, act)
@@ -103,4 +94,6 @@ async def list_fills(
     request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 100
 ) -> Response:
     """List fills, newest first."""
-    return await read(request, lambda ctx: {"items": store.list_fills(ctx, limit=limit)})
+    return await read(
+        request, lambda ctx: labelled_items(ctx, map(fill_body, store.list_fills(ctx, limit=limit)))
+    )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from app.http.label import labelled_items
 from app.http.shape import challenge_body, proposal_body
 from app.http.unit import call_of, principal_of, product_of, read, render, write
 from app.http.wire import Body, Line, Number, Word
@@ -51,11 +52,9 @@ async def list_proposals(
     """List the tenant's proposals, newest first."""
     return await read(
         request,
-        lambda ctx: {
-            "items": [
-                proposal_body(ctx, one) for one in proposal.list_proposals(ctx, status=status)
-            ]
-        },
+        lambda ctx: labelled_items(
+            ctx, [proposal_body(ctx, one) for one in proposal.list_proposals(ctx, status=status)]
+        ),
     )
 
 
@@ -69,7 +68,8 @@ async def show_proposal(request: Request, id: Word) -> Response:  # noqa: A002
 async def challenge(request: Request, id: Word) -> Response:  # noqa: A002
     """Issue a confirmation token for a person on this surface, with the card to show beside it."""
     issued = await product_of(request).runtime.write_async(
-        principal_of(request), lambda ctx: challenge_body(confirm.issue(ctx, id))
+        principal_of(request),
+        lambda ctx: challenge_body(confirm.issue(ctx, id), proposal.get_proposal(ctx, id)),
     )
     return render(issued, token_expected=True)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from app.http.label import journal_body, labelled_items
 from app.http.unit import CREATED, read, write
 from app.http.wire import Body, Prose, Symbol, Word
 from services import journal
@@ -41,7 +42,9 @@ async def list_entries(
     """List entries, newest first, by words and age in days."""
     return await read(
         request,
-        lambda ctx: {"items": journal.list_entries(ctx, query=query, days=days, limit=limit)},
+        lambda ctx: labelled_items(
+            ctx, map(journal_body, journal.list_entries(ctx, query=query, days=days, limit=limit))
+        ),
     )
 
 
@@ -50,7 +53,9 @@ async def add_entry(request: Request, body: EntryBody) -> Response:
     """Write an entry."""
     return await write(
         request,
-        lambda ctx: journal.add(ctx, body.text, symbol=body.symbol, tags=tuple(body.tags)),
+        lambda ctx: journal_body(
+            journal.add(ctx, body.text, symbol=body.symbol, tags=tuple(body.tags))
+        ),
         status=CREATED,
     )
 
@@ -58,13 +63,13 @@ async def add_entry(request: Request, body: EntryBody) -> Response:
 @router.get("/{id}")
 async def show_entry(request: Request, id: Word) -> Response:  # noqa: A002
     """Return one entry."""
-    return await read(request, lambda ctx: journal.get_entry(ctx, id))
+    return await read(request, lambda ctx: journal_body(journal.get_entry(ctx, id)))
 
 
 @router.patch("/{id}")
 async def edit_note(request: Request, id: Word, body: NoteBody) -> Response:  # noqa: A002
     """Change the note of an entry; the recorded execution stays as it is."""
-    return await write(request, lambda ctx: journal.edit_note(ctx, id, body.text))
+    return await write(request, lambda ctx: journal_body(journal.edit_note(ctx, id, body.text)))
 
 
 @router.delete("/{id}")

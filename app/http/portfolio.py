@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
+from app.http.label import label_of_history, label_of_value
 from app.http.unit import CREATED, read, write
 from app.http.wire import Body, Name, Number, Word
 from services.kit.context import Context
@@ -94,13 +95,19 @@ async def show_default(request: Request, portfolio_id: PortfolioId = None) -> Re
 
 @router.get("/portfolio/history")
 async def show_history(request: Request, portfolio_id: PortfolioId = None) -> Response:
-    """Return the valuation series and the ledger's entries with their profit and loss."""
-    return await write(
-        request,
-        lambda ctx: {
-            "items": performance.history(ctx, portfolio.get_portfolio(ctx, portfolio_id).id)
-        },
-    )
+    """Return the equity series, oldest first, and the closed trades with their profit or loss."""
+
+    def act(ctx: Context) -> dict[str, object]:
+        found = performance.history(ctx, portfolio.get_portfolio(ctx, portfolio_id).id)
+        return {
+            "portfolio_id": found.portfolio_id,
+            "currency": found.currency,
+            "items": found.points,
+            "trades": found.trades,
+            **label_of_history(ctx, found),
+        }
+
+    return await write(request, act)
 
 
 @router.get("/portfolio/performance")
@@ -114,10 +121,12 @@ async def show_performance(request: Request, portfolio_id: PortfolioId = None) -
 
 def _valued(ctx: Context, portfolio_id: str | None) -> dict[str, object]:
     mine = portfolio.get_portfolio(ctx, portfolio_id)
+    value = valuation.value(ctx, mine.id)
     return {
         "portfolio": mine,
         "account": portfolio.account_of(ctx, mine.id),
-        "valuation": valuation.value(ctx, mine.id),
+        "valuation": value,
+        **label_of_value(ctx, value),
     }
 
 

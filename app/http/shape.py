@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from app.http.label import label, label_of_proposal
 from services.kit.context import Context
 from services.orders import store
 from services.orders.card import card
@@ -32,12 +33,14 @@ def proposal_body(ctx: Context, one: Proposal) -> dict[str, Any]:
         "supersedes": one.supersedes,
         "order_id": order.id if order else None,
         "order_state": order.state if order else None,
+        **label_of_proposal(one),
     }
 
 
-def challenge_body(issued: Challenge) -> dict[str, Any]:
-    """Return a challenge with the server's time, so that the page counts down by our clock."""
+def challenge_body(issued: Challenge, one: Proposal) -> dict[str, Any]:
+    """Return a challenge of `one` with the server's time: the page counts down by our clock."""
     return {
+        **label_of_proposal(one),
         "token": issued.token,
         "version": issued.version,
         "order_hash": issued.order_hash,
@@ -48,11 +51,12 @@ def challenge_body(issued: Challenge) -> dict[str, Any]:
 
 
 def order_body(view: OrderView) -> dict[str, Any]:
-    """Return an order: its own fields, the terms at the top level, and what is derived."""
+    """Return an order: its own fields, the terms at the top level, what is derived, its label."""
     body = {field.name: getattr(view, field.name) for field in dataclasses.fields(view)}
     terms = body.pop("order")
     flat = {field.name: getattr(terms, field.name) for field in dataclasses.fields(terms)}
-    return {**flat, **body, "remaining": view.remaining, "is_open": view.is_open}
+    derived = {"remaining": view.remaining, "is_open": view.is_open}
+    return {**flat, **body, **derived, **label(view.updated_at, terms.provenance, view.broker)}
 
 
 class Problem(BaseModel):

@@ -86,6 +86,7 @@ class FillView:
     currency: str
     provenance: str
     at: datetime
+    broker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,4 +285,5 @@ def _fill_view(row: Row[Any]) -> FillView:
         currency=row.currency,
         provenance=row.provenance,
         at=row.at,
+        broker=row.broker,
     )
