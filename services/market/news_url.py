@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from services.kit.errors import Refusal, refuse
 
@@ -16,6 +16,8 @@ _DROPPED = frozenset(
 _DROPPED_STARTS = ("utm_", "guce_", "soc_")
 _LAST_SEGMENTS = ("amp", "index.html", "index.htm")
 _SAFE = "!$&'()*+,;=:@-._~"
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -64,7 +66,7 @@ def _host(name: str, url: str) -> str:
 def _path(path: str) -> str:
     kept: list[str] = []
     for segment in path.split("/"):
-        plain = quote(unquote_to_bytes(segment), safe=_SAFE)
+        plain = _encoded(segment)
         if plain == "..":
             kept = kept[:-1]
         elif plain not in ("", "."):
@@ -72,6 +74,18 @@ def _path(path: str) -> str:
     if kept and kept[-1].lower() in _LAST_SEGMENTS:
         kept.pop()
     return "/" + "/".join(kept)
+
+
+def _encoded(segment: str) -> str:
+    """Return a segment with unreserved escapes decoded and every other one in capitals."""
+    escaped = quote(_LONE_PERCENT.sub("%25", segment), safe=_SAFE + "%")
+    return _ESCAPE.sub(_unescaped, escaped)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    letter = chr(int(escape.group(1), 16))
+    plain = letter.isascii() and (letter.isalnum() or letter in "-._~")
+    return letter if plain else escape.group(0).upper()
 
 
 def _query(query: str) -> str:
