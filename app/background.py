@@ -81,14 +81,24 @@ async def start_loops(product: Product, loops: tuple[Loop, ...] = LOOPS) -> Asyn
 def boot(product: Product) -> None:
     """Take up what the last process left: the replay clock, and orders that were in flight.
 
-    A desk that can not be reconciled starts unready: it reads and cancels, and sends nothing.
+    A desk that can not be reconciled, or whose audit chain was cut, starts unready: it reads and
+    cancels, and sends nothing.
     """
     if isinstance(product.feed, ReplayFeed):
         each_tenant(product, resume_clock)
     each_tenant(product, end_dead_runs)
+    each_tenant(product, verify_record)
     report = reconcile.at_boot(product.runtime, product.quarantine)
     for tenant, reason in report.unready.items():
         _log.error("execution.unready", tenant=tenant, reason=reason)
+
+
+def verify_record(ctx: Context) -> int:
+    """Mark a tenant unready whose audit chain does not verify to its end; return 1 then."""
+    broken = reconcile.broken_record(ctx)
+    if broken:
+        reconcile.mark_unready(ctx, broken)
+    return int(bool(broken))
 
 
 def end_dead_runs(ctx: Context) -> int:

@@ -1,23 +1,22 @@
-"""Owns the audit chain: append-only, hash-chained events, their anchors and their verification."""
+"""Owns the audit chain: append-only, hash-chained events, and their verification."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Integer, Text, UniqueConstraint, bindparam, or_, select
 
+from services import audit_anchor
+from services.audit_anchor import FORGED, Head
 from services.kit.canonical import bytes_hash, canonical
 from services.kit.clock import instant_text, parse_instant
 from services.kit.context import Context
-from services.kit.db import UtcDateTime, tenant_table
-from services.kit.ids import new_key
+from services.kit.db import Db, UtcDateTime, tenant_table
 
 audit_events = tenant_table(
     "audit_events",
@@ -42,7 +41,12 @@ _LAST = (
     .order_by(audit_events.c.seq.desc())
     .limit(bindparam("newest"))
 )
+_HASH_AT = select(audit_events.c.hash).where(audit_events.c.seq == bindparam("wanted"))
 _TAG = "audit/v1"
+TAIL = 200
+"""Links that a start looks at; the whole chain is for `audit verify` and `doctor`."""
+_heads: WeakKeyDictionary[Db, list[Head]] = WeakKeyDictionary()
+"""The head each open transaction will leave behind, once it commits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Verdict:
     def ok(self) -> bool:
         """Return True when every link held."""
         return self.broken_at is None
+
+
+_START = Verdict(0, GENESIS)
 
 
 def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
@@ -116,10 +123,34 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
             "hash": digest,
         },
     )
-    if seq % _ANCHOR_EVERY == 0:
-        home, secret = ctx.settings.cornerman_home, signing_key(ctx.settings.cornerman_home)
-        ctx.db.after_commit(lambda: write_anchor(home, secret, chain, seq, digest))
+    _keep_outside(ctx, Head(chain, seq, digest), prev)
     return digest
+
+
+def _keep_outside(ctx: Context, made: Head, prev: str) -> None:
+    """Leave the new head, and every fiftieth an anchor, outside the database after the commit."""
+    home = ctx.settings.cornerman_home
+    if made.seq % _ANCHOR_EVERY == 0:
+        audit_anchor.signing_key(home)
+        ctx.db.after_commit(lambda: audit_anchor.write_anchor(home, made))
+    waiting = _heads.get(ctx.db)
+    if waiting is not None:
+        waiting[0] = made
+    elif _follows(ctx, made, prev):
+        waiting = _heads[ctx.db] = [made]
+        ctx.db.after_commit(lambda: audit_anchor.write_head(home, waiting[0]))
+
+
+def _follows(ctx: Context, made: Head, prev: str) -> bool:
+    """Return whether the kept head lies on this chain; a head of another one stays as evidence."""
+    kept = audit_anchor.find_head(ctx.settings.cornerman_home, made.chain)
+    if kept is None:
+        return True
+    if kept.seq >= made.seq or kept.digest == FORGED:
+        return False
+    if kept.seq == made.seq - 1:
+        return kept.digest == prev
+    return bool(ctx.db.scalar(_HASH_AT, wanted=kept.seq) == kept.digest)
 
 
 def trail(ctx: Context, ref: str | None = None, limit: int = 100) -> list[AuditEvent]:
@@ -143,26 +174,69 @@ def export_lines(ctx: Context) -> Iterator[str]:
 
 
 def verify(ctx: Context) -> Verdict:
-    """Recompute the tenant's chain from the stored bytes and compare it with the anchors.
+    """Recompute the tenant's chain from the stored bytes; compare it with its anchors and head.
 
     Finds altered, removed, inserted and reordered rows, typed columns that differ from the hashed
-    bytes, and through the signed anchors a truncated tail or a rewritten chain.
+    bytes, a cut-off tail down to the last event, and a rewritten chain.
     """
+    home, chain = ctx.settings.cornerman_home, ctx.principal.tenant_id
+    head = audit_anchor.find_head(home, chain)
     rows = ctx.db.rows(select(audit_events).order_by(audit_events.c.seq))
+    return judge(rows, audit_anchor.anchors(home, chain), head)
+
+
+def judge(rows: Sequence[Any], anchors: Sequence[tuple[int, str]], head: Head | None) -> Verdict:
+    """Return the verdict over a whole chain and what is kept of it outside; pure.
+
+    A head behind the last row is sound: the process ended between commit and head.
+    """
     verdict = verify_rows(rows)
     if not verdict.ok:
         return verdict
     hashes = {row.seq: row.hash for row in rows}
-    home = ctx.settings.cornerman_home
-    for seq, digest in anchors(home, signing_key(home), ctx.principal.tenant_id):
+    for seq, digest in anchors:
         if hashes.get(seq) != digest:
             return Verdict(verdict.count, verdict.last_hash, seq, "an anchor says otherwise")
-    return verdict
+    return _against_head(verdict, head, hashes.get(head.seq) if head else None)
 
 
-def verify_rows(rows: Sequence[Any]) -> Verdict:
-    """Return the verdict over rows in sequence order; pure, so an export verifies offline."""
-    prev, expected = GENESIS, 1
+def verify_tail(ctx: Context, links: int = TAIL) -> Verdict:
+    """Recompute the last `links` events only and compare them with the head; quick, for a start.
+
+    `count` is the number of the last event.
+    """
+    head = audit_anchor.find_head(ctx.settings.cornerman_home, ctx.principal.tenant_id)
+    newest = select(audit_events).order_by(audit_events.c.seq.desc()).limit(links)
+    rows = ctx.db.rows(newest)[::-1]
+    verdict = _START
+    if rows and rows[0].seq > 1:
+        verdict = Verdict(rows[0].seq - 1, rows[0].prev_hash)
+    verdict = verify_rows(rows, after=verdict)
+    if not verdict.ok:
+        return verdict
+    there = ctx.db.scalar(_HASH_AT, wanted=head.seq) if head else None
+    return _against_head(verdict, head, there)
+
+
+def _against_head(verdict: Verdict, head: Head | None, there: str | None) -> Verdict:
+    """Return the verdict with the head looked at; `there` is the chain's hash at the head."""
+    if head is None or there == head.digest:
+        return verdict
+    if head.digest == FORGED:
+        at, reason = head.seq, "the head file is damaged or forged"
+    elif there is None:
+        at, reason = verdict.count + 1, f"the tail is missing: there were {head.seq} events"
+    else:
+        at, reason = head.seq, "the head says otherwise"
+    return Verdict(verdict.count, verdict.last_hash, at, reason)
+
+
+def verify_rows(rows: Sequence[Any], after: Verdict = _START) -> Verdict:
+    """Return the verdict over rows in sequence order; pure, so an export verifies offline.
+
+    `after` is what came before the first of them; without it the chain begins here.
+    """
+    prev, expected = after.last_hash, after.count + 1
     for row in rows:
         reason = _fault(row, expected, prev)
         if reason:
@@ -207,36 +281,3 @@ def _event(row: Any) -> AuditEvent:
         body.get("facts", {}),
         row.hash,
     )
-
-
-def signing_key(home: Path) -> bytes:
-    """Return the key of the anchors, made at first use, readable by its owner only."""
-    path = home / "signing.key"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
-        path.write_text(new_key(), encoding="ascii")
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())
-
-
-def write_anchor(home: Path, key: bytes, chain: str, seq: int, digest: str) -> None:
-    """Append one signed anchor line to the anchor file, which lies outside the database."""
-    line = f"{chain} {seq} {digest}"
-    mac = hmac.new(key, line.encode(), hashlib.sha256).hexdigest()
-    with (home / "anchors.txt").open("a", encoding="ascii") as file:
-        file.write(f"{line} {mac}\n")
-
-
-def anchors(home: Path, key: bytes, chain: str) -> list[tuple[int, str]]:
-    """Return the anchors of `chain` whose signature holds; a forged line reads "forged"."""
-    path = home / "anchors.txt"
-    found: list[tuple[int, str]] = []
-    if not path.exists():
-        return found
-    for raw in path.read_text(encoding="ascii").splitlines():
-        line, _, mac = raw.rpartition(" ")
-        name, seq, digest = line.split(" ")
-        genuine = hmac.compare_digest(hmac.new(key, line.encode(), hashlib.sha256).hexdigest(), mac)
-        if name == chain:
-            found.append((int(seq), digest if genuine else "forged"))
-    return found

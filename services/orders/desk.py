@@ -54,7 +54,8 @@ def unready_reason(ctx: Context) -> str:
 
 
 def set_unready(ctx: Context, reason: str) -> None:
-    """Store why execution is not ready; empty makes it ready."""
+    """Store why execution is not ready; empty makes it ready. Opens a missing desk."""
+    seen_now(ctx)
     ctx.db.change(
         update(order_desks)
         .where(order_desks.c.id == ctx.principal.tenant_id)

@@ -22,13 +22,13 @@ def frozen(seen: GuardContext) -> GuardResult:
 
 
 def execution_ready(seen: GuardContext) -> GuardResult:
-    """Refuse while orders in flight are being looked up after a start."""
+    """Refuse while a start looks up orders in flight, or the audit chain does not verify."""
     if seen.unready_reason:
         return block(
             "execution_ready",
             "GUARD_REFUSED",
             seen.unready_reason,
-            todo="Wait until the orders in flight are known.",
+            todo="Wait until orders in flight are known; cornerman doctor says more.",
         )
     return ok("execution_ready")
 

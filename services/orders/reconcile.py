@@ -76,8 +76,13 @@ def at_boot(runtime: Runtime, isolate: Isolate = isolated) -> BootReport:
 def make_ready(desk: Desk, broker: Broker, isolate: Isolate = isolated) -> int:
     """Look up everything in flight of one desk, then let it execute; return how many.
 
-    While one of them can not be looked up, the desk stays unready and says which.
+    While one of them can not be looked up, the desk stays unready and says which. So it does
+    while the tail of its audit chain does not verify.
     """
+    broken = desk.runtime.read(desk.principal, broken_record)
+    if broken:
+        _mark(desk, broken)
+        return 0
     ids = in_flight_ids(desk)
     reason = desk.runtime.read(desk.principal, desks.unready_reason)
     if ids and not reason:
@@ -94,18 +99,28 @@ def make_ready(desk: Desk, broker: Broker, isolate: Isolate = isolated) -> int:
     return sum(done or 0 for done in looked.values())
 
 
-def _mark(desk: Desk, reason: str) -> None:
-    def act(ctx: Context) -> None:
-        if desks.unready_reason(ctx) != reason:
-            desks.set_unready(ctx, reason)
-            audit.record(
-                ctx,
-                "execution.unready" if reason else "execution.ready",
-                desk.tenant_id,
-                reason=reason,
-            )
+def broken_record(ctx: Context) -> str:
+    """Return why the tail of the tenant's audit chain can not be trusted; empty when it can."""
+    verdict = audit.verify_tail(ctx)
+    if verdict.ok:
+        return ""
+    return f"the audit chain breaks at {verdict.broken_at}: {verdict.reason}"
 
-    desk.runtime.write(desk.principal, act)
+
+def mark_unready(ctx: Context, reason: str) -> None:
+    """Store why the tenant may not execute and record the change; empty makes it ready."""
+    if desks.unready_reason(ctx) != reason:
+        desks.set_unready(ctx, reason)
+        audit.record(
+            ctx,
+            "execution.unready" if reason else "execution.ready",
+            ctx.principal.tenant_id,
+            reason=reason,
+        )
+
+
+def _mark(desk: Desk, reason: str) -> None:
+    desk.runtime.write(desk.principal, lambda ctx: mark_unready(ctx, reason))
 
 
 def in_flight_ids(desk: Desk) -> list[str]:
