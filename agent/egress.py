@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 from services.kit.redact import Redactor
@@ -25,6 +24,7 @@ _LINK = re.compile(r"\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]*)[^)\n]*\)")
 _BARE = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.)[^\s<>)\]\"']+")
 _SCHEME = re.compile(r"(?i)\b(?:javascript|data|vbscript|file):(?=\S)")
 _SHORT = 300
+_HARMLESS_MAX = 512
 """Names, roles and descriptions come again in every request; they are cleaned once and kept."""
 _TAG = re.compile(r"<(?=[a-zA-Z!/?])")
 
@@ -49,15 +49,23 @@ class Egress:
             value.get_secret_value() for value in values if hasattr(value, "get_secret_value")
         )
         base = urlsplit(settings.public_base_url).hostname
-        self._short = lru_cache(maxsize=512)(self._cleaned)
+        self._harmless: dict[str, None] = {}
         self._hosts = frozenset(host for host in (base,) if host)
 
     def to_model(self, text: str) -> str:
         """Return text as a model may see it: neutral, without any secret."""
-        return self._short(text) if len(text) <= _SHORT else self._cleaned(text)
+        if text in self._harmless:
+            return text
+        cleaned = self._redactor.text(neutralise(text))
+        if cleaned == text and len(text) <= _SHORT:
+            self._remember(text)
+        return cleaned
 
-    def _cleaned(self, text: str) -> str:
-        return self._redactor.text(neutralise(text))
+    def _remember(self, text: str) -> None:
+        """Keep a text that needed no change, so that no secret is ever kept; oldest ones go."""
+        self._harmless[text] = None
+        if len(self._harmless) > _HARMLESS_MAX:
+            self._harmless.pop(next(iter(self._harmless)), None)
 
     def to_person(self, text: str) -> str:
         """Return text as a person may see it: also without images, markup and foreign links."""

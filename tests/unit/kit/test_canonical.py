@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal as D  # noqa: N817
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,22 @@ def test_floats_and_unsafe_integers_are_refused_with_their_path(document, path):
 
 def test_the_tag_is_part_of_the_hash():
     assert tagged_hash("order/v1", {"a": 1}) != tagged_hash("plan/v1", {"a": 1})
+
+
+_any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+_any = st.recursive(
+    st.one_of(_any_text, st.integers(-(2**53) + 1, 2**53 - 1), st.booleans()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_any_text, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_any)
+def test_the_bytes_are_those_of_the_reference_implementation(document):
+    assert canonical(document) == rfc8785.dumps(document)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff"])
+def test_a_lone_surrogate_has_no_canonical_form(text):
+    with pytest.raises((UnicodeEncodeError, rfc8785.CanonicalizationError)):
+        canonical({"a": text})
