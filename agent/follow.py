@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any
 
 from agent.events import Envelope, Resync, StateSnapshot, body_of
 from agent.log import Cursor, head, replay
@@ -15,7 +14,7 @@ from services.kit.work import Runtime
 LOOK_S = 1.0
 """A reader looks by itself this often, so a lost wake-up costs time and never an event."""
 _FOREIGN_MAX = 64
-Snapshot = Callable[[Context], dict[str, Any]]
+Snapshot = Callable[[Context], StateSnapshot]
 
 
 async def follow(
@@ -57,8 +56,7 @@ async def _woken(wakes: Subscription, stream: str) -> None:
 async def _snapshot(
     runtime: Runtime, principal: Principal, at: Envelope, build: Snapshot | None
 ) -> Envelope:
-    state = {} if build is None else await runtime.read_async(principal, build)
-    event = StateSnapshot(state=state)
+    event = StateSnapshot() if build is None else await runtime.read_async(principal, build)
     return Envelope(
         stream=at.stream,
         epoch=at.epoch,

@@ -66,6 +66,13 @@ class OrderRules:
         if envelope.type in TERMINAL:
             run.ended = True
             self._expect(envelope, not run.open_texts, "a run ends with its texts done")
+            self._expect(envelope, not run.open_tools, "a run ends with its calls finished")
+
+    def finish(self) -> None:
+        """Check what must have happened by the end of the stream: every run has ended."""
+        for name, run in self._runs.items():
+            if not run.ended:
+                self.faults.append(f"{name or 'no run'}: a run ends with run.finished or run.error")
 
     def _numbered(self, envelope: Envelope) -> None:
         here = (envelope.epoch, envelope.seq)
@@ -110,9 +117,14 @@ class OrderRules:
             self.faults.append(f"{envelope.cursor} {envelope.type}: {rule}")
 
 
-def broken_rules(envelopes: Iterable[Envelope]) -> list[str]:
-    """Return every broken rule of one stream's envelopes; an empty list means in order."""
+def broken_rules(envelopes: Iterable[Envelope], *, going_on: bool = False) -> list[str]:
+    """Return every broken rule of one stream's envelopes; an empty list means in order.
+
+    The stream is taken as whole, so each run in it must have ended; `going_on` allows open ones.
+    """
     rules = OrderRules()
     for envelope in envelopes:
         rules.feed(envelope)
+    if not going_on:
+        rules.finish()
     return rules.faults

@@ -14,15 +14,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agent.conversation import get_conversation, messages
+from agent.conversation import get_conversation
 from agent.events import Envelope
 from agent.follow import Snapshot, follow
 from agent.log import Cursor, desk_stream, parse_cursor
 from app.http.runs import Runs
+from app.http.snapshot import conversation_state, desk_state
 from app.http.unit import fetch, principal_of, product_of
 from app.http.wire import Word, dump
 from app.wiring import Product
-from services.kit.context import Context
 from services.kit.errors import refuse
 
 router = APIRouter(prefix="/api/v1/coach")
@@ -71,7 +71,7 @@ async def follow_conversation(
 ) -> Response:
     """Stream a conversation's events from the place after `Last-Event-ID` or `after`."""
     await fetch(request, lambda ctx: get_conversation(ctx, id))
-    answer = _stream(request, id, after, lambda ctx: _conversation_state(ctx, id))
+    answer = _stream(request, id, after, lambda ctx: conversation_state(ctx, id))
     return answer.read_by(request.app.state.runs, id)
 
 
@@ -80,16 +80,10 @@ async def follow_desk(
     request: Request, after: Annotated[str | None, Query(pattern=_CURSOR)] = None
 ) -> Response:
     """Stream what every screen of this tenant shows: proposals, orders, risk, alerts."""
-    return _stream(request, desk_stream(principal_of(request).tenant_id), after, None)
+    return _stream(request, desk_stream(principal_of(request).tenant_id), after, desk_state)
 
 
-def _conversation_state(ctx: Context, conversation_id: str) -> dict[str, object]:
-    return {"messages": messages(ctx, conversation_id)}
-
-
-def _stream(
-    request: Request, stream: str, after: str | None, snapshot: Snapshot | None
-) -> _Counted:
+def _stream(request: Request, stream: str, after: str | None, snapshot: Snapshot) -> _Counted:
     given = request.headers.get("last-event-id") or after or ""
     place = parse_cursor(given)
     if given and place is None:

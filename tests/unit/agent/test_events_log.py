@@ -15,6 +15,7 @@ from agent.events import (
     Envelope,
     RunFinished,
     RunStarted,
+    StateSnapshot,
     TextDone,
     TextPart,
     ToolFinished,
@@ -158,7 +159,7 @@ async def test_a_lost_place_gets_a_snapshot_and_then_the_live_events(runtime, ow
         owner,
         "a",
         after=Cursor(9, 9),
-        snapshot=lambda _ctx: {"orders": []},
+        snapshot=lambda _ctx: StateSnapshot(state={"orders": []}),
     )
     async for event in stream:
         kinds.append(event.type)
