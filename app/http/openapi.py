@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from app.http.access import API, TABLE, Access
-from app.http.answers import ANSWERS
 from services.kit.errors import check
 
 Document = dict[str, Any]
@@ -54,7 +53,12 @@ def _key(row: Access) -> str:
 
 
 def _answer_schemas() -> tuple[dict[str, Document], dict[str, Document]]:
-    """Return the schema of each route's success answer, and the named schemas they refer to."""
+    """Return the schema of each route's success answer, and the named schemas they refer to.
+
+    The answers are imported when the document is first asked for, so that start-up stays quick.
+    """
+    from app.http.answers import ANSWERS
+
     wanted = [(key, "serialization", TypeAdapter(answer)) for key, answer in ANSWERS.items()]
     made, shared = TypeAdapter.json_schemas(wanted, ref_template=_REF)  # type: ignore[arg-type]
     return {key: schema for (key, _), schema in made.items()}, shared.get("$defs", {})
