@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app import cli_freeze
 from services.kit.environment import SettingsInvalid, load_settings
 from services.kit.errors import Refusal, refuse
 from services.kit.settings import Settings
@@ -232,6 +233,10 @@ def resume(reason: Annotated[str, typer.Argument(help="Why it is safe.")]) -> No
     with desk_here() as desk:
         now = desk.product.runtime.write(desk.principal, lambda ctx: switch.resume(ctx, reason))
     typer.echo(f"{now.state.value}: {reason}")
+
+
+app.command()(cli_freeze.unfreeze)
+app.command()(cli_freeze.freezes)
 
 
 @app.command()

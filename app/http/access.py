@@ -82,6 +82,8 @@ GET    /api/v1/audit/verify                         admin    read
 GET    /api/v1/halt                                 read     read
 POST   /api/v1/halt                                 propose  none    money
 POST   /api/v1/resume                               admin    mutate  top money
+GET    /api/v1/freezes                              read     read
+POST   /api/v1/freezes/{id}/clear                   admin    mutate  top money
 """
 
 PARAMS = {

@@ -13,7 +13,7 @@ from app.http.wire import Body, Line, Word
 from services import audit, preference
 from services.identity.session import require_fresh
 from services.kit.context import Context
-from services.orders import switch
+from services.orders import freeze, switch
 
 router = APIRouter(prefix="/api/v1")
 
@@ -59,6 +59,26 @@ async def resume(request: Request, body: ResumeBody) -> Response:
     def act(ctx: Context) -> switch.Switch:
         require_fresh(ctx)
         return switch.resume(ctx, body.reason)
+
+    return await write(request, act)
+
+
+@router.get("/freezes")
+async def list_freezes(
+    request: Request,
+    open: bool = False,  # noqa: A002, FBT001, FBT002
+) -> Response:
+    """Return the freezes, newest first; `open=true` leaves out those that were cleared."""
+    return await read(request, lambda ctx: {"items": freeze.list_freezes(ctx, open_only=open)})
+
+
+@router.post("/freezes/{id}/clear")
+async def clear_freeze(request: Request, id: Word, body: ResumeBody) -> Response:  # noqa: A002
+    """Clear one freeze for good; needs a reason and a fresh login."""
+
+    def act(ctx: Context) -> freeze.Freeze:
+        require_fresh(ctx)
+        return freeze.unfreeze(ctx, id, body.reason)
 
     return await write(request, act)
 

@@ -48,6 +48,7 @@ from services.ledger.performance import Performance
 from services.ledger.portfolio import Portfolio
 from services.ledger.valuation import HeldValue
 from services.market.instrument import Instrument
+from services.orders.freeze import Freeze
 from services.orders.switch import Switch
 from services.preference import Setting
 
@@ -114,5 +115,7 @@ ANSWERS: dict[str, Any] = {
     "GET /halt": Switch,
     "POST /halt": Switch,
     "POST /resume": Switch,
+    "GET /freezes": Items[Freeze],
+    "POST /freezes/{id}/clear": Freeze,
 }
 """Success answers by method and path below `/api/v1`; a test compares real answers with them."""

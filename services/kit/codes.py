@@ -100,7 +100,8 @@ PDT_LIMIT | risk | {rule}: {numbers} | Wait until the day-trade count falls, or 
 INTRADAY_MARGIN_DEFICIT | risk | {rule}: {numbers} | Reduce the order, or fund the account.
 UNSETTLED_FUNDS | risk | {rule}: {numbers} | Wait until the sale settles.
 RISK_BREACH | risk | {reason} | Reduce risk first; orders that reduce a position stay allowed.
-FROZEN | risk | {reason} | See what unfreezes it; cancels stay allowed.
+FROZEN | risk | {reason}
+  | Look into it, then cornerman unfreeze ID REASON; cancels stay allowed.
 ALERT_LEVEL_INVALID | input | {rule} | Give a level above 0.
 ALERT_THRESHOLD_RANGE | input | {rule} | Give a threshold of -20 to 20 percent.
 COOLDOWN | risk | {reason} | Wait until the cooldown ends.
@@ -162,6 +163,8 @@ BROKER_REJECTED | state | the broker refused the order: {reason}
 BROKER_ORDER_FINAL | state | order {id} has ended at the broker | Nothing can be cancelled.
 BROKER_ACCOUNT | state | the broker refused the account, order or token: {reason}
   | Check account and token; the broker does not say which of them.
+FREEZE_UNKNOWN | missing | no freeze {id} | List the freezes.
+FREEZE_CLEARED | state | freeze {id} was cleared before | List the freezes.
 RESUME_REASON | input | resuming needs a reason | Say why it is safe to trade again.
 EDIT_EMPTY | input | the edit changes nothing | Change quantity, price or time in force.
 """

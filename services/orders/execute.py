@@ -37,6 +37,7 @@ from services.orders.broker import (
 )
 from services.orders.cancel import request_cancel
 from services.orders.confirm import Confirmed, confirmed_order
+from services.orders.freeze import freeze
 from services.orders.guard import evaluate, first_block
 from services.orders.guard_context import Stage
 from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
@@ -46,7 +47,6 @@ from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
 from services.orders.settle import has_news, settle, settle_outcome
 from services.orders.store import OrderView, change_order, locked_row, order_row
-from services.orders.switch import freeze
 from services.orders.tables import order_intents, submit_attempts
 
 _log = structlog.get_logger("orders")

@@ -18,7 +18,7 @@ from services.market.feed import Feed
 from services.market.instrument import Instrument, tick_size
 from services.market.quote import Quote
 from services.market.session import market_state, session_on, sessions_between
-from services.orders import desk, fill, switch
+from services.orders import desk, fill, freeze, switch
 from services.orders.guard_context import GuardContext, Stage
 from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
 from services.orders.tables import day_loss_latches, fills, order_intents
@@ -98,7 +98,8 @@ def guard_context(
     account = portfolio.account_of(ctx, order.portfolio_id)
     value = valuation.value(ctx, order.portfolio_id)
     held, others = _held(ctx, order), _others(ctx, order)
-    stand = switch.state(ctx, scopes=switch.scopes_of(order.portfolio_id, order.instrument_id))
+    scopes = switch.scopes_of(order.portfolio_id, order.instrument_id)
+    stand = switch.state(ctx, scopes=scopes)
     quote = market.quote
     return GuardContext(
         stage=stage,
@@ -107,7 +108,7 @@ def guard_context(
         expires_at=expires_at,
         switch_state=stand.state.value,
         switch_reason=stand.reason,
-        frozen_reason="",
+        frozen_reason=freeze.frozen_reason(ctx, scopes),
         unready_reason=desk.unready_reason(ctx),
         account_mode=account.mode,
         allow_short=bool(account.allow_short),

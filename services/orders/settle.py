@@ -34,9 +34,9 @@ from services.orders.broker import (
     Outcome,
     Rejected,
 )
+from services.orders.freeze import freeze
 from services.orders.order import ENDED, Event, Order, State, order_from_json
 from services.orders.store import announce_order, change_order, locked_row
-from services.orders.switch import freeze
 from services.orders.tables import disputed_fills, fills, order_intents, proposals, submit_attempts
 from services.trade import advice
 

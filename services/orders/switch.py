@@ -53,7 +53,7 @@ def halt(
     """
     _refuse_agent(ctx)
     target = SwitchState.REDUCE_ONLY if reduce_only else SwitchState.HALTED
-    switch = _set(ctx, scope, target, reason.strip() or "halted by the owner")
+    switch = set_state(ctx, scope, target, reason.strip() or "halted by the owner")
     if cancel_working:
         cancel_open_orders(ctx, reason=f"halt: {switch.reason}")
     return switch
@@ -64,7 +64,7 @@ def resume(ctx: Context, reason: str, *, scope: str = TENANT) -> Switch:
     _refuse_agent(ctx)
     if not reason.strip():
         raise refuse("RESUME_REASON", field="reason")
-    return _set(ctx, scope, SwitchState.ACTIVE, reason.strip())
+    return set_state(ctx, scope, SwitchState.ACTIVE, reason.strip())
 
 
 def state(ctx: Context, *, scopes: tuple[str, ...] = (TENANT,)) -> Switch:
@@ -93,25 +93,8 @@ def scopes_of(portfolio_id: str, listing: str) -> tuple[str, ...]:
     return (TENANT, f"portfolio:{portfolio_id}", f"listing:{listing}")
 
 
-def freeze(ctx: Context, reason: str, *, subject: str) -> None:
-    """Halt the whole desk because its books can no longer be trusted, and raise the alarm."""
-    _set(ctx, TENANT, SwitchState.HALTED, reason)
-    audit.record(ctx, "orders.frozen", subject, reason=reason)
-    put(
-        ctx,
-        "alert",
-        subject,
-        {"level": "critical", "message": reason},
-        dedupe=f"freeze:{subject}:{reason}",
-    )
-
-
-def _refuse_agent(ctx: Context) -> None:
-    if ctx.principal.actor is Actor.AGENT:
-        raise refuse("SCOPE_MISSING", scope="halt")
-
-
-def _set(ctx: Context, scope: str, target: SwitchState, reason: str) -> Switch:
+def set_state(ctx: Context, scope: str, target: SwitchState, reason: str) -> Switch:
+    """Set the switch of `scope`, record it, and tell every screen."""
     ctx.db.lock(f"switch:{scope}")
     values = {
         "state": target.value,
@@ -131,3 +114,8 @@ def _set(ctx: Context, scope: str, target: SwitchState, reason: str) -> Switch:
         dedupe=f"switch:{digest}",
     )
     return Switch(target, reason[:500], ctx.now, scope)
+
+
+def _refuse_agent(ctx: Context) -> None:
+    if ctx.principal.actor is Actor.AGENT:
+        raise refuse("SCOPE_MISSING", scope="halt")

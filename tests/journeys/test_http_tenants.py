@@ -12,6 +12,8 @@ import pytest
 
 from app.http.access import TABLE
 from services.identity.user import LOCAL_TENANT
+from services.kit.context import system_principal
+from services.orders.freeze import freeze, list_freezes
 from tests.journeys.test_http_trade import answer_to, card_of, ended, frames, say, until
 from tests.unit.http.live import KEY, live_server
 
@@ -27,7 +29,7 @@ LISTS = [
     and row.group != "stream"
     and row.path != "/metrics"
 ]
-BODIES = {"edit": {"quantity": "1"}, "messages": {"text": "x"}, "plans": {}}
+BODIES = {"clear": {"reason": "x"}, "edit": {"quantity": "1"}, "messages": {"text": "x"}, "plans": {}}
 _keys = itertools.count()
 
 
@@ -60,6 +62,16 @@ def trade(page, quantity):
     return answer.json()["result"]["proposal_id"]
 
 
+def frozen(live, name):
+    """A freeze of a listing that nobody trades; return its id."""
+
+    def act(ctx):
+        freeze(ctx, f"note of {name}", subject="a test", scope="listing:none")
+        return list_freezes(ctx)[0].id
+
+    return live.product.runtime.write(system_principal(name), act)
+
+
 def settled(live, name):
     """A tenant with one of everything: a filled order, a pending card, a talk, a note, a key."""
     page = live.page(tenant=name)
@@ -85,6 +97,7 @@ def settled(live, name):
         "sessions": page.get("/api/v1/auth/sessions").json()["items"][0]["id"],
         "portfolios": page.get("/api/v1/portfolios").json()["items"][0]["id"],
         "plans": page.post("/api/v1/plan/validate", json=PLAN).json()["ref"],
+        "freezes": frozen(live, name),
     }
     return Tenant(name, page, ids, answer_to(card_of(page, pending)))
 

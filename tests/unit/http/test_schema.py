@@ -14,6 +14,9 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 
 from app.http.access import API, TABLE
 from app.http.answers import ANSWERS
+from services.identity.user import LOCAL_TENANT
+from services.kit.context import system_principal
+from services.orders.freeze import freeze
 from tests.unit.http.live import KEY
 
 EXAMPLES = 200 if os.environ.get("CORNERMAN_PROVE") else 10
@@ -116,6 +119,11 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     for row in ROUTES:
         if row.method == "GET" and "{" not in row.path:
             ask("GET", row.path.removeprefix(API))
+    live.product.runtime.write(
+        system_principal(LOCAL_TENANT), lambda ctx: freeze(ctx, "a test", subject="x")
+    )
+    stands = ask("GET", "/freezes")["items"][0]["id"]
+    ask("POST", "/freezes/{id}/clear", {"reason": "looked at it"}, id=stands)
     ask("POST", "/halt", {"reason": "the end of the day"})
     ask("POST", "/resume", {"reason": "the next day"})
     ask("POST", "/auth/logout")
