@@ -82,6 +82,8 @@ _RECORD = re.compile(
     r"|strategy|policy)\b",
     re.IGNORECASE,
 )
+_CLEANED = re.compile(r"^\W*I removed a confirmation token\b")
+"""Taking a pasted token out of a message changes no record; intake has done it and audited it."""
 _NOTE_TOOLS = re.compile(r"^(?:journal|alert|watchlist|settings?)_")
 
 
@@ -118,7 +120,8 @@ def _claims_a_card(sentence: str) -> bool:
 
 def _harmless(verb: str, clause: str) -> bool:
     """Return True for `the stop is set 3% below`: a description, unless it is about a record."""
-    return verb.lower() in _DESCRIBING and _RECORD.search(clause) is None
+    described = verb.lower() in _DESCRIBING and _RECORD.search(clause) is None
+    return described or _CLEANED.search(clause) is not None
 
 
 def _borne_out(verb: str, sentence: str, reality: Reality) -> bool:

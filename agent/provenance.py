@@ -32,7 +32,7 @@ _ALL = re.compile(
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _REFERS = re.compile(
     r"\b(?:it|that|this|them|those|the (?:trade|plan|order|setup|card|position)"
-    r"|same|as (?:planned|sized)|go ahead)\b",
+    r"|same|instead|as (?:planned|sized)|go ahead)\b",
     re.IGNORECASE,
 )
 _COMMON = frozenset(

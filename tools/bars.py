@@ -56,18 +56,25 @@ def bars(ctx: Context, args: BarsArgs) -> BarsResult:
             BarRow(t=bar.t_open, o=bar.o, h=bar.h, l=bar.l, c=bar.c, v=bar.v) for bar in series.bars
         ),
         bar_hash=series.bar_hash,
-        summary=_sentence(f"{series.symbol}, {args.timeframe}", series.bars, series.provenance),
+        summary=_sentence(series.symbol, args.timeframe, series.bars, series.provenance),
         source=(source,),
     )
 
 
-def _sentence(what: str, found: tuple[Bar, ...], provenance: str) -> str:
+def _end_of(bar: Bar, timeframe: str) -> str:
+    """Return a bar's place in words: the session's date from a day on, else its opening minute."""
+    if timeframe.endswith("m"):
+        return f"{bar.t_open:%Y-%m-%d %H:%M} UTC"
+    return f"the session of {bar.t_close:%Y-%m-%d}"
+
+
+def _sentence(symbol: str, timeframe: str, found: tuple[Bar, ...], provenance: str) -> str:
     if not found:
-        return f"{what}: there is no complete bar yet."
+        return f"{symbol}, {timeframe}: there is no complete bar yet."
     newest, first = found[-1], found[0]
     ranged = f"{price_words(newest.l)} to {price_words(newest.h)}"
     return (
-        f"{what}: {len(found)} complete bars up to {newest.t_open:%Y-%m-%d %H:%M} UTC. The newest "
-        f"opened at {price_words(newest.o)}, ranged {ranged} and closed at "
+        f"{symbol}, {timeframe}: {len(found)} complete bars up to {_end_of(newest, timeframe)}. "
+        f"The newest opened at {price_words(newest.o)}, ranged {ranged} and closed at "
         f"{price_words(newest.c)}, the first closed at {price_words(first.c)} ({provenance})."
     )

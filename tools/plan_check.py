@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.kit.context import Context
 from services.kit.money import rounded
+from services.ledger.portfolio import account_of, get_portfolio
 from services.trade.plan import PlanFigures
 from services.trade.user_plan import PlanAsk, check_plan
 from tools.registry import Args, DecimalText, Effect, Result, StopText, SymbolText, cite, tool
@@ -35,7 +36,7 @@ class TargetRow(Row):
 
 
 class PlanCheckResult(Result):
-    """What the rules say, and every figure of a sound plan."""
+    """What the rules say, and every figure; `long_only`: the account can not sell this short."""
 
     symbol: str
     side: str
@@ -48,6 +49,7 @@ class PlanCheckResult(Result):
     rr: Exact | None = None
     band: str | None = None
     breakeven_pct: Exact | None = None
+    long_only: bool = False
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -63,7 +65,11 @@ def plan_check(ctx: Context, args: PlanCheckArgs) -> PlanCheckResult:
     source = cite("quotes", quote, symbol=quote.symbol, as_of=quote.ts)
     named = {"ref": answer.ref, "symbol": quote.symbol, "source": (source,)}
     figures = _figures(check.figures) if check.figures else {}
-    return PlanCheckResult(**named, **levels, **told, **figures, summary=answer.sentence())
+    barred = args.side == "short" and not account_of(ctx, get_portfolio(ctx).id).allow_short
+    said = answer.sentence()
+    if barred:
+        said += f" This account is long only, so {quote.symbol} can not be sold short here."
+    return PlanCheckResult(**named, **levels, **told, **figures, long_only=barred, summary=said)
 
 
 def _figures(found: PlanFigures) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def _plan(_wish: Wish, known: Known) -> str:
         return _paragraphs(_said(known, "quote"), wanted)
     if known.done("size") is None:
         return str(plan.body["summary"])
+    if plan.body.get("long_only"):
+        return _said(known, "plan_check", "size")
     verb = "buy" if plan.body["side"] == "long" else "sell"
     return _paragraphs(
         _said(known, "plan_check", "size"),
@@ -238,6 +240,13 @@ def _confirm(_wish: Wish, _known: Known) -> str:
     )
 
 
+def _token(_wish: Wish, _known: Known) -> str:
+    return (
+        "I removed a confirmation token from your message; only the card confirms. A token is "
+        "never of use in the chat, so nothing was sent. Press Confirm on the card itself."
+    )
+
+
 def _edit(_wish: Wish, _known: Known) -> str:
     return (
         "A waiting card is changed on the card itself: press Edit there. Or say the whole order "
@@ -274,6 +283,7 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.HOLDINGS: _holdings,
     Errand.NOTE: _note,
     Errand.CONFIRM: _confirm,
+    Errand.PASTE: _token,
     Errand.EDIT: _edit,
     Errand.HALT: _halt,
     Errand.NOTHING: _nothing,

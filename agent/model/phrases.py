@@ -29,6 +29,7 @@ class Errand(StrEnum):
     CONFIRM = "confirm"
     EDIT = "edit"
     HALT = "halt"
+    PASTE = "paste"
     NOTHING = "nothing"
     UNKNOWN = "unknown"
 
@@ -97,6 +98,7 @@ _NOT = (
 _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
     (errand, re.compile(pattern, _FLAGS))
     for errand, pattern in (
+        (Errand.PASTE, r"\[confirmation token removed\]"),
         (Errand.HALT, r"^\W*(?:please )?(?:halt|kill switch|panic|stop (?:all )?trading|resume)\b"),
         (
             Errand.CONFIRM,
@@ -117,6 +119,14 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         (Errand.NOTHING, _NOT),
         (Errand.CANCEL, r"^(?!\W*(?:why|buy|sell)\b).*\bcancel\b"),
         (Errand.ORDER, _POLITE + _DO),
+        (
+            Errand.SIZE,
+            (
+                _POLITE + r"(?:(?:make|change|set|raise|lower|do|use|try|keep) )?(?:it|that)?\s*"
+                r"(?:(?:the |my )?risk(?:ing)?\s*)?(?:at|to|with|only)?\s*\d+(?:\.\d+)?\s*"
+                r"(?:%|percent)(?: of risk| risk)?(?: instead| please| now| then)*\W*$"
+            ),
+        ),
         (
             Errand.EDIT,
             (
@@ -163,6 +173,10 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
                 r"|^\W*(?:orders?|fills|trades)\W*$|\border.{0,20}\b(?:filled|status|done)\b"
                 r"|\bstatus of\b|\bdid it fill\b"
             ),
+        ),
+        (
+            Errand.BARS,
+            r"^\W*(?:what|where|how|when)(?:'?s| is| was| did)\b.{0,40}\bclos(?:e|ed|ing)\b",
         ),
         (
             Errand.HELP,

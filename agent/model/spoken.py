@@ -57,7 +57,13 @@ _TARGETS = re.compile(
 )
 _HIGHER = re.compile(rf"\b(?:above|breaks?|through|over|crosses)\s+{NUMBER}", _FLAGS)
 _LOWER = re.compile(rf"\b(?:below|under|falls? to|drops? to)\s+{NUMBER}", _FLAGS)
-_PERCENT = re.compile(r"\b(?:at|with|to|for|of)\s+(\d+(?:\.\d+)?)\s*(?:%|percent)", _FLAGS)
+_PERCENT = (
+    re.compile(
+        r"\b(?:at|with|to|for|of|it|that|use|try)\s+(?:only\s+)?(\d+(?:\.\d+)?)\s*(?:%|percent)",
+        _FLAGS,
+    ),
+    re.compile(r"^\W*(?:\w+,?\s+){0,3}(\d+(?:\.\d+)?)\s*(?:%|percent)[\w\s]*\W*$", _FLAGS),
+)
 _COUNT = r"(\d{1,9}(?:,\d{3})*(?:\.\d+)?)\b(?!\s*(?:%|percent|[Rr]\b))"
 _QUANTITIES = (
     re.compile(rf"\b(?:{_BUY}|{_SELL}|short|another|quantity|qty)\s+(?:only\s+)?{_COUNT}", _FLAGS),
@@ -139,7 +145,7 @@ def values_of(text: str, *, orders: bool, sells: bool) -> Values:
         if found["limit"] is None:
             rest, found["limit"] = _take(rest, (limit,))
     elif found["risk"] is None:
-        rest, share = _take(rest, (_PERCENT,))
+        rest, share = _take(rest, _PERCENT)
         found["risk"] = f"{share}%" if share else None
     return _settled(found, targets, rest, orders=orders, sells=sells)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.intake import REDACTED
 from agent.model.phrases import Errand, read
 
 NAMES = {
@@ -142,6 +143,15 @@ TABLE = [
     ("confirm it", Errand.CONFIRM, {}),
     ("make it 20 shares", Errand.EDIT, {}),
     ("change the limit to 175", Errand.EDIT, {}),
+    ("[confirmation token removed]", Errand.PASTE, {}),
+    ("confirm with [confirmation token removed] please", Errand.PASTE, {}),
+    ("make it 2%", Errand.SIZE, {"risk": "2%"}),
+    ("now make it 2%", Errand.SIZE, {"risk": "2%"}),
+    ("risk 2% instead", Errand.SIZE, {"risk": "2%"}),
+    ("ok, now risk 0.5% instead", Errand.SIZE, {"risk": "0.5%"}),
+    ("change the risk to 1.5%", Errand.SIZE, {"risk": "1.5%"}),
+    ("2% instead", Errand.SIZE, {"risk": "2%"}),
+    ("what did AAPL close at yesterday?", Errand.BARS, {"symbols": ("AAPL",)}),
     ("tell me a joke", Errand.UNKNOWN, {}),
     ("blah blah", Errand.UNKNOWN, {}),
     ("thanks", Errand.UNKNOWN, {"symbols": ()}),
@@ -177,3 +187,7 @@ def test_the_table_is_wide_enough():
 )
 def test_any_text_is_read_without_a_fault(text):
     assert read(text, NAMES).text == text[:2000]
+
+
+def test_the_mark_of_a_removed_token_is_the_one_that_intake_leaves():
+    assert read(REDACTED, NAMES).errand is Errand.PASTE

@@ -229,6 +229,39 @@ async def test_too_much_risk_is_refused_in_the_rules_words(coach):
     assert "above maximum" in clean(await coach.say("size it at 5%")).text
 
 
+@pytest.mark.parametrize("text", ["make it 0.5%", "now make it 0.5%", "risk 0.5% instead"])
+async def test_another_risk_sizes_the_plan_anew(coach, text):
+    first = clean(await coach.say("plan AAPL long, stop 3% below, risk 1%"))
+    assert "40 shares" not in first.text
+    again = clean(await coach.say(text))
+    assert again.tools == ["size"]
+    assert "40 shares" in again.text
+    clean(await coach.say("buy it"))
+    assert [int(card.order.quantity) for card in coach.cards()] == [40]
+
+
+async def test_a_pasted_token_is_told_to_be_removed_and_sends_nothing(coach):
+    await coach.buy("buy 5 IBM")
+    said = clean(await coach.say("here: ct_abcdefghijklmnopqrstuvwxyz0123456789"))
+    assert said.tools == []
+    assert "I removed a confirmation token" in said.text
+    assert "only the card confirms" in said.text
+
+
+async def test_a_short_plan_on_a_long_only_account_says_so_and_offers_no_sale(coach):
+    said = clean(await coach.say("plan short ibm stop 190"))
+    assert "This account is long only, so IBM can not be sold short here." in said.text
+    assert "sell it" not in said.text
+
+
+async def test_daily_bars_are_dated_by_their_session(coach):
+    said = clean(await coach.say("what did AAPL close at yesterday?"))
+    assert said.tools == ["bars"]
+    assert "up to the session of 2011-12-30" in said.text
+    assert "UTC" not in said.text
+    assert "UTC" in clean(await coach.say("AAPL 1m bars")).text
+
+
 async def test_buy_it_without_a_plan_asks_how_many(coach):
     said = clean(await coach.say("buy it"))
     assert said.tools == []
