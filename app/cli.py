@@ -156,7 +156,8 @@ def tool(
 
     Example: cornerman tool quote --json '{"symbols":["AAPL"]}'.
     """
-    from tools.registry import all_tools, call, get_tool
+    from app.tool_verb import use_tool
+    from tools.registry import all_tools
 
     if name is None:
         for one in all_tools().values():
@@ -164,9 +165,7 @@ def tool(
         return
     text = sys.stdin.read() if arguments == "-" else arguments
     with desk_here() as desk:
-        runtime = desk.product.runtime
-        unit = runtime.write if get_tool(name).writes else runtime.read
-        done = unit(desk.principal, lambda ctx: call(ctx, name, text))
+        done = use_tool(desk, name, text)
     body = {
         "ok": done.ok,
         "ref": done.ref,

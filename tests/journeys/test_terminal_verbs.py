@@ -132,6 +132,9 @@ def test_a_halt_stops_orders_until_it_is_resumed(home):
     refused = run(home, "tool", "propose_order", "--json", body)
     assert refused.returncode == 1
     assert json.loads(refused.stdout)["error"]["code"] == "KILL_SWITCH"
+    events = map(json.loads, run(home, "audit", "export").stdout.splitlines())
+    traces = [one for one in events if "proposal_refused" in json.dumps(one)]
+    assert "KILL_SWITCH" in json.dumps(traces[-1])
     assert run(home, "resume").returncode == 2
     assert "ACTIVE" in run(home, "resume", "looked at the book").stdout
 
