@@ -22,6 +22,7 @@ from services.ledger.split import find_due
 from services.ledger.tables import ledger_batches, ledger_entries, valuations
 from services.market.feed import Feed
 from services.market.quote import Quote
+from services.market.round import market_round, round_of, session_key
 from services.market.session import Session, find_last_session, sessions_between
 
 CALENDAR = "XNYS"
@@ -158,7 +159,7 @@ def session_open_equity(ctx: Context, portfolio_id: str, as_of: datetime) -> Dec
     That is the newest recorded equity of another session plus the money that came from outside
     since; without one it is all money from outside.
     """
-    today = _session_date(as_of)
+    today = _session_of(ctx, as_of)
     row = ctx.db.row(
         select(valuations.c.equity, valuations.c.last_seq)
         .where(valuations.c.portfolio_id == portfolio_id, valuations.c.session != today)
@@ -194,7 +195,7 @@ def record(ctx: Context, portfolio_id: str) -> bool:
     closed = _record_closes(ctx, last, as_of)
     if closed:
         last = newest_row(ctx, portfolio_id)
-    if last is not None and last.at == minute:
+    if last is not None and last.at == minute and _same_round(ctx, last):
         return closed
     head = int(
         ctx.db.scalar(
@@ -224,10 +225,10 @@ def _store(ctx: Context, now: Valuation, last: Any, when: dict[str, Any]) -> Non
         valuations,
         {
             "portfolio_id": now.portfolio_id,
-            "era": _era(last, when["at"]),
+            "era": _era(ctx, last, when["at"]),
             "kind": "start" if last is None else "minute",
             "recorded_at": ctx.now,
-            "session": _session_date(now.as_of),
+            "session": _session_of(ctx, now.as_of),
             "cash": now.cash.posted.amount,
             "market_value": now.market_value or ZERO,
             "equity": equity,
@@ -285,10 +286,14 @@ def _in_session(as_of: datetime) -> bool:
     return session is not None and as_of < session.close
 
 
-def _era(last: Any, minute: datetime) -> int:
+def _era(ctx: Context, last: Any, minute: datetime) -> int:
     if last is None:
         return 1
-    return int(last.era) + (1 if minute < last.at else 0)
+    return int(last.era) + (1 if minute < last.at or not _same_round(ctx, last) else 0)
+
+
+def _same_round(ctx: Context, last: Any) -> bool:
+    return round_of(last.session) == market_round(ctx)
 
 
 def _record_closes(ctx: Context, last: Any, as_of: datetime) -> bool:
@@ -296,7 +301,7 @@ def _record_closes(ctx: Context, last: Any, as_of: datetime) -> bool:
 
     The session of the last row always gets its close, a later one only while something was held.
     """
-    if last is None or as_of < last.at:
+    if last is None or as_of < last.at or not _same_round(ctx, last):
         return False
     first = find_last_session(CALENDAR, last.as_of)
     if first is None:
@@ -331,7 +336,7 @@ def _record_close(ctx: Context, last: Any, session: Session, *, must: bool) -> b
         course = grow(last, equity, flow)
         values |= {
             "as_of": session.close,
-            "session": session.date.isoformat(),
+            "session": session_key(ctx, session.date),
             "last_seq": closed.last_seq,
             "cash": closed.cash,
             "market_value": closed.market_value,
@@ -346,13 +351,13 @@ def _record_close(ctx: Context, last: Any, session: Session, *, must: bool) -> b
     return True
 
 
-def _session_date(as_of: datetime) -> str:
-    """Return the date of the session that has opened last, the day that `as_of` belongs to."""
+def _session_of(ctx: Context, as_of: datetime) -> str:
+    """Return the key of the session that has opened last, the day that `as_of` belongs to."""
     try:
         session = find_last_session(CALENDAR, as_of)
     except Refusal:
         session = None
-    return (session.date if session else as_of.date()).isoformat()
+    return session_key(ctx, session.date if session else as_of.date())
 
 
 def _total(values: Any) -> Decimal | None:

@@ -68,6 +68,10 @@ class ReplayFeed:
         """Return the replayed market's time; needs no writing transaction."""
         return clock(ctx).as_of
 
+    def market_round(self, ctx: Context) -> int:
+        """Return how often the replayed data have begun again."""
+        return clock(ctx).round
+
     def instruments(self, ctx: Context) -> Sequence[Instrument]:
         """Return the instruments that trade by now, by symbol."""
         as_of = self.as_of(ctx)

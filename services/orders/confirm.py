@@ -274,7 +274,7 @@ def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | No
     results = evaluate(seen)
     blocked = first_block(results)
     if blocked is not None:
-        latch_day_loss(ctx, seen, market.session_date)
+        latch_day_loss(ctx, seen, market.session_key)
         return Decision(None, invalidated(ctx, row, found, blocked.refusal(), results))
     expected = typed_phrase(order)
     if (order.mode == "live" or needs_typing(results)) and _plain(typed) != _plain(expected):
@@ -341,7 +341,9 @@ def _commit_order(
 
 def _confirm_cancel(ctx: Context, row: Row[Any], found: Row[Any]) -> Decision:
     try:
-        request_cancel(ctx, row.target_order_id, reason=f"confirmed cancel {row.id}")
+        request_cancel(
+            ctx, row.target_order_id, reason=f"confirmed cancel {row.id}", asked_by=row.id
+        )
     except Refusal as refusal:
         if refusal.kind is Kind.INTERNAL:
             raise

@@ -253,7 +253,7 @@ def _claim_guards(ctx: Context, row: Row[Any]) -> tuple[str, Refusal | None]:
         return "[]", refusal
     results = evaluate(seen)
     blocked = first_block(results)
-    latch_day_loss(ctx, seen, market.session_date)
+    latch_day_loss(ctx, seen, market.session_key)
     return guards_json(results), None if blocked is None else blocked.refusal()
 
 

@@ -17,6 +17,7 @@ from services.market import quality
 from services.market.feed import Feed
 from services.market.instrument import Instrument, tick_size
 from services.market.quote import Quote
+from services.market.round import market_round, session_key
 from services.market.session import market_state, session_on, sessions_between
 from services.orders import desk, fill, freeze, switch
 from services.orders.guard_context import GuardContext, Stage
@@ -41,6 +42,7 @@ class MarketFacts:
     state: str
     next_open: str
     session_date: str
+    session_key: str
     tick: Decimal
     dq_snapshot_id: str
     findings: tuple[str, ...]
@@ -66,6 +68,7 @@ def market_facts(ctx: Context, symbol: str) -> MarketFacts:
         state=str(state.state),
         next_open=str(state.next_open or ""),
         session_date=day.isoformat(),
+        session_key=session_key(ctx, day),
         tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO,
         dq_snapshot_id=snapshot.id,
         findings=findings,
@@ -135,7 +138,7 @@ def guard_context(
         open_equity=_amount(value.session_open_equity),
         gross_value=sum((abs(_amount(held.market_value)) for held in value.holdings), ZERO),
         day_pnl=_amount(value.day_pnl),
-        day_loss_latched=_latched(ctx, order.portfolio_id, market.session_date),
+        day_loss_latched=_latched(ctx, order.portfolio_id, market.session_key),
         day_trades=_day_trades(ctx, order, market) if account.day_trade_rule == "pdt_legacy" else 0,
         in_doubt=others.in_doubt,
         alike_recently=others.alike,
@@ -145,17 +148,17 @@ def guard_context(
     )
 
 
-def latch_day_loss(ctx: Context, seen: GuardContext, session_date: str) -> None:
-    """Remember for the rest of the session that the day's loss reached its limit."""
+def latch_day_loss(ctx: Context, seen: GuardContext, session: str) -> None:
+    """Remember for the rest of the session (its key) that the day's loss reached its limit."""
     loss, limit = -seen.day_pnl, ctx.policy.risk.day_loss * seen.open_equity
     if limit <= 0 or loss < limit or seen.day_loss_latched:
         return
     portfolio_id = seen.order.portfolio_id
     ctx.db.insert(
         day_loss_latches,
-        {"portfolio_id": portfolio_id, "session_date": session_date, "loss": loss, "at": ctx.now},
+        {"portfolio_id": portfolio_id, "session_date": session, "loss": loss, "at": ctx.now},
     )
-    audit.record(ctx, "risk.day_loss", portfolio_id, loss=loss, limit=limit, session=session_date)
+    audit.record(ctx, "risk.day_loss", portfolio_id, loss=loss, limit=limit, session=session)
 
 
 def _amount(value: Any) -> Decimal:
@@ -221,12 +224,12 @@ def _others(ctx: Context, order: Order) -> _Others:
     return _Others(promised, sum(row.state in _DOUBTED for row in rows), len(alike))
 
 
-def _latched(ctx: Context, portfolio_id: str, session_date: str) -> bool:
+def _latched(ctx: Context, portfolio_id: str, session: str) -> bool:
     return (
         ctx.db.row(
             select(day_loss_latches.c.at).where(
                 day_loss_latches.c.portfolio_id == portfolio_id,
-                day_loss_latches.c.session_date == session_date,
+                day_loss_latches.c.session_date == session,
             )
         )
         is not None
@@ -243,6 +246,7 @@ def _unsettled(ctx: Context, order: Order, market: MarketFacts) -> Decimal:
             fills.c.portfolio_id == order.portfolio_id,
             fills.c.side == Side.SELL.value,
             fills.c.at >= session.open,
+            fills.c.round == market_round(ctx),
         )
         .order_by(fills.c.id)
     )
@@ -252,7 +256,11 @@ def _unsettled(ctx: Context, order: Order, market: MarketFacts) -> Decimal:
 def _day_trades(ctx: Context, order: Order, market: MarketFacts) -> int:
     rows = ctx.db.rows(
         select(fills.c.symbol, fills.c.at, fills.c.side)
-        .where(fills.c.portfolio_id == order.portfolio_id, fills.c.at >= market.as_of - _NINE_DAYS)
+        .where(
+            fills.c.portfolio_id == order.portfolio_id,
+            fills.c.at >= market.as_of - _NINE_DAYS,
+            fills.c.round == market_round(ctx),
+        )
         .order_by(fills.c.symbol, fills.c.at)
     )
     days: dict[tuple[str, str], set[str]] = {}

@@ -22,6 +22,7 @@ from services.kit.outbox import put
 from services.ledger.book import release
 from services.ledger.fill_posting import FillFacts, post_fill
 from services.ledger.tables import reservations
+from services.market.round import round_at
 from services.orders import desk as desks
 from services.orders.broker import (
     Accepted,
@@ -210,7 +211,8 @@ def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
         or total > order.quantity
     ):
         return dispute(ctx, row, made, "more was filled than was ordered")
-    ctx.db.insert(fills, {"id": ctx.ids.new("fill"), **_fill_values(ctx, row, order, made)})
+    values = {**_fill_values(ctx, row, order, made), "round": round_at(ctx, made.at)}
+    ctx.db.insert(fills, {"id": ctx.ids.new("fill"), **values})
     posted = post_fill(
         ctx,
         FillFacts(

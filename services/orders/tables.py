@@ -178,6 +178,7 @@ fills = tenant_table(
     "fills",
     Column("id", Text, primary_key=True),
     *(Column(name, kind, nullable=False) for name, kind in _FILL_COLUMNS),
+    Column("round", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("tenant_id", "broker", "account_id", "exec_id"),
     Index("ix_fills_order", "tenant_id", "order_id"),
     Index("ix_fills_time", "tenant_id", "received_at"),

@@ -52,6 +52,7 @@ class HandFeed:
         self.prints: dict[str, list[Tick]] = {name: [] for name in PRICES}
         self.split_list: list[Split] = []
         self.broken = False
+        self.turn = 0
         self.minute_volume: Decimal | None = None
 
     def _quote(self, symbol: str, bid: str, ask: str) -> Quote:
@@ -98,6 +99,9 @@ class HandFeed:
         at, cent = Decimal(price), Decimal("0.01")
         self.prints[symbol].append(Tick(self.time, at, Decimal(size), at - cent, at + cent))
         self.set(symbol, str(at - cent), str(at + cent))
+
+    def market_round(self, _ctx: Context) -> int:
+        return self.turn
 
     def as_of(self, _ctx: Context) -> datetime:
         if self.broken:
