@@ -16,11 +16,14 @@ from services.orders.tables import order_intents
 _ALREADY = (State.CANCEL_PENDING, State.CANCEL_UNKNOWN, State.CANCELLED)
 
 
-def request_cancel(ctx: Context, order_id: str, *, reason: str) -> OrderView:
+def request_cancel(ctx: Context, order_id: str, *, reason: str, asked_by: str = "") -> OrderView:
     """Ask to cancel an order; repeating it changes nothing.
 
     An order that never left is cancelled at once. One whose sending is in flight or in doubt is
-    cancelled as soon as it is known at the broker. Raises `ORDER_UNKNOWN` and `ORDER_FINAL`.
+    cancelled as soon as it is known at the broker. `asked_by` is the confirmed cancel card, if one
+    asks; every other card for this order is closed when it ends.
+
+    Raises `ORDER_UNKNOWN` and `ORDER_FINAL`.
     """
     row = locked_row(ctx, order_id)
     state = State(row.state)
@@ -30,7 +33,7 @@ def request_cancel(ctx: Context, order_id: str, *, reason: str) -> OrderView:
         raise refuse("ORDER_FINAL", id=order_id, state=state.value)
     if state is State.QUEUED:
         release(ctx, order_id)
-        return order_view(change_order(ctx, row, Event.CANCEL, reason=reason))
+        return order_view(change_order(ctx, row, Event.CANCEL, reason=reason, asked_by=asked_by))
     if state in (State.WORKING, State.PARTIALLY_FILLED):
         row = change_order(ctx, row, Event.ASK_CANCEL, reason=reason)
         wake(ctx, "orders", ctx.principal.tenant_id)

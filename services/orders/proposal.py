@@ -198,6 +198,24 @@ def close(ctx: Context, row: Row[Any], status: Status, reason: str) -> bool:
     return True
 
 
+def close_cancel_cards(ctx: Context, order_id: str, state: str, *, asked_by: str = "") -> None:
+    """Invalidate the pending cards that would cancel an order which has ended in `state`.
+
+    `asked_by` names the card whose own confirmation ended it; that one stays for its confirmer.
+    """
+    rows = ctx.db.rows(
+        select(proposals)
+        .where(
+            proposals.c.target_order_id == order_id,
+            proposals.c.status == Status.PENDING.value,
+            proposals.c.id != asked_by,
+        )
+        .order_by(proposals.c.id)
+    )
+    for row in rows:
+        close(ctx, row, Status.INVALIDATED, f"its order has ended: {state}")
+
+
 def announce(ctx: Context, proposal: Proposal) -> None:
     """Tell every screen where a proposal stands; `proposal.pending` carries no token."""
     pending = proposal.status is Status.PENDING

@@ -14,7 +14,8 @@ from services import audit
 from services.kit.context import Context
 from services.kit.errors import check, refuse
 from services.kit.outbox import put
-from services.orders.order import OPEN, Event, Order, State, next_state, order_from_json
+from services.orders.order import ENDED, OPEN, Event, Order, State, next_state, order_from_json
+from services.orders.proposal import close_cancel_cards
 from services.orders.tables import fills, order_intents, order_transitions
 
 _ORDERS_MAX = 500
@@ -162,12 +163,19 @@ def locked_row(ctx: Context, order_id: str) -> Row[Any]:
 
 
 def change_order(
-    ctx: Context, row: Row[Any], event: Event, *, reason: str = "", **values: Any
+    ctx: Context,
+    row: Row[Any],
+    event: Event,
+    *,
+    reason: str = "",
+    asked_by: str = "",
+    **values: Any,
 ) -> Row[Any]:
     """Take one arrow: state, transition row, audit event and outbox message together.
 
-    The update is guarded by the state and epoch that were read, so of two writers one fails.
-    Raises `ILLEGAL_TRANSITION`. Returns the new row.
+    An arrow to an end closes the cards that would cancel the order, except `asked_by`. The update
+    is guarded by the state and epoch that were read, so of two writers one fails. Raises
+    `ILLEGAL_TRANSITION`. Returns the new row.
     """
     state = State(row.state)
     target = next_state(state, event)
@@ -218,6 +226,8 @@ def change_order(
     changed = order_row(ctx, row.id)
     if event not in _UNTOLD:
         announce_order(ctx, changed, f"{row.id}:{number}")
+    if target in ENDED:
+        close_cancel_cards(ctx, row.id, target.value, asked_by=asked_by)
     return changed
 
 

@@ -11,6 +11,7 @@ from services.kit.errors import Refusal
 from services.orders import confirm as gate
 from services.orders import execute, propose, switch
 from services.orders.broker import Ambiguous, BrokerUnreachable, Desk, NotSent, Rejected
+from services.orders.cancel import request_cancel
 from services.orders.order import State
 from services.orders.paper import PaperBroker
 from services.orders.paper_tables import paper_orders
@@ -56,6 +57,34 @@ def test_a_card_of_a_cancel_names_the_order_and_asks_for_no_typing(desk):
     assert shown.typed is None
     again = desk.write(lambda ctx: propose.propose_cancel(ctx, order_id))
     assert again.id == card.id
+
+
+def test_a_cancel_card_is_closed_when_its_order_ends_without_it(desk):
+    order_id = desk.buy(type="limit", limit_price="189.00", tif="gtc")
+    card = desk.write(lambda ctx: propose.propose_cancel(ctx, order_id))
+    shown = desk.issue(card.id)
+    desk.write(lambda ctx: request_cancel(ctx, order_id, reason="the owner's button"))
+    assert desk.order(order_id).state is State.CANCELLED
+    assert desk.status(card.id) == "invalidated"
+    late = desk.refused(lambda: desk.confirm(card.id, shown))
+    assert late.code == "PROPOSAL_NOT_PENDING"
+    assert "its order has ended: CANCELLED" in late.message
+
+
+def test_a_cancel_card_is_closed_when_its_order_is_filled(desk):
+    order_id = desk.buy()
+    card = desk.write(lambda ctx: propose.propose_cancel(ctx, order_id))
+    desk.work(4)
+    assert desk.order(order_id).state is State.FILLED
+    assert desk.status(card.id) == "invalidated"
+
+
+def test_the_card_that_ends_its_order_is_confirmed_and_not_closed(desk):
+    order_id = desk.buy(type="limit", limit_price="189.00", tif="gtc")
+    card = desk.write(lambda ctx: propose.propose_cancel(ctx, order_id))
+    assert desk.confirm(card.id)["order_id"] == order_id
+    assert desk.order(order_id).state is State.CANCELLED
+    assert desk.status(card.id) == "confirmed"
 
 
 def test_a_card_of_a_sale_tells_its_least_price_and_no_cost(desk):
@@ -105,7 +134,7 @@ def test_a_cancel_confirmed_after_the_fill_is_refused_and_its_card_is_dead(desk)
     desk.feed.trade("AAPL", "188.00", "5000")
     desk.work(2)
     assert desk.order(order_id).state is State.FILLED
-    assert desk.refused(lambda: desk.confirm(card.id, seen)).code == "ORDER_FINAL"
+    assert desk.refused(lambda: desk.confirm(card.id, seen)).code == "PROPOSAL_NOT_PENDING"
     assert desk.status(card.id) == "invalidated"
 
 
