@@ -39,7 +39,7 @@ GET    /api/v1/coach/stream                         read     stream
 POST   /api/v1/coach/runs/{id}/cancel               propose  mutate
 GET    /api/v1/proposals                            read     read
 GET    /api/v1/proposals/{id}                       read     read
-GET    /api/v1/proposals/{id}/challenge             confirm  confirm top own
+GET    /api/v1/proposals/{id}/challenge             confirm  mutate  top own
 POST   /api/v1/proposals/{id}/confirm               confirm  confirm top money
 POST   /api/v1/proposals/{id}/decline               propose  mutate  money
 POST   /api/v1/proposals/{id}/edit                  propose  mutate  money

@@ -16,7 +16,6 @@ from services.orders import confirm, proposal, propose
 from services.orders.order import Status
 
 router = APIRouter(prefix="/api/v1/proposals")
-_STATUS = f"^({'|'.join(Status)})$"
 _NUMBERS = {"quantity", "limit_price", "stop_price"}
 
 
@@ -47,7 +46,7 @@ class EditBody(Body):
 
 @router.get("")
 async def list_proposals(
-    request: Request, status: Annotated[str | None, Query(pattern=_STATUS)] = None
+    request: Request, status: Annotated[Status | None, Query()] = None
 ) -> Response:
     """List the tenant's proposals, newest first."""
     return await read(

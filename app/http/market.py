@@ -15,6 +15,7 @@ from services.kit.errors import refuse
 from services.market import replay
 from services.market.feed import Feed
 from services.market.instrument import require_symbol
+from services.market.replay_clock import SPEED_MAX, STEP_SECONDS_MAX
 from services.market.session import market_state
 
 router = APIRouter(prefix="/api/v1")
@@ -25,8 +26,8 @@ class ReplayBody(Body):
     """What the replay clock shall do; `seconds` and `speed` are in market time."""
 
     action: Literal["pause", "resume", "step", "speed"]
-    seconds: int = Field(60, ge=1, le=86_400)
-    speed: int = Field(1, ge=1, le=3_600)
+    seconds: int = Field(60, ge=1, le=STEP_SECONDS_MAX)
+    speed: int = Field(1, ge=1, le=SPEED_MAX)
 
 
 @router.get("/market/status")

@@ -93,7 +93,7 @@ class Settings(BaseModel):
     limit_login: Rate = Field("5/minute", description="Login attempts per address and name.")
     limit_chat: Rate = Field("20/minute", description="Chat messages per user.")
     limit_chat_day: Rate = Field("200/day", description="Chat messages per user and day.")
-    limit_confirm: Rate = Field("10/minute", description="Confirm and challenge requests per user.")
+    limit_confirm: Rate = Field("10/minute", description="Confirm requests per user.")
     limit_mutate: Rate = Field("60/minute", description="Other changing requests per user.")
     limit_read: Rate = Field("300/minute", description="Reading requests per user.")
     limit_stream: Rate = Field("60/minute", description="Event streams opened per user.")
