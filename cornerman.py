@@ -1,4 +1,4 @@
-"""Owns the launcher: puts the product's own folder first on the path, then runs the command line."""
+"""Owns the launcher: puts the product's own folder first on the path, then runs the command."""
 
 from __future__ import annotations
 

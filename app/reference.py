@@ -74,9 +74,11 @@ def _errors_page() -> str:
         "# Error codes",
         "",
         _NOTE,
-        "Codes are stable and never reused. The kind decides the HTTP status: input 422, "
-        "state 409, data 503, risk 403, internal 500, unauthenticated 401, forbidden 403, "
-        "missing 404, limited 429.",
+        (
+            "Codes are stable and never reused. The kind decides the HTTP status: input 422, "
+            "state 409, data 503, risk 403, internal 500, unauthenticated 401, forbidden 403, "
+            "missing 404, limited 429."
+        ),
         "",
         "| code | kind | message | what to do |",
         "|---|---|---|---|",
@@ -93,8 +95,10 @@ def _tools_page() -> str:
         "# Tools",
         "",
         _NOTE,
-        "Each tool is one definition: the model's function, `POST /api/v1/tools/{name}` and "
-        "`cornerman tool {name}`. No tool executes.",
+        (
+            "Each tool is one definition: the model's function, `POST /api/v1/tools/{name}` and "
+            "`cornerman tool {name}`. No tool executes."
+        ),
         "",
     ]
     for name, tool in all_tools().items():
@@ -117,8 +121,10 @@ def _events_page() -> str:
         "# Events of the coach streams",
         "",
         _NOTE,
-        "Each event is one JSON object with `v`, `stream`, `seq`, `ts`, `run` and `type` beside "
-        "the fields below.",
+        (
+            "Each event is one JSON object with `v`, `stream`, `seq`, `ts`, `run` and `type` "
+            "beside the fields below."
+        ),
         "",
         "| type | fields | meaning |",
         "|---|---|---|",

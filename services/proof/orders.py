@@ -13,13 +13,7 @@ from services.kit.context import Actor, Context
 from services.ledger.tables import ledger_batches
 from services.orders.order import ENDED, State, Status
 from services.orders.paper_tables import paper_fills, paper_orders
-from services.orders.tables import (
-    confirm_tokens,
-    disputed_fills,
-    fills,
-    order_intents,
-    proposals,
-)
+from services.orders.tables import confirm_tokens, disputed_fills, fills, order_intents, proposals
 from services.proof.violation import Violation, Violations, all_rows, repeated
 
 _SETTLED = frozenset(ENDED) - {State.DISPUTED, State.PRESUMED_NOT_ACCEPTED}

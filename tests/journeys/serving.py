@@ -32,14 +32,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAN, BUY, WHY = "plan AAPL long, stop 3% below, risk 1%", "buy it", "what do I hold and why?"
 _LINK = re.compile(r"http://[^\s]+/login\?t=([A-Za-z0-9_-]+)")
 _START_S, _WAIT_S = 60.0, 30.0
-GENEROUS = {f"LIMIT_{group}": "100000/minute" for group in (
-    "LOGIN", "CHAT", "CHAT_DAY", "CONFIRM", "MUTATE", "READ", "STREAM")}
+GENEROUS = {
+    f"LIMIT_{group}": "100000/minute"
+    for group in ("LOGIN", "CHAT", "CHAT_DAY", "CONFIRM", "MUTATE", "READ", "STREAM")
+}
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
     """The environment of a stranger: nothing of ours but what a test says."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM", "SYSTEMROOT")
-            if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "LANG", "TERM", "SYSTEMROOT")
+        if name in os.environ
+    }
     return {**kept, "CORNERMAN_HOME": str(home), "PORT": "0", **GENEROUS, **more}
 
 
@@ -66,9 +71,12 @@ class Server:
         self.home = home
         self._log = (home / "serve.log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "cornerman.py"), "serve"], cwd=home,
-            env=clean_environment(home, **environment), stdout=subprocess.PIPE,
-            stderr=self._log)
+            [sys.executable, str(ROOT / "cornerman.py"), "serve"],
+            cwd=home,
+            env=clean_environment(home, **environment),
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
         try:
             self.link = self._find_link()
         except BaseException:
@@ -165,8 +173,7 @@ class Reader:
                 if line:
                     fields[name] = value
                 elif "data" in fields:
-                    self._fresh.put(Seen(fields["id"], fields["event"],
-                                         json.loads(fields["data"])))
+                    self._fresh.put(Seen(fields["id"], fields["event"], json.loads(fields["data"])))
                     fields = {}
         self._fresh.put(None)
 
@@ -199,9 +206,11 @@ class Person:
 
     def __init__(self, server: Server, cookie: str = "") -> None:
         self.server = server
-        self.client = httpx.Client(base_url=server.address, timeout=_WAIT_S,
-                                   headers={"origin": server.address,
-                                            "sec-fetch-site": "same-origin"})
+        self.client = httpx.Client(
+            base_url=server.address,
+            timeout=_WAIT_S,
+            headers={"origin": server.address, "sec-fetch-site": "same-origin"},
+        )
         if not cookie:
             answer = self.client.get(server.link.removeprefix(server.address))
             assert answer.status_code == 303, answer.text
@@ -233,8 +242,11 @@ class Person:
         return self.post("coach/conversations", {})["id"]
 
     def reader(self, talk: str, last: str = "0.0") -> Reader:
-        return Reader(self.client, f"/api/v1/coach/conversations/{talk}/events",
-                      last="" if last == "0.0" else last)
+        return Reader(
+            self.client,
+            f"/api/v1/coach/conversations/{talk}/events",
+            last="" if last == "0.0" else last,
+        )
 
     def say(self, talk: str, text: str) -> str:
         """Say something, wait for the run's end on the stream, and return the whole answer."""
@@ -242,13 +254,16 @@ class Person:
         run = self.post(f"coach/conversations/{talk}/messages", {"text": text})["run_id"]
         reader = Reader(self.client, f"/api/v1/coach/conversations/{talk}/events", last=place)
         try:
-            reader.until(lambda one: one.body.get("run") == run
-                         and one.type in ("run.finished", "run.error"))
+            reader.until(
+                lambda one: one.body.get("run") == run and one.type in ("run.finished", "run.error")
+            )
         finally:
             reader.close()
-        return "\n".join(item["text"] for item in
-                         self.get(f"coach/conversations/{talk}/messages")["items"]
-                         if item["run_id"] == run and item["role"] == "assistant")
+        return "\n".join(
+            item["text"]
+            for item in self.get(f"coach/conversations/{talk}/messages")["items"]
+            if item["run_id"] == run and item["role"] == "assistant"
+        )
 
     def pending(self) -> list[dict]:
         return self.get("proposals?status=pending")["items"]
@@ -277,7 +292,8 @@ def legs(home: Path) -> list[tuple]:
         return db.execute(
             "SELECT b.kind, e.account, e.asset, e.amount, e.quantity, e.unit_price "
             "FROM ledger_entries e JOIN ledger_batches b "
-            "ON b.portfolio_id = e.portfolio_id AND b.seq = e.seq ORDER BY e.seq, e.line").fetchall()
+            "ON b.portfolio_id = e.portfolio_id AND b.seq = e.seq ORDER BY e.seq, e.line"
+        ).fetchall()
 
 
 def rows(home: Path, statement: str) -> list[tuple]:

@@ -29,7 +29,12 @@ LISTS = [
     and row.group != "stream"
     and row.path != "/metrics"
 ]
-BODIES = {"clear": {"reason": "x"}, "edit": {"quantity": "1"}, "messages": {"text": "x"}, "plans": {}}
+BODIES = {
+    "clear": {"reason": "x"},
+    "edit": {"quantity": "1"},
+    "messages": {"text": "x"},
+    "plans": {},
+}
 _keys = itertools.count()
 
 

@@ -86,10 +86,22 @@ class ScriptedTrader:
                 return calls_answer(("portfolio", {}), ("journal_list", {"limit": 20}))
             return text_answer("You hold 61 AAPL, and the journal says why.")
         if not now:
-            sized = next(one for one in reversed(self._results(messages)) if "one_r" in one["result"])
-            return calls_answer(("propose_order", {
-                "symbol": "AAPL", "side": "buy", "quantity": sized["result"]["quantity"],
-                "type": "market", "tif": "day", "basis_ref": sized["ref"]}))
+            sized = next(
+                one for one in reversed(self._results(messages)) if "one_r" in one["result"]
+            )
+            return calls_answer(
+                (
+                    "propose_order",
+                    {
+                        "symbol": "AAPL",
+                        "side": "buy",
+                        "quantity": sized["result"]["quantity"],
+                        "type": "market",
+                        "tif": "day",
+                        "basis_ref": sized["ref"],
+                    },
+                )
+            )
         return text_answer("The card is ready; only you can confirm it.")
 
     def _plan(self, now: list[dict]) -> Answer:
@@ -97,8 +109,18 @@ class ScriptedTrader:
             return calls_answer(("plan_check", {"symbol": "AAPL", "side": "long", "stop": "3%"}))
         if len(now) == 1:
             plan = now[0]["result"]
-            return calls_answer(("size", {"symbol": "AAPL", "side": "long", "entry": plan["entry"],
-                                          "stop": plan["stop"], "risk_pct": "1%"}))
+            return calls_answer(
+                (
+                    "size",
+                    {
+                        "symbol": "AAPL",
+                        "side": "long",
+                        "entry": plan["entry"],
+                        "stop": plan["stop"],
+                        "risk_pct": "1%",
+                    },
+                )
+            )
         return text_answer(f"That is {now[1]['result']['quantity']} shares of AAPL.")
 
     @staticmethod
@@ -114,9 +136,15 @@ class ScriptedTrader:
 
 def test_a_scripted_endpoint_leaves_the_same_ledger(by_rules, tmp_path):
     home = still_home(tmp_path / "model")
-    with running_server(ScriptedTrader()) as model, \
-            serving(home, OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted",
-                    OPENAI_API_KEY="k-scripted-endpoint") as server:
+    with (
+        running_server(ScriptedTrader()) as model,
+        serving(
+            home,
+            OPENAI_BASE_URL=model.base_url,
+            OPENAI_MODEL="scripted",
+            OPENAI_API_KEY="k-scripted-endpoint",
+        ) as server,
+    ):
         person = Person(server)
         said, filled = converse(person)
         person.close()
@@ -130,9 +158,16 @@ def test_a_scripted_endpoint_leaves_the_same_ledger(by_rules, tmp_path):
 
 
 def command(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(ROOT / "cornerman.py"), *words], cwd=home,
-                          env=clean_environment(home, **environment), capture_output=True,
-                          text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(
+        [sys.executable, str(ROOT / "cornerman.py"), *words],
+        cwd=home,
+        env=clean_environment(home, **environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
 
 
 def at_a_terminal(home: Path, *words: str, typed: str, prompt: str) -> tuple[int, str]:
@@ -140,8 +175,11 @@ def at_a_terminal(home: Path, *words: str, typed: str, prompt: str) -> tuple[int
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(home)
-        os.execve(sys.executable, [sys.executable, str(ROOT / "cornerman.py"), *words],
-                  clean_environment(home, TERM="dumb"))
+        os.execve(
+            sys.executable,
+            [sys.executable, str(ROOT / "cornerman.py"), *words],
+            clean_environment(home, TERM="dumb"),
+        )
     shown, answered, ends = b"", False, time.monotonic() + 60
     try:
         while time.monotonic() < ends:
@@ -202,8 +240,10 @@ def open_house(tmp_path_factory):
         return said.pop(0) if said else text_answer("There is nothing to add.")
 
     home = still_home(tmp_path_factory.mktemp("open"))
-    with running_server(script) as model, serving(
-            home, OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted") as server:
+    with (
+        running_server(script) as model,
+        serving(home, OPENAI_BASE_URL=model.base_url, OPENAI_MODEL="scripted") as server,
+    ):
         person = Person(server)
         yield home, person, said, model
         person.close()
@@ -211,8 +251,10 @@ def open_house(tmp_path_factory):
 
 def card_for(person: Person, quantity: str, symbol: str = "MSFT") -> dict:
     """A pending card without any model."""
-    made = person.post("portfolio/trade", {"symbol": symbol, "side": "buy", "quantity": quantity,
-                                           "type": "market", "tif": "day"})
+    made = person.post(
+        "portfolio/trade",
+        {"symbol": symbol, "side": "buy", "quantity": quantity, "type": "market", "tif": "day"},
+    )
     return person.get(f"proposals/{made['result']['proposal_id']}")
 
 
@@ -223,8 +265,9 @@ def test_sixteen_confirmations_at_once_make_one_order(open_house):
     attempt = person.attempt(card["id"])
 
     def confirm(number: int) -> int:
-        return person.send(f"proposals/{card['id']}/confirm", attempt,
-                           key=f"sixteen-at-once-{number:04}").status_code
+        return person.send(
+            f"proposals/{card['id']}/confirm", attempt, key=f"sixteen-at-once-{number:04}"
+        ).status_code
 
     with ThreadPoolExecutor(16) as pool:
         codes = sorted(pool.map(confirm, range(16)))
@@ -241,15 +284,19 @@ def test_two_browsers_that_confirm_the_same_card_make_one_order(open_house):
     other = Person(person.server, person.cookie)  # a second tab shares the session
     attempts = [person.attempt(card["id"]), other.attempt(card["id"])]
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(lambda pair: pair[0].send(
-            f"proposals/{card['id']}/confirm", pair[1]).status_code,
-            zip((person, other), attempts, strict=True)))
+        codes = list(
+            pool.map(
+                lambda pair: pair[0].send(f"proposals/{card['id']}/confirm", pair[1]).status_code,
+                zip((person, other), attempts, strict=True),
+            )
+        )
     other.close()
     assert min(codes) == 200
     assert max(codes) >= 400
     person.settled(card["id"])
-    assert rows(home, f"SELECT count(*) FROM order_intents WHERE proposal_id='{card['id']}'") \
-        == [(1,)]
+    assert rows(home, f"SELECT count(*) FROM order_intents WHERE proposal_id='{card['id']}'") == [
+        (1,)
+    ]
 
 
 @pytest.mark.fault("F063")
@@ -308,12 +355,16 @@ def test_a_model_can_not_call_what_confirms_or_executes(open_house, name):
     talk = person.start()
     before = len(model.requests)
     person.say(talk, "confirm my card")
-    finished = [json.loads(body) for (body,) in rows(
-        home, "SELECT body FROM coach_events WHERE type='tool.finished' "
-              f"AND stream='{talk}'")]
+    finished = [
+        json.loads(body)
+        for (body,) in rows(
+            home, f"SELECT body FROM coach_events WHERE type='tool.finished' AND stream='{talk}'"
+        )
+    ]
     assert [(one["ok"], one["error"]["code"]) for one in finished] == [(False, "TOOL_UNKNOWN")]
-    offered = {tool["function"]["name"] for one in model.requests[before:]
-               for tool in one.get("tools", ())}
+    offered = {
+        tool["function"]["name"] for one in model.requests[before:] for tool in one.get("tools", ())
+    }
     assert not offered & {"confirm_order", "execute_order", "confirm", "execute"}
     assert person.get(f"proposals/{card['id']}")["status"] == "pending"
     person.post(f"proposals/{card['id']}/decline", {"reason": "a test"})

@@ -27,9 +27,17 @@ def home(tmp_path_factory) -> Path:
 
 def run(home: Path, *words: str, said: str = "", **environment: str):
     """Run one verb without any terminal."""
-    return subprocess.run([*CORNERMAN, *words], cwd=home, input=said, text=True, timeout=60,
-                          capture_output=True, env=clean_environment(home, **environment),
-                          start_new_session=True, check=False)
+    return subprocess.run(
+        [*CORNERMAN, *words],
+        cwd=home,
+        input=said,
+        text=True,
+        timeout=60,
+        capture_output=True,
+        env=clean_environment(home, **environment),
+        start_new_session=True,
+        check=False,
+    )
 
 
 class Terminal:
@@ -45,9 +53,9 @@ class Terminal:
     def see(self, words: str, seconds: float = 30.0) -> None:
         """Wait until `words` appear after what was seen last."""
         ends = time.monotonic() + seconds
-        while words not in self.shown[self._seen:]:
+        while words not in self.shown[self._seen :]:
             if time.monotonic() > ends or not self._read():
-                raise AssertionError(f"{words!r} never came: {self.shown[self._seen:]!r}")
+                raise AssertionError(f"{words!r} never came: {self.shown[self._seen :]!r}")
         self._seen = self.shown.index(words, self._seen) + len(words)
 
     def type(self, text: str) -> None:
@@ -74,7 +82,14 @@ class Terminal:
 
 def propose(home: Path, **order: str) -> str:
     """Prepare an order by the tool verb and return its proposal."""
-    body = {"symbol": "IBM", "side": "buy", "quantity": "5", "type": "market", "tif": "day", **order}
+    body = {
+        "symbol": "IBM",
+        "side": "buy",
+        "quantity": "5",
+        "type": "market",
+        "tif": "day",
+        **order,
+    }
     done = run(home, "tool", "propose_order", "--json", "-", said=json.dumps(body))
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)["result"]["proposal_id"]
@@ -165,14 +180,23 @@ def test_migrate_login_and_keys(home):
     assert "is revoked" in run(home, "key", "revoke", key_id).stdout
 
 
-@pytest.mark.parametrize(("line", "name", "words"), [
-    ("PORT=eighty", "PORT", "integer"), ("CORS_ORIGINS=*", "CORS_ORIGINS", "CORS_ALLOWLIST")])
+@pytest.mark.parametrize(
+    ("line", "name", "words"),
+    [("PORT=eighty", "PORT", "integer"), ("CORS_ORIGINS=*", "CORS_ORIGINS", "CORS_ALLOWLIST")],
+)
 def test_a_broken_env_file_stops_with_name_fault_and_fix(tmp_path, line, name, words):
     (tmp_path / ".env").write_text(line + "\n")
     environment = clean_environment(tmp_path)
     environment.pop("PORT")
-    done = subprocess.run([*CORNERMAN, "doctor"], cwd=tmp_path, text=True, timeout=60,
-                          capture_output=True, env=environment, check=False)
+    done = subprocess.run(
+        [*CORNERMAN, "doctor"],
+        cwd=tmp_path,
+        text=True,
+        timeout=60,
+        capture_output=True,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stdout == ""
     assert name in done.stderr

@@ -25,8 +25,9 @@ def served(migrated_file, tmp_path_factory):
 
     home = tmp_path_factory.mktemp("served")
     shutil.copyfile(migrated_file, home / "cornerman.db")
-    with live_server(home, f"sqlite:///{home / 'cornerman.db'}",
-                     environment={**GENEROUS, **SERVED}) as server:
+    with live_server(
+        home, f"sqlite:///{home / 'cornerman.db'}", environment={**GENEROUS, **SERVED}
+    ) as server:
         yield server
 
 

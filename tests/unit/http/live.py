@@ -21,11 +21,18 @@ from services.kit.environment import load_settings
 
 KEY = "idem-0123456789abcdef"
 SERVED = {
-    "CORNERMAN_MODE": "served", "CORNERMAN_SECRET": "s" * 40, "ADMIN_PASSWORD": "a long password",
-    "PUBLIC_BASE_URL": "https://coach.example", "ALLOWED_HOSTS": "coach.example",
-    "CORS_ALLOWLIST": "https://blog.example", "SERVED_SQLITE_OK": "true"}
-GENEROUS = {f"LIMIT_{group}": "100000/minute" for group in (
-    "LOGIN", "CHAT", "CHAT_DAY", "CONFIRM", "MUTATE", "READ", "STREAM")}
+    "CORNERMAN_MODE": "served",
+    "CORNERMAN_SECRET": "s" * 40,
+    "ADMIN_PASSWORD": "a long password",
+    "PUBLIC_BASE_URL": "https://coach.example",
+    "ALLOWED_HOSTS": "coach.example",
+    "CORS_ALLOWLIST": "https://blog.example",
+    "SERVED_SQLITE_OK": "true",
+}
+GENEROUS = {
+    f"LIMIT_{group}": "100000/minute"
+    for group in ("LOGIN", "CHAT", "CHAT_DAY", "CONFIRM", "MUTATE", "READ", "STREAM")
+}
 
 
 @dataclass
@@ -57,20 +64,22 @@ class Live:
         user = self.user(tenant, name)
         _, text = self.product.runtime.write(
             principal_of(user, Surface.WEB, "ses_test"),
-            lambda ctx: issue_key(ctx, "test", scopes=frozenset(scopes) or SCOPES))
+            lambda ctx: issue_key(ctx, "test", scopes=frozenset(scopes) or SCOPES),
+        )
         return self.client(authorization=f"Bearer {text}")
 
     def page(self, surface: Surface = Surface.WEB, tenant: str = LOCAL_TENANT) -> httpx.Client:
         """A client with a session cookie, as the page sends it."""
         user = self.user(tenant, "owner" if tenant == LOCAL_TENANT else tenant)
         _, secret = self.product.runtime.write(
-            principal_of(user, surface, ""),
-            lambda ctx: open_session(ctx, user, surface=surface))
+            principal_of(user, surface, ""), lambda ctx: open_session(ctx, user, surface=surface)
+        )
         name = "cornerman"
         if self.product.settings.cornerman_mode == "served":
             name = "__Host-cornerman-frame" if surface is Surface.FRAME else "__Host-cornerman"
-        return self.client(cookie=f"{name}={secret}", origin=self.origin,
-                           **{"sec-fetch-site": "same-origin"})
+        return self.client(
+            cookie=f"{name}={secret}", origin=self.origin, **{"sec-fetch-site": "same-origin"}
+        )
 
     def user(self, tenant: str, name: str):
         def act(ctx):
@@ -96,8 +105,12 @@ class Live:
 @contextmanager
 def live_server(home, url: str, **given) -> Iterator[Live]:
     """Run the product on the database at `url`; `environment` and adapters come by keyword."""
-    environment = {"CORNERMAN_HOME": str(home), "DATABASE_URL": url, "PORT": "0",
-                   **given.pop("environment", GENEROUS)}
+    environment = {
+        "CORNERMAN_HOME": str(home),
+        "DATABASE_URL": url,
+        "PORT": "0",
+        **given.pop("environment", GENEROUS),
+    }
     log = io.StringIO()
     product = build(load_settings(environment), log_stream=log, **given)
     started, ended = threading.Event(), asyncio.Event()

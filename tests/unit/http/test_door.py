@@ -65,22 +65,35 @@ def test_a_key_is_shown_once_and_works_with_its_scopes(live):
     caller = live.client(authorization=f"Bearer {made['key']}")
     assert caller.get("/api/v1/halt").status_code == 200
     assert code(caller.post("/api/v1/halt", headers={"idempotency-key": KEY})) == (
-        403, "SCOPE_MISSING")
+        403,
+        "SCOPE_MISSING",
+    )
     assert code(live.client().get(f"/api/v1/halt?api_key={made['key']}")) == (
-        401, "UNAUTHENTICATED")
+        401,
+        "UNAUTHENTICATED",
+    )
 
 
 def test_a_bad_authorization_header_is_not_rescued_by_a_cookie(live):
     page = live.page()
     assert code(page.get("/api/v1/halt", headers={"authorization": "Bearer nope"})) == (
-        401, "UNAUTHENTICATED")
+        401,
+        "UNAUTHENTICATED",
+    )
 
 
-@pytest.mark.parametrize("headers", [
-    {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:1"},
-    {"origin": "http://localhost:3000", **SITE},
-    {"origin": "", "sec-fetch-site": "cross-site"}, {"origin": "", "sec-fetch-site": "same-site"},
-    {"origin": "", "sec-fetch-site": ""}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": "http://localhost:3000", **SITE},
+        {"origin": "", "sec-fetch-site": "cross-site"},
+        {"origin": "", "sec-fetch-site": "same-site"},
+        {"origin": "", "sec-fetch-site": ""},
+    ],
+)
 @pytest.mark.fault("F066")
 def test_a_foreign_page_changes_nothing_with_our_cookie(live, headers):
     page = live.page()
@@ -101,14 +114,24 @@ def test_a_foreign_page_reads_nothing_with_our_cookie(live, site):
 def test_a_challenge_needs_a_fetch_of_our_own_page(live):
     page = live.page()
     for site in ("none", "cross-site"):
-        assert code(page.get("/api/v1/proposals/p_1/challenge",
-                             headers={"sec-fetch-site": site})) == (403, "ORIGIN_REFUSED")
+        assert code(
+            page.get("/api/v1/proposals/p_1/challenge", headers={"sec-fetch-site": site})
+        ) == (403, "ORIGIN_REFUSED")
     assert page.get("/api/v1/proposals/p_1/challenge").json()["code"] == "PROPOSAL_UNKNOWN"
 
 
 @pytest.mark.fault("F127")
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example",
-                                  "169.254.169.254", "", "localhost.evil"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+        "169.254.169.254",
+        "",
+        "localhost.evil",
+    ],
+)
 def test_another_host_name_is_refused(live, host):
     client = httpx.Client(base_url=live.up.address, headers={"host": host})
     with client:
@@ -123,13 +146,18 @@ def test_localhost_and_the_loopback_address_are_our_names(live):
 
 
 def test_every_answer_carries_the_security_headers(live, owner_key):
-    for answer in (live.client().get("/"), owner_key.get("/api/v1/halt"),
-                   live.client().get("/api/v1/none"), live.client().get("/api/v1/halt")):
+    for answer in (
+        live.client().get("/"),
+        owner_key.get("/api/v1/halt"),
+        live.client().get("/api/v1/none"),
+        live.client().get("/api/v1/halt"),
+    ):
         policy = answer.headers["content-security-policy"]
         assert policy == (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
             "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-            "require-trusted-types-for 'script'; trusted-types lit-html")
+            "require-trusted-types-for 'script'; trusted-types lit-html"
+        )
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
@@ -141,8 +169,10 @@ def test_every_answer_carries_the_security_headers(live, owner_key):
 
 def test_the_embeddable_page_may_be_framed_by_the_allow_listed_origin_only(served):
     client = served.client()
-    assert "frame-ancestors https://blog.example;" in client.get("/embed").headers[
-        "content-security-policy"]
+    assert (
+        "frame-ancestors https://blog.example;"
+        in client.get("/embed").headers["content-security-policy"]
+    )
     desk = client.get("/")
     assert "frame-ancestors 'none';" in desk.headers["content-security-policy"]
     assert desk.headers["strict-transport-security"]
@@ -151,8 +181,10 @@ def test_the_embeddable_page_may_be_framed_by_the_allow_listed_origin_only(serve
 def test_an_allow_listed_origin_may_call_with_a_key_and_no_other(served):
     caller = served.key("read")
     allowed = {"origin": "https://blog.example"}
-    assert caller.get("/api/v1/halt", headers=allowed).headers[
-        "access-control-allow-origin"] == "https://blog.example"
+    assert (
+        caller.get("/api/v1/halt", headers=allowed).headers["access-control-allow-origin"]
+        == "https://blog.example"
+    )
     preflight = served.client().options("/api/v1/halt", headers=allowed)
     assert preflight.status_code == 204
     assert "access-control-allow-credentials" not in preflight.headers
@@ -165,8 +197,10 @@ def test_an_allow_listed_origin_may_call_with_a_key_and_no_other(served):
 def test_a_served_login_sets_a_host_cookie_with_a_new_id_every_time(served):
     client = served.client(origin=served.origin)
     body = {"name": "owner", "password": "a long password"}
-    cookies = [client.post("/api/v1/auth/login", json=body, headers={"cookie": ""}).headers[
-        "set-cookie"] for _ in range(2)]
+    cookies = [
+        client.post("/api/v1/auth/login", json=body, headers={"cookie": ""}).headers["set-cookie"]
+        for _ in range(2)
+    ]
     for cookie in cookies:
         assert cookie.startswith("__Host-cornerman=")
         for part in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/"):
@@ -175,8 +209,9 @@ def test_a_served_login_sets_a_host_cookie_with_a_new_id_every_time(served):
 
 
 def test_a_framed_login_gets_a_partitioned_cookie(served):
-    answer = served.client(origin=served.origin).post("/api/v1/auth/login", json={
-        "name": "owner", "password": "a long password", "frame": True})
+    answer = served.client(origin=served.origin).post(
+        "/api/v1/auth/login", json={"name": "owner", "password": "a long password", "frame": True}
+    )
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-cornerman-frame=")
     assert "Partitioned" in cookie
@@ -186,8 +221,10 @@ def test_a_framed_login_gets_a_partitioned_cookie(served):
 @pytest.mark.fault("F123")
 def test_a_wrong_password_and_an_unknown_name_look_alike(served):
     client = served.client(origin=served.origin)
-    answers = [client.post("/api/v1/auth/login", json={"name": name, "password": "wrong"}).json()
-               for name in ("owner", "nobody")]
+    answers = [
+        client.post("/api/v1/auth/login", json={"name": name, "password": "wrong"}).json()
+        for name in ("owner", "nobody")
+    ]
     for answer in answers:
         answer.pop("request_id")
     assert answers[0] == answers[1]
@@ -195,8 +232,9 @@ def test_a_wrong_password_and_an_unknown_name_look_alike(served):
 
 
 def test_local_mode_has_no_password_login(live):
-    answer = live.client(origin=live.origin).post("/api/v1/auth/login", json={
-        "name": "owner", "password": "x"})
+    answer = live.client(origin=live.origin).post(
+        "/api/v1/auth/login", json={"name": "owner", "password": "x"}
+    )
     assert code(answer) == (409, "FEATURE_OFF")
 
 
@@ -205,27 +243,34 @@ def test_too_many_logins_are_limited_and_the_kill_switch_never_is(migrated_file,
     import shutil
 
     shutil.copyfile(migrated_file, tmp_path / "c.db")
-    with live_server(tmp_path, f"sqlite:///{tmp_path / 'c.db'}", environment={
-            "LIMIT_LOGIN": "3/minute", "LIMIT_MUTATE": "2/minute"}) as small:
+    with live_server(
+        tmp_path,
+        f"sqlite:///{tmp_path / 'c.db'}",
+        environment={"LIMIT_LOGIN": "3/minute", "LIMIT_MUTATE": "2/minute"},
+    ) as small:
         client = small.client()
         answers = [client.get("/login?t=" + "B" * 43) for _ in range(4)]
         assert code(answers[2]) == (401, "LOGIN_LINK_INVALID")
         assert code(answers[3]) == (429, "RATE_LIMITED")
         assert 1 <= int(answers[3].headers["retry-after"]) <= 60
         owner = small.key()
-        assert [owner.put("/api/v1/settings", json={"values": {"theme": "dark"}}).status_code
-                for _ in range(3)] == [200, 200, 429]
-        assert [owner.post("/api/v1/halt", json={}, headers={
-            "idempotency-key": f"{KEY}{number}"}).status_code
-            for number in range(20)] == [200] * 20
+        assert [
+            owner.put("/api/v1/settings", json={"values": {"theme": "dark"}}).status_code
+            for _ in range(3)
+        ] == [200, 200, 429]
+        assert [
+            owner.post(
+                "/api/v1/halt", json={}, headers={"idempotency-key": f"{KEY}{number}"}
+            ).status_code
+            for number in range(20)
+        ] == [200] * 20
 
 
 def test_a_request_id_of_the_caller_is_kept_and_logged(live, owner_key):
     answer = owner_key.get("/api/v1/halt", headers={"x-request-id": "trace-0123456789"})
     assert answer.headers["x-request-id"] == "trace-0123456789"
     line = live.find_line(request_id="trace-0123456789")
-    assert (line["event"], line["route"], line["status"]) == (
-        "http.request", "/api/v1/halt", 200)
+    assert (line["event"], line["route"], line["status"]) == ("http.request", "/api/v1/halt", 200)
 
 
 @pytest.mark.fault("F126")
@@ -257,7 +302,8 @@ def test_the_idempotency_key_of_another_user_stands_for_itself(live):
     body, headers = {"name": "k", "scopes": ["read"]}, {"idempotency-key": "shared-" + "1" * 20}
     mine = live.key().post("/api/v1/auth/keys", json=body, headers=headers)
     theirs = live.key(tenant="ten_other", name="eve").post(
-        "/api/v1/auth/keys", json=body, headers=headers)
+        "/api/v1/auth/keys", json=body, headers=headers
+    )
     assert mine.json()["id"] != theirs.json()["id"]
 
 
@@ -265,8 +311,9 @@ def test_probes_metrics_and_documents_answer(live):
     client = live.client()
     assert client.get("/healthz").json()["status"] == "ok"
     assert client.get("/readyz").json() == {"status": "ready"}
-    assert 'cornerman_http_requests_total{method="GET",route="/healthz"' in client.get(
-        "/metrics").text
+    assert (
+        'cornerman_http_requests_total{method="GET",route="/healthz"' in client.get("/metrics").text
+    )
     assert "/api/v1/halt" in client.get("/docs").text
     assert client.get("/healthz", headers={"host": "10.1.2.3"}).status_code == 200
 
@@ -298,7 +345,8 @@ def test_a_key_of_another_tenant_sees_its_own_rows_only(live, owner_key):
 
 
 def test_a_defect_answers_with_the_request_id_only_and_is_logged_with_its_traceback(
-        live, owner_key, monkeypatch):
+    live, owner_key, monkeypatch
+):
     from services import preference
 
     def broken(_ctx):

@@ -10,16 +10,65 @@ from tests.unit.http.live import KEY
 from tests.unit.http.test_body import HOSTILE
 from tests.unit.http.test_table import name_of, path_of
 
-STRINGS = ["\u0000", "a\u0000b", "\u001b[31mred", "A" * 10_000, "１２", "٣", "1e1000000", "NaN",
-           "Infinity", "-1", "0x10", "1,000", "1_000", "1.", ".5", "+1", " 1", "1\n", "",
-           "AAPL;DROP TABLE orders", "' OR 1=1 --", "../../etc/passwd", "AAPL%0d%0aX", "АAPL",
-           "http://169.254.169.254/", "=cmd()", "\u202eevil", "\ufeff", "\ud7ff\ue000"]
-VALUES = ["a\u0000b", "A" * 9_000, "１２", "1e1000000", "NaN", "-1", "1,000", "", "\u202e", "' OR 1=1",
-          0, -1, 2**53 - 1, True, None, [], {}, [[]], {"a": {}}]
+STRINGS = [
+    "\u0000",
+    "a\u0000b",
+    "\u001b[31mred",
+    "A" * 10_000,
+    "１２",
+    "٣",
+    "1e1000000",
+    "NaN",
+    "Infinity",
+    "-1",
+    "0x10",
+    "1,000",
+    "1_000",
+    "1.",
+    ".5",
+    "+1",
+    " 1",
+    "1\n",
+    "",
+    "AAPL;DROP TABLE orders",
+    "' OR 1=1 --",
+    "../../etc/passwd",
+    "AAPL%0d%0aX",
+    "АAPL",
+    "http://169.254.169.254/",
+    "=cmd()",
+    "\u202eevil",
+    "\ufeff",
+    "\ud7ff\ue000",
+]
+VALUES = [
+    "a\u0000b",
+    "A" * 9_000,
+    "１２",
+    "1e1000000",
+    "NaN",
+    "-1",
+    "1,000",
+    "",
+    "\u202e",
+    "' OR 1=1",
+    0,
+    -1,
+    2**53 - 1,
+    True,
+    None,
+    [],
+    {},
+    [[]],
+    {"a": {}},
+]
 FOREIGN = ("tenant_id", "is_admin", "status")
 CHANGING = [row for row in TABLE if row.mutates]
-READING = [row for row in TABLE if not row.mutates and row.path.startswith("/api/")
-           and row.group != "stream"]
+READING = [
+    row
+    for row in TABLE
+    if not row.mutates and row.path.startswith("/api/") and row.group != "stream"
+]
 
 
 @pytest.fixture
@@ -27,9 +76,17 @@ def ask(owner_key):
     count = iter(range(10**9))
 
     def send(row, body, **headers):
-        return owner_key.request(row.method, path_of(row), content=body, headers={
-            "content-type": "application/json", "idempotency-key": f"{KEY}{next(count):012d}",
-            "origin": str(owner_key.base_url), **headers})
+        return owner_key.request(
+            row.method,
+            path_of(row),
+            content=body,
+            headers={
+                "content-type": "application/json",
+                "idempotency-key": f"{KEY}{next(count):012d}",
+                "origin": str(owner_key.base_url),
+                **headers,
+            },
+        )
 
     return send
 
@@ -42,12 +99,22 @@ def openapi(live):
 def fields_of(openapi, row):
     """The members of the route's body, and members that no caller may set."""
     operation = openapi["paths"].get(row.path, {}).get(row.method.lower(), {})
-    schema = operation.get("requestBody", {}).get("content", {}).get(
-        "application/json", {}).get("schema", {})
+    schema = (
+        operation.get("requestBody", {})
+        .get("content", {})
+        .get("application/json", {})
+        .get("schema", {})
+    )
     options = [schema, *schema.get("anyOf", ())]
     names = [one["$ref"].rsplit("/", 1)[-1] for one in options if "$ref" in one]
-    return [*(field for name in names for field in openapi["components"]["schemas"][name][
-        "properties"]), *FOREIGN]
+    return [
+        *(
+            field
+            for name in names
+            for field in openapi["components"]["schemas"][name]["properties"]
+        ),
+        *FOREIGN,
+    ]
 
 
 def queries_of(openapi, row):
@@ -64,7 +131,10 @@ def require_problem(answer, what):
 
 def require_no_server_fault(answer, what):
     assert answer.status_code < 500 or answer.json().get("code") in (
-        "DATABASE_BUSY", "DATA_STALE", "QUOTE_STALE"), (what, answer.status_code, answer.text[:300])
+        "DATABASE_BUSY",
+        "DATA_STALE",
+        "QUOTE_STALE",
+    ), (what, answer.status_code, answer.text[:300])
 
 
 @pytest.mark.fault("F091")
@@ -106,8 +176,20 @@ def test_no_query_value_brings_a_reading_route_down(owner_key, openapi, row):
 
 
 @pytest.mark.fault("F098")
-@pytest.mark.parametrize("symbol", ["AAPL;DROP", "..%2f..%2fetc", "AAPL%0d%0aX", "A" * 2000,
-                                    "%D0%90APL", "AAPL%00", "%ed%a0%80", "1AAPL", "%ff"])
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "AAPL;DROP",
+        "..%2f..%2fetc",
+        "AAPL%0d%0aX",
+        "A" * 2000,
+        "%D0%90APL",
+        "AAPL%00",
+        "%ed%a0%80",
+        "1AAPL",
+        "%ff",
+    ],
+)
 @pytest.mark.parametrize("leaf", ["price", "history"])
 def test_a_hostile_symbol_never_reaches_a_route(owner_key, symbol, leaf):
     require_problem(owner_key.get(f"/api/v1/symbols/{symbol}/{leaf}"), symbol)
@@ -130,25 +212,38 @@ def test_an_oversize_body_is_refused_by_its_length_and_by_its_bytes(owner_key, l
             yield b" " * 4096
 
     for content in (b" " * (limit + 1), chunks()):
-        answer = owner_key.post("/api/v1/journal", content=content,
-                                headers={"content-type": "application/json"})
+        answer = owner_key.post(
+            "/api/v1/journal", content=content, headers={"content-type": "application/json"}
+        )
         assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
 
 
 @pytest.mark.fault("F097")
 def test_an_encoded_body_is_refused_unread(owner_key):
-    answer = owner_key.post("/api/v1/journal", content=b"\x1f\x8b", headers={
-        "content-type": "application/json", "content-encoding": "gzip"})
+    answer = owner_key.post(
+        "/api/v1/journal",
+        content=b"\x1f\x8b",
+        headers={"content-type": "application/json", "content-encoding": "gzip"},
+    )
     assert (answer.status_code, answer.json()["code"]) == (415, "CONTENT_TYPE")
 
 
 @pytest.mark.fault("F107")
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "",
-                                  "multipart/form-data; boundary=x", "application/jsonp",
-                                  "application/json; charset=utf-16"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "application/json; charset=utf-16",
+    ],
+)
 def test_only_json_changes_anything(owner_key, kind):
-    answer = owner_key.post("/api/v1/journal", content=b'{"text": "x"}',
-                            headers={"content-type": kind})
+    answer = owner_key.post(
+        "/api/v1/journal", content=b'{"text": "x"}', headers={"content-type": kind}
+    )
     assert (answer.status_code, answer.json()["code"]) == (415, "CONTENT_TYPE")
 
 

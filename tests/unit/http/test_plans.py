@@ -14,16 +14,21 @@ def test_a_checked_plan_is_read_back_exactly_with_the_quote_it_stands_on(owner_k
     read = owner_key.get(f"/api/v1/plans/{made['ref']}").json()
     told = made["result"]
     assert {name: read[name] for name in ("symbol", "side", "entry", "stop")} == {
-        name: told[name] for name in ("symbol", "side", "entry", "stop")}
+        name: told[name] for name in ("symbol", "side", "entry", "stop")
+    }
     assert read["targets"] == [one["price"] for one in told["targets"]]
     (cited,) = made["source"]
     assert (read["provenance"], read["source"], read["as_of"]) == (
-        cited["provenance"], cited["provider"], cited["as_of"])
+        cited["provenance"],
+        cited["provider"],
+        cited["as_of"],
+    )
 
 
 def test_what_is_no_plan_is_not_found(owner_key):
-    sized = owner_key.post("/api/v1/tools/size", json={
-        "args": {"symbol": "AAPL", "side": "long", "stop": "3%"}}).json()
+    sized = owner_key.post(
+        "/api/v1/tools/size", json={"args": {"symbol": "AAPL", "side": "long", "stop": "3%"}}
+    ).json()
     for ref in (sized["ref"], "res_0000000000000000"):
         answer = owner_key.get(f"/api/v1/plans/{ref}")
         assert (answer.status_code, answer.json()["code"]) == (404, "AUDIT_REF_UNKNOWN")

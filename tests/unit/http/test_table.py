@@ -25,8 +25,9 @@ def name_of(row):
 
 
 def rows(**wanted):
-    chosen = [row for row in TABLE if all(getattr(row, key) == value
-                                          for key, value in wanted.items())]
+    chosen = [
+        row for row in TABLE if all(getattr(row, key) == value for key, value in wanted.items())
+    ]
     return pytest.mark.parametrize("row", chosen, ids=map(name_of, chosen))
 
 
@@ -77,19 +78,21 @@ def test_a_path_finds_its_row_and_a_malformed_parameter_is_named():
     assert all(pattern.fullmatch(SAMPLES[name]) for name, pattern in PARAMS.items())
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.scope != "public"
-                                 and "local" not in row.flags], ids=name_of)
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if row.scope != "public" and "local" not in row.flags], ids=name_of
+)
 def test_without_a_credential_nothing_opens(live, row):
-    answer = live.client().request(row.method, path_of(row), headers={
-        "idempotency-key": KEY, "origin": live.origin})
+    answer = live.client().request(
+        row.method, path_of(row), headers={"idempotency-key": KEY, "origin": live.origin}
+    )
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.scope in SCOPES
-                                 and "local" not in row.flags], ids=name_of)
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if row.scope in SCOPES and "local" not in row.flags], ids=name_of
+)
 def test_a_key_without_the_scope_is_refused(live, row, others):
-    answer = others[row.scope].request(row.method, path_of(row),
-                                       headers={"idempotency-key": KEY})
+    answer = others[row.scope].request(row.method, path_of(row), headers={"idempotency-key": KEY})
     assert (answer.status_code, answer.json()["code"]) == (403, "SCOPE_MISSING")
 
 
@@ -105,11 +108,13 @@ def test_a_money_route_needs_an_idempotency_key(owner_key, row):
     assert (answer.status_code, answer.json()["code"]) == (428, "IDEMPOTENCY_KEY_MISSING")
 
 
-@pytest.mark.parametrize("row", [row for row in TABLE if row.mutates and row.scope != "public"],
-                         ids=name_of)
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if row.mutates and row.scope != "public"], ids=name_of
+)
 def test_every_changing_route_judges_the_idempotency_key(owner_key, row):
-    answer = owner_key.request(row.method, path_of(row), json={},
-                               headers={"idempotency-key": "too short"})
+    answer = owner_key.request(
+        row.method, path_of(row), json={}, headers={"idempotency-key": "too short"}
+    )
     assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_INVALID")
 
 
@@ -142,8 +147,12 @@ def test_the_openapi_document_is_valid_and_names_security_and_keys(live):
 @pytest.mark.fault("F107")
 def test_an_unknown_method_or_path_is_a_problem(live):
     client = live.client()
-    for method, path, status in (("DELETE", "/api/v1/halt", 405), ("OPTIONS", "/api/v1/halt", 405),
-                                 ("GET", "/api/v1/none", 404), ("PUT", "/", 405)):
+    for method, path, status in (
+        ("DELETE", "/api/v1/halt", 405),
+        ("OPTIONS", "/api/v1/halt", 405),
+        ("GET", "/api/v1/none", 404),
+        ("PUT", "/", 405),
+    ):
         answer = client.request(method, path)
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"

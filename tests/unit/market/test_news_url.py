@@ -28,7 +28,9 @@ def test_each_link_has_its_canonical_form(link, plain):
     assert canonical_url(link) == plain
 
 
-@pytest.mark.parametrize("link", ["ftp://example.com/x", "javascript:alert(1)", "//x", "", "https://"])
+@pytest.mark.parametrize(
+    "link", ["ftp://example.com/x", "javascript:alert(1)", "//x", "", "https://"]
+)
 def test_other_links_are_refused(link):
     with pytest.raises(Refusal, match="NEWS_URL_INVALID"):
         canonical_url(link)

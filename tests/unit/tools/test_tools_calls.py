@@ -43,8 +43,12 @@ GOOD = {
     "plan_check": PLAN,
     "size": {**PLAN, "risk_pct": "0.5%"},
     "propose_order": ORDER,
-    "orders": {}, "positions": {}, "portfolio": {}, "help": {"topic": "quote"},
-    "journal_add": {"text": "waited"}, "journal_list": {"limit": 5},
+    "orders": {},
+    "positions": {},
+    "portfolio": {},
+    "help": {"topic": "quote"},
+    "journal_add": {"text": "waited"},
+    "journal_list": {"limit": 5},
 }
 
 
@@ -71,13 +75,22 @@ def test_every_market_value_names_its_source_and_time(use, name):
 def test_a_quote_tells_the_change_since_the_close_before(use):
     row = use("quote", {"symbols": ["AAPL"]}).result["quotes"][0]
     assert (row["last"], row["prev_close"], row["change"], row["change_pct"]) == (
-        "409.2", "405", "4.2", "1.04")
+        "409.2",
+        "405",
+        "4.2",
+        "1.04",
+    )
 
 
 def test_bars_are_the_newest_complete_ones_oldest_first(use):
     done = use("bars", GOOD["bars"]).result
     assert [bar["t"][:10] for bar in done["bars"]] == [
-        "2011-12-23", "2011-12-27", "2011-12-28", "2011-12-29", "2011-12-30"]
+        "2011-12-23",
+        "2011-12-27",
+        "2011-12-28",
+        "2011-12-29",
+        "2011-12-30",
+    ]
     assert done["bars"][-1]["c"] == "183.88"
 
 
@@ -105,8 +118,10 @@ def test_a_size_risks_what_the_budget_allows(use):
 
 def test_a_proposal_rests_on_the_size_it_names(use):
     sized = use("size", PLAN)
-    done = use("propose_order", {**ORDER, "symbol": "AAPL", "basis_ref": sized.ref,
-                                 "quantity": sized.result["quantity"]})
+    done = use(
+        "propose_order",
+        {**ORDER, "symbol": "AAPL", "basis_ref": sized.ref, "quantity": sized.result["quantity"]},
+    )
     assert done.ok
     assert done.result["basis_ref"] == sized.ref
     assert done.result["risk"]
@@ -144,8 +159,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments", "code"), REFUSED,
-                         ids=[f"{name}-{code}-{at}" for at, (name, _, code) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    REFUSED,
+    ids=[f"{name}-{code}-{at}" for at, (name, _, code) in enumerate(REFUSED)],
+)
 def test_a_refusal_is_an_error_result_with_its_code(use, name, arguments, code):
     done = use(name, arguments)
     assert not done.ok
@@ -158,11 +176,46 @@ def test_an_unknown_symbol_lists_the_three_nearest(use):
     assert len(use("quote", {"symbols": ["MSFTT"]}).error["facts"]["nearest"]) == 3
 
 
-TEXTS = ["\ud800", "NaN", "Infinity", "1e1000000", "\uff11\uff12", "\u0663", "a\x00b", "9" * 5000,
-         "", " ", "-1", "0x10", "1_000", "\u202eevil", "AAPL; DROP TABLE orders", "\u0410APL",
-         "' OR 1=1 --", "../../etc/passwd", "A" * 10_000, "\ufeff", "1\n", "+1"]
-VALUES = [*TEXTS, 0, -1, 10**400, True, None, [], {}, [[[[[[]]]]]], {"a": {"b": {}}},
-          ["AAPL"] * 100, [None], Decimal("1e1000000"), Decimal("NaN")]
+TEXTS = [
+    "\ud800",
+    "NaN",
+    "Infinity",
+    "1e1000000",
+    "\uff11\uff12",
+    "\u0663",
+    "a\x00b",
+    "9" * 5000,
+    "",
+    " ",
+    "-1",
+    "0x10",
+    "1_000",
+    "\u202eevil",
+    "AAPL; DROP TABLE orders",
+    "\u0410APL",
+    "' OR 1=1 --",
+    "../../etc/passwd",
+    "A" * 10_000,
+    "\ufeff",
+    "1\n",
+    "+1",
+]
+VALUES = [
+    *TEXTS,
+    0,
+    -1,
+    10**400,
+    True,
+    None,
+    [],
+    {},
+    [[[[[[]]]]]],
+    {"a": {"b": {}}},
+    ["AAPL"] * 100,
+    [None],
+    Decimal("1e1000000"),
+    Decimal("NaN"),
+]
 
 
 @pytest.mark.fault("F091")
@@ -183,12 +236,27 @@ def test_hostile_values_are_refused_on_every_field(use, name):
     assert extra.error["code"] == "ARGS_INVALID"
 
 
-@pytest.mark.parametrize("text", [
-    '{"symbols": ["AAPL"], "symbols": ["IBM"]}', '{"symbols": [NaN]}', '{"symbols": Infinity}',
-    "[]", '"x"', "null", "{", '{"symbols": [' * 5000, "[" * 100_000, '{"a":' * 3000 + "1" + "}" * 3000,
-    '{"symbols": ["' + "A" * 20_000 + '"]}', '{"symbols": "\\ud800"}', '{"symbols": 1e400}',
-    '{"symbols": ' + "9" * 6000 + "}", "\x00", "{'symbols': ['AAPL']}",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"symbols": ["AAPL"], "symbols": ["IBM"]}',
+        '{"symbols": [NaN]}',
+        '{"symbols": Infinity}',
+        "[]",
+        '"x"',
+        "null",
+        "{",
+        '{"symbols": [' * 5000,
+        "[" * 100_000,
+        '{"a":' * 3000 + "1" + "}" * 3000,
+        '{"symbols": ["' + "A" * 20_000 + '"]}',
+        '{"symbols": "\\ud800"}',
+        '{"symbols": 1e400}',
+        '{"symbols": ' + "9" * 6000 + "}",
+        "\x00",
+        "{'symbols': ['AAPL']}",
+    ],
+)
 def test_hostile_argument_text_is_refused(use, text):
     done = use("quote", text)
     assert not done.ok

@@ -31,8 +31,10 @@ def live(migrated_file, tmp_path_factory):
 def post(live):
     client = live.key(*SCOPES)
     return lambda name, args: client.post(
-        f"/api/v1/tools/{name}", json={"args": args},
-        headers={"idempotency-key": f"{KEY}{next(_count):06d}", "origin": str(client.base_url)})
+        f"/api/v1/tools/{name}",
+        json={"args": args},
+        headers={"idempotency-key": f"{KEY}{next(_count):06d}", "origin": str(client.base_url)},
+    )
 
 
 def test_the_model_is_offered_the_registered_tools():
@@ -47,7 +49,8 @@ def test_the_model_is_offered_the_registered_tools():
 def test_http_lists_the_registered_tools_with_the_same_schema(live):
     items = live.key("read").get("/api/v1/tools").json()["items"]
     assert {item["name"]: item["schema"] for item in items} == {
-        name: tool.parameters() for name, tool in all_tools().items()}
+        name: tool.parameters() for name, tool in all_tools().items()
+    }
 
 
 def test_the_terminal_lists_the_registered_tools():
@@ -55,10 +58,17 @@ def test_the_terminal_lists_the_registered_tools():
     assert [line.split()[0] for line in shown.output.splitlines()] == list(all_tools())
 
 
-READS = {"quote": {"symbols": ["AAPL"]}, "orders": {}, "positions": {}, "portfolio": {},
-         "bars": {"symbol": "IBM", "timeframe": "1d", "count": 3}, "journal_list": {},
-         "help": {}, "plan_check": {"symbol": "IBM", "side": "long", "stop": "3%"},
-         "size": {"symbol": "IBM", "side": "long", "stop": "3%"}}
+READS = {
+    "quote": {"symbols": ["AAPL"]},
+    "orders": {},
+    "positions": {},
+    "portfolio": {},
+    "bars": {"symbol": "IBM", "timeframe": "1d", "count": 3},
+    "journal_list": {},
+    "help": {},
+    "plan_check": {"symbol": "IBM", "side": "long", "stop": "3%"},
+    "size": {"symbol": "IBM", "side": "long", "stop": "3%"},
+}
 
 
 @pytest.mark.parametrize("name", sorted(READS))
@@ -83,8 +93,10 @@ def test_a_proposing_tool_makes_one_card_per_key(live):
     client = live.key(*SCOPES)
     order = {"symbol": "IBM", "side": "buy", "quantity": "2", "type": "market", "tif": "day"}
     headers = {"idempotency-key": KEY + "card", "origin": str(client.base_url)}
-    both = [client.post("/api/v1/tools/propose_order", json={"args": order}, headers=headers)
-            for _ in range(2)]
+    both = [
+        client.post("/api/v1/tools/propose_order", json={"args": order}, headers=headers)
+        for _ in range(2)
+    ]
     ids = {json.loads(one.text)["result"]["proposal_id"] for one in both}
     assert len(ids) == 1
     assert all_tools()["propose_order"].effect is Effect.PROPOSE

@@ -16,10 +16,34 @@ from services.orders import confirm
 from tools.registry import Effect, all_tools
 
 SNAPSHOT = Path(__file__).parent / "schemas.json"
-REACHABLE = {"audit_trail", "bars", "cancel_order", "help", "journal_add", "journal_list", "orders",
-             "plan_check", "portfolio", "positions", "propose_order", "quote", "size"}
-FROM_THE_SESSION = {"account", "account_id", "user", "user_id", "tenant", "tenant_id", "mode",
-                    "broker", "portfolio_id", "token", "typed"}
+REACHABLE = {
+    "audit_trail",
+    "bars",
+    "cancel_order",
+    "help",
+    "journal_add",
+    "journal_list",
+    "orders",
+    "plan_check",
+    "portfolio",
+    "positions",
+    "propose_order",
+    "quote",
+    "size",
+}
+FROM_THE_SESSION = {
+    "account",
+    "account_id",
+    "user",
+    "user_id",
+    "tenant",
+    "tenant_id",
+    "mode",
+    "broker",
+    "portfolio_id",
+    "token",
+    "typed",
+}
 DIALECTS = ("plain", "strict")
 
 
@@ -62,7 +86,8 @@ def test_a_schema_holds_only_what_every_endpoint_accepts(name, dialect):
     for node, depth in nodes(body):
         assert depth <= 5
         assert not {"default", "prefixItems", "patternProperties", "$ref", "title"} & {
-            key for key in node if key not in body["properties"]}, node
+            key for key in node if key not in body["properties"]
+        }, node
         if node.get("type") == "object":
             assert node["additionalProperties"] is False
         assert node.get("type") != "number", "figures are text"
@@ -108,11 +133,17 @@ def test_no_result_can_hold_a_token_or_a_float(name):
 
 
 def test_the_schemas_are_those_of_the_snapshot():
-    found = {name: {"description": one.description, "effect": one.effect.value,
-                    **{dialect: schema(one, dialect) for dialect in DIALECTS}}
-             for name, one in all_tools().items()}
+    found = {
+        name: {
+            "description": one.description,
+            "effect": one.effect.value,
+            **{dialect: schema(one, dialect) for dialect in DIALECTS},
+        }
+        for name, one in all_tools().items()
+    }
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("CORNERMAN_UPDATE_SNAPSHOT") == "1":
         SNAPSHOT.write_text(text, encoding="utf-8")
-    assert SNAPSHOT.read_text(encoding="utf-8") == text, \
+    assert SNAPSHOT.read_text(encoding="utf-8") == text, (
         "the schemas changed: look at the difference, then set CORNERMAN_UPDATE_SNAPSHOT=1"
+    )
