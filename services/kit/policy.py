@@ -54,6 +54,9 @@ class OrderPolicy:
     presume_scans: int = 3
     presume_window_s: int = 120
     max_quantity: D = D(1_000_000)
+    pattern_min_equity: D = D(25_000)
+    pattern_day_trades: int = 3
+    maintenance_pct: D = D("0.25")
 
 
 @dataclass(frozen=True)

@@ -271,11 +271,6 @@ def cost_effect(legs: Sequence[Leg], base: str) -> Decimal:
     )
 
 
-def external_flow(legs: Sequence[Leg]) -> Decimal:
-    """Return the value that came in from outside (below 0 for out), holdings at their cost."""
-    return -sum((leg.amount for leg in legs if leg.account.startswith("external:")), Decimal(0))
-
-
 def _effect(legs: Sequence[Leg], prefix: str) -> dict[str, Decimal]:
     totals = sums([leg for leg in legs if leg.account.startswith(prefix)])
     return {asset: total for asset, total in totals.items() if total != 0}

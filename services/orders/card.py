@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from services.kit.canonical import canonical, tagged_hash
+from services.kit.canonical import tagged_hash
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.money import decimal_text, rounded
@@ -214,8 +214,3 @@ def _warnings(proposal: Proposal) -> tuple[str, ...]:
     if proposal.taint:
         said.append("some values came from outside text: " + ", ".join(proposal.taint))
     return tuple(said)
-
-
-def card_bytes(shown: Card) -> bytes:
-    """Return the canonical bytes of a card, for tests and the audit trail."""
-    return canonical(shown)

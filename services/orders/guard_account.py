@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from services.kit.errors import Kind, Refusal
 from services.kit.money import decimal_text, rounded, tick_round
 from services.orders.guard_context import GuardContext, GuardResult, block, ok
 from services.orders.order import Side
+from services.trade.day_trade import DayTradeAccount, PatternLimits, require_day_trade
+
+ZERO = Decimal(0)
+"""A quantity out of bounds is `order_bounds`' to refuse; the other guards read it as nothing."""
 
 
 def order_bounds(seen: GuardContext) -> GuardResult:
@@ -121,24 +126,25 @@ def buying_power(seen: GuardContext) -> GuardResult:
 
 def day_trade_check(seen: GuardContext) -> GuardResult:
     """Apply the account's day-trade or settlement rule to an opening order (`domain.md` 4.5)."""
-    if seen.reduces or seen.day_trade_rule == "none":
+    if seen.reduces:
         return ok("day_trade_check", rule=seen.day_trade_rule)
-    if seen.day_trade_rule == "cash" and seen.cost > seen.cash_available - seen.unsettled_cash:
-        return _day_trade(
-            "UNSETTLED_FUNDS",
-            "cash",
-            f"needs {rounded(seen.cost, 2)}, settled "
-            f"{rounded(seen.cash_available - seen.unsettled_cash, 2)}",
-        )
-    if seen.day_trade_rule == "pdt_legacy" and seen.equity < 25_000 and seen.day_trades >= 3:
-        return _day_trade("PDT_LIMIT", "pdt_legacy", f"{seen.day_trades} day trades in 5 sessions")
-    after = seen.equity - (seen.gross_value + seen.notional) / 4
-    if seen.day_trade_rule == "intraday_margin" and after < 0:
-        return _day_trade(
-            "INTRADAY_MARGIN_DEFICIT", "intraday_margin", f"excess would be {rounded(after, 2)}"
-        )
+    account = DayTradeAccount(
+        rule=seen.day_trade_rule,
+        equity=seen.equity,
+        day_trades=seen.day_trades,
+        maintenance=max(ZERO, seen.gross_value + seen.notional) * seen.policy.maintenance_pct,
+        settled_cash=seen.cash_available - seen.unsettled_cash,
+        cost=max(ZERO, seen.cost),
+    )
+    limits = PatternLimits(
+        min_equity=seen.policy.pattern_min_equity, max_day_trades=seen.policy.pattern_day_trades
+    )
+    try:
+        require_day_trade(account, limits=limits)
+    except Refusal as refusal:
+        if refusal.kind is not Kind.RISK:
+            raise
+        numbers = str(refusal.facts["numbers"])
+        rule = str(refusal.facts["rule"])
+        return block("day_trade_check", refusal.code, numbers, rule=rule, numbers=numbers)
     return ok("day_trade_check", rule=seen.day_trade_rule, day_trades=seen.day_trades)
-
-
-def _day_trade(code: str, rule: str, numbers: str) -> GuardResult:
-    return block("day_trade_check", code, numbers, rule=rule, numbers=numbers)

@@ -12,6 +12,7 @@ from services.kit.errors import Refusal, refuse
 from services.kit.money import decimal_text, tick_round
 from services.kit.policy import OrderPolicy, RiskPolicy
 from services.orders.order import Order, Side
+from services.trade.day_trade import DayTradeRule
 
 
 class Stage(StrEnum):
@@ -42,7 +43,7 @@ class GuardContext:
     allow_short: bool
     live_process: bool
     sandbox: bool
-    day_trade_rule: str
+    day_trade_rule: DayTradeRule
     quote_provenance: str
     bid: Decimal
     ask: Decimal

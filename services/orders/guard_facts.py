@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import or_, select
 
@@ -23,6 +23,7 @@ from services.orders import desk, fill, freeze, switch
 from services.orders.guard_context import GuardContext, Stage
 from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
 from services.orders.tables import day_loss_latches, fills, order_intents
+from services.trade.day_trade import DayTradeRule
 
 ZERO = Decimal(0)
 _HOLDING = tuple(state.value for state in (*OPEN, State.PRESUMED_NOT_ACCEPTED))
@@ -117,7 +118,7 @@ def guard_context(
         allow_short=bool(account.allow_short),
         live_process=ctx.settings.live_trading,
         sandbox=False,
-        day_trade_rule=account.day_trade_rule,
+        day_trade_rule=cast("DayTradeRule", account.day_trade_rule),
         quote_provenance=str(quote.provenance),
         bid=quote.bid,
         ask=quote.ask,

@@ -8,11 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from services.kit.money import floor_to
 from services.market.feed import Tick
 from services.orders.fill import (
     FillPrice,
     TradedRange,
+    fill_quantity,
     find_limit_fill,
     find_stop_fill,
     market_fill,
@@ -178,8 +178,10 @@ def _take(
         return order, []
     quantity = order.remaining
     if rules.partial_fills:
-        share = floor_to(order.volume_seen * rules.max_volume_pct, rules.lot) - order.filled
-        quantity = min(quantity, max(share, Decimal(0)))
+        share = fill_quantity(
+            order.quantity, order.volume_seen, max_volume_pct=rules.max_volume_pct, lot=rules.lot
+        )
+        quantity = max(share.quantity - order.filled, Decimal(0))
     if quantity <= 0:
         return order, []
     flags = price.flags + (("PARTIAL",) if quantity < order.remaining else ())
