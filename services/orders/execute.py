@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Row
 
 from services.kit.context import Context
@@ -207,16 +207,10 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
     if blocked is not None:
         return _deny(ctx, row, blocked), None
     row = change_order(ctx, row, Event.CLAIM, epoch=row.epoch + 1, claimed_at=now)
-    number = (
-        len(
-            ctx.db.rows(
-                select(submit_attempts.c.number)
-                .where(submit_attempts.c.order_id == order_id)
-                .order_by(submit_attempts.c.number)
-            )
-        )
-        + 1
+    attempts = select(func.count(submit_attempts.c.number)).where(
+        submit_attempts.c.order_id == order_id
     )
+    number = ctx.db.scalar(attempts) + 1
     ctx.db.insert(
         submit_attempts,
         {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import Row
 
 from services.kit.context import Context
@@ -342,16 +342,8 @@ def _write(
 
 
 def _next_fill_number(ctx: Context, paper_id: str) -> int:
-    return (
-        len(
-            ctx.db.rows(
-                select(paper_fills.c.number)
-                .where(paper_fills.c.paper_order_id == paper_id)
-                .order_by(paper_fills.c.number)
-            )
-        )
-        + 1
-    )
+    fills = select(func.count(paper_fills.c.number)).where(paper_fills.c.paper_order_id == paper_id)
+    return int(ctx.db.scalar(fills)) + 1
 
 
 def _end(ctx: Context, paper_id: str, status: str, reason: str) -> None:

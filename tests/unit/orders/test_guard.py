@@ -10,6 +10,7 @@ import pytest
 
 from services.kit.policy import OrderPolicy, RiskPolicy
 from services.orders.guard import GUARDS, evaluate, first_block, needs_typing
+from services.orders.guard_account import day_trade_check
 from services.orders.guard_context import GuardContext, Stage
 from services.orders.guard_market import drift_bps
 from services.orders.order import OrderType, Side, Tif
@@ -184,3 +185,11 @@ def test_a_live_order_meets_every_guard_of_the_first_set():
 
 def test_drift_is_measured_in_basis_points():
     assert drift_bps(D("190.57"), D("190.00")) == D("30.00")
+
+
+def test_the_numbers_of_the_day_trade_rule_are_those_of_the_policy():
+    seen = replace(BASE, day_trade_rule="pdt_legacy", equity=D(24_999), day_trades=3)
+    assert day_trade_check(seen).code == "PDT_LIMIT"
+    for changed in ({"pattern_day_trades": 4}, {"pattern_min_equity": D(20_000)}):
+        eased = replace(seen, policy=replace(seen.policy, **changed))
+        assert day_trade_check(eased).severity == "ok"
