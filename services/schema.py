@@ -25,9 +25,12 @@ ROOMS_WITH_TABLES = (
     "services.kit.idempotency",
     "services.kit.outbox",
     "services.ledger.tables",
+    "services.market.store_tables",
     "services.market.tables",
     "services.orders.tables",
+    "services.task_run",
     "services.trade.tables",
+    "services.watchlist",
 )
 for _room in ROOMS_WITH_TABLES:
     importlib.import_module(_room)

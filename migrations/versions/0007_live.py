@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -9,8 +12,24 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.create_table(
+        "watchlists",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name_key", sa.Text(), nullable=False),
+        sa.Column("symbols", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_watchlists")),
+        sa.UniqueConstraint(
+            "tenant_id", "name_key", name=op.f("uq_watchlists_tenant_id_name_key")
+        ),
+        info={"tenant": True, "append_only": False, "lookup": False},
+    )
+    op.create_index(op.f("ix_watchlists_tenant_id"), "watchlists", ["tenant_id"], unique=False)
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_index(op.f("ix_watchlists_tenant_id"), table_name="watchlists")
+    op.drop_table("watchlists")

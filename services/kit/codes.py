@@ -117,6 +117,11 @@ DUPLICATE_CLIENT_ID | state | client order id {id} was used before
   | The first order stands; look it up instead.
 LOOKAHEAD | internal | {index} | A run asked for data later than its clock.
 QUOTE_UNUSABLE | data | {contract}: {reason} | Wait for a two-sided market.
+GREEKS_MISSING | data | {contract}: {reason} | Choose a contract whose quote gives a volatility.
+IV_INVALID | input | {contract}: {reason} | Give a price or volatility that the model allows.
+RATE_MISSING | input | {contract}: {reason} | Set the interest rate in the policy.
+ENTRY_THROUGH_STOP | internal | {index} | The opening price was through the stop; no trade.
+EMBARGO_TOO_SHORT | internal | {index} | Give an embargo of at least the longest time stop.
 CANON_FLOAT | internal | float at {path} | Hashed documents hold text and whole numbers only.
 """
 
@@ -185,6 +190,9 @@ AMOUNT_INEXACT | input | {field}={value} has more than {places} decimals
 AMOUNT_RANGE | input | {field}={value} is out of range | Give a value inside {lo}..{hi}.
 COST_METHOD_LOCKED | state | the cost method is fixed after the first sale
   | Open another portfolio for another method.
+WATCHLIST_UNKNOWN | missing | no watchlist {id} | List your watchlists, or save one.
+WATCHLIST_EXISTS | state | a watchlist named {name} exists | Change that one, or use another name.
+WATCHLIST_LIMIT | input | there can be at most {limit} {what} | Remove some first.
 JOURNAL_UNKNOWN | missing | no journal entry {id} | List your journal.
 JOURNAL_LOCKED | state | entry {id} records an execution and can not be changed
   | Edit the note beside it.
