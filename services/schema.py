@@ -23,6 +23,7 @@ ROOMS_WITH_TABLES = (
     "services.preference",
     "services.chat",
     "services.kit.idempotency",
+    "services.kit.lease",
     "services.kit.outbox",
     "services.ledger.tables",
     "services.market.store_tables",
