@@ -38,12 +38,16 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """What a server answered, whatever its status; `retry_after_s` when it named one."""
+    """What a server answered, whatever its status; `retry_after_s` when it named one.
+
+    The names of `headers` are in small letters.
+    """
 
     status: int
     content_type: str
     body: bytes
     retry_after_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,11 @@ class HttpClient:
             self._note(template, outcome, began)
         return answer
 
+    @property
+    def host(self) -> str:
+        """Return the name of the host that is asked."""
+        return self._host
+
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         with self._lock:
@@ -139,6 +148,7 @@ class HttpClient:
                 content_type=response.headers.get("content-type", ""),
                 body=bytes(body),
                 retry_after_s=self._retry_after(response.headers.get("retry-after", "")),
+                headers={name.lower(): value for name, value in response.headers.items()},
             )
 
     def _is_over(self, attempts: int, deadline: float) -> bool:

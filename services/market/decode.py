@@ -42,6 +42,20 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """One answer: its records, where the next page is, and what it says about itself.
+
+    `delayed` means that the plan gives no real-time data; `is_null` that the results were an
+    explicit null, which the vendor has also sent for symbols that did trade.
+    """
+
+    records: list[Record]
+    next_path: str | None = None
+    delayed: bool = False
+    is_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One field of a record: the dotted places it may stand in, first found wins."""
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from services.kit.context import Context
 from services.market.bar import Bar
 from services.market.instrument import Instrument
 from services.market.quote import Provenance, Quote
+
+if TYPE_CHECKING:
+    from services.market.provider import ProviderRecord
 
 COUNT_MAX = 5000
 """Bound of one request for bars: twenty years of days."""
@@ -123,4 +126,8 @@ class Feed(Protocol):
 
     def capability(self) -> Capability:
         """Return whether this feed works; never raises."""
+        ...
+
+    def record(self) -> ProviderRecord:
+        """Return the record of whoever provides this feed; asks nobody and never raises."""
         ...

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from services.kit.clock import Clock, to_micros
 from services.kit.context import Context
-from services.kit.errors import refuse
+from services.kit.errors import Refusal, refuse
 from services.kit.http import HttpClient, HttpLimits, Origin
 from services.market.bar import bar_hash
-from services.market.decode import Record
+from services.market.decode import Page, Record
 from services.market.feed import COUNT_MAX, BarSeries, Capability, Split, Tick
 from services.market.fetching import Fetched
 from services.market.grid import MINUTES, TIMEFRAMES
 from services.market.instrument import Instrument
+from services.market.link import Ask
 from services.market.massive_bars import BarPlan, build_bars, build_plan
-from services.market.massive_decode import Page
-from services.market.massive_link import Ask, MassiveLink
+from services.market.massive_link import PRODUCTS, MassiveLink
 from services.market.massive_reference import MassiveReference
 from services.market.massive_refusal import PROVIDER
+from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
 
 _QUOTE_TTL_S, _MINUTES_TTL_S, _DAYS_TTL_S, _TAPE_TTL_S = 1.0, 5.0, 60.0, 60.0
@@ -173,6 +175,17 @@ class MassiveFeed:
         """Return whether the key works, what the plan lacks, and whether the provider answers."""
         on, why, todo = self._link.state()
         return Capability("market data", on=on, why=why, todo=todo)
+
+    def record(self) -> ProviderRecord:
+        """Return what this account gives and lacks, its breaker and its budget."""
+        return self._link.record(self.name, self.provenance, PRODUCTS)
+
+    def probe(self) -> None:
+        """Ask for the market's status, which every plan includes; the record tells the outcome."""
+        path = "/v1/marketstatus/now"
+        ask = Ask(kind="market_status", product="status", path=path, template=path)
+        with suppress(Refusal):
+            self._link.page(ask)
 
     def _ask_snapshot(self, instrument: Instrument) -> Page:
         root = "/v2/snapshot/locale/us/markets/stocks/tickers"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from services.kit.errors import refuse
 from services.market.decode import (
     EASTERN,
     Given,
+    Page,
     Record,
     build_record,
     drop_empty_side,
@@ -43,20 +43,6 @@ _BARE = ("daily_summary", "market_status")
 _LISTS = ("results", "result", "tickers", "ticker", "last")
 _ENVELOPE = ("status", "request_id", "queryCount", "resultsCount", "count", *_LISTS)
 _ROUND_LOT = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One answer: its records, where the next page is, and what it says about itself.
-
-    `delayed` means that the plan gives no real-time data; `is_null` that the results were an
-    explicit null, which the vendor has also sent for symbols that did trade.
-    """
-
-    records: list[Record]
-    next_path: str | None = None
-    delayed: bool = False
-    is_null: bool = False
 
 
 def decode_massive(kind: str, body: bytes, given: Given) -> list[Record]:

@@ -11,7 +11,7 @@ from services.market.decode import Record
 from services.market.feed import Split
 from services.market.fetching import Fetched
 from services.market.instrument import AssetClass, Instrument, require_listing
-from services.market.massive_link import Ask, MassiveLink
+from services.market.link import Ask, Link
 from services.market.massive_refusal import PROVIDER
 from services.market.session import session_on
 
@@ -26,7 +26,7 @@ _UNKNOWN = ("PROVIDER_NOT_FOUND", "SYMBOL_UNKNOWN")
 class MassiveReference:
     """Reference data of one account, kept for hours."""
 
-    def __init__(self, link: MassiveLink, fetched: Fetched) -> None:
+    def __init__(self, link: Link, fetched: Fetched) -> None:
         self._link = link
         self._fetched = fetched
         self._known: dict[str, Instrument] = {}

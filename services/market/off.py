@@ -11,6 +11,7 @@ from services.kit.context import Context
 from services.kit.errors import refuse
 from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.instrument import Instrument
+from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
 
 
@@ -72,3 +73,7 @@ class OffFeed:
     def capability(self) -> Capability:
         """Return that market data are off, why, and what to do."""
         return Capability("market data", on=False, why=self._reason, todo=self._todo)
+
+    def record(self) -> ProviderRecord:
+        """Return that nobody provides market data, why, and what to do."""
+        return ProviderRecord(name=self.name, host="", on=False, why=self._reason, todo=self._todo)

@@ -16,6 +16,7 @@ from services.market.grid import MINUTES, TIMEFRAMES
 from services.market.history.bundle import History, load_history
 from services.market.instrument import Instrument, require_listing
 from services.market.path import draw
+from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
 from services.market.replay_bars import (
     ReplayDay,
@@ -162,6 +163,25 @@ class ReplayFeed:
             on=True,
             why="bundled history from 2012 on is replayed; no provider is configured",
         )
+
+    def record(self) -> ProviderRecord:
+        """Return that bundled files are replayed: real days, simulated moments between."""
+        state = self.capability()
+        return ProviderRecord(
+            name=self.name,
+            host="",
+            on=state.on,
+            why=state.why,
+            provenance=self.provenance,
+            products=(
+                Capability("daily bars", on=True, why="bundled history, split-adjusted"),
+                Capability("quotes and minute bars", on=True, why="simulated between real prices"),
+                Capability("splits", on=True, why="bundled with the history"),
+            ),
+        )
+
+    def probe(self) -> None:
+        """Ask nobody: the files are here."""
 
 
 def _require_history(text: str, as_of: datetime) -> History:

@@ -11,6 +11,7 @@ from services.kit.errors import refuse
 from services.market.bar import Bar
 from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.instrument import Instrument
+from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
 
 OPEN_TIME = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
@@ -142,3 +143,6 @@ class HandFeed:
 
     def capability(self) -> Capability:
         return Capability("market data", on=True, why="a test feed")
+
+    def record(self) -> ProviderRecord:
+        return ProviderRecord(name=self.name, host="", on=not self.broken, why="a test feed")
