@@ -12,19 +12,19 @@ from services.kit.clock import Clock, to_micros
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from services.kit.http import HttpClient, HttpLimits, Origin
-from services.market.bar import bar_hash
-from services.market.decode import Page, Record
-from services.market.feed import COUNT_MAX, BarSeries, Capability, Split, Tick
+from services.market.decode import Page
+from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.fetching import Fetched
-from services.market.grid import MINUTES, TIMEFRAMES
+from services.market.grid import MINUTES
 from services.market.instrument import Instrument
 from services.market.link import Ask
-from services.market.massive_bars import BarPlan, build_bars, build_plan
 from services.market.massive_link import PRODUCTS, MassiveLink
 from services.market.massive_reference import MassiveReference
 from services.market.massive_refusal import PROVIDER
 from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
+from services.market.vendor_bars import BarPlan, build_plan, build_series, require_request
+from services.market.vendor_quote import build_quote
 
 _QUOTE_TTL_S, _MINUTES_TTL_S, _DAYS_TTL_S, _TAPE_TTL_S = 1.0, 5.0, 60.0, 60.0
 _NO_SIDE = Decimal(0)
@@ -91,7 +91,14 @@ class MassiveFeed:
         )
         if not page.records:
             raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason="no quote yet")
-        return _build_quote(page.records[0], instrument, delayed=page.delayed, source=self.name)
+        record = page.records[0]
+        return build_quote(
+            record,
+            instrument,
+            record["quote_ts"] or record["ts"],
+            delayed=page.delayed,
+            source=self.name,
+        )
 
     def bars(
         self,
@@ -107,9 +114,7 @@ class MassiveFeed:
         Complete days are `EOD`, the rest `LIVE` or `DELAYED`. Raises `PARAM_INVALID`,
         `TIMEFRAME_UNSUPPORTED`, `SYMBOL_UNKNOWN`, `BAR_INVALID`, `PROVIDER_*`.
         """
-        _require_count(count)
-        if timeframe not in TIMEFRAMES:
-            raise refuse("TIMEFRAME_UNSUPPORTED", to=ascii(timeframe)[1:41], **{"from": "1m"})
+        require_request(timeframe, count)
         instrument, as_of = self.instrument(ctx, symbol), self.as_of(ctx)
         plan = build_plan(instrument, timeframe, count, as_of)
         key = ("bars", instrument.symbol, plan.base, plan.sessions[0].date, plan.sessions[-1].date)
@@ -118,25 +123,8 @@ class MassiveFeed:
             _MINUTES_TTL_S if plan.base in MINUTES else _DAYS_TTL_S,
             lambda: self._ask_bars(instrument, plan),
         )
-        bars = build_bars(
-            plan,
-            page.records,
-            instrument,
-            as_of,
-            delayed=page.delayed,
-            include_partial=include_partial,
-        )
-        whole_days = plan.base == "1d" and all(bar.complete for bar in bars)
-        live = Provenance.DELAYED if page.delayed else Provenance.LIVE
-        return BarSeries(
-            instrument.symbol,
-            timeframe,
-            tuple(bars),
-            Provenance.EOD if whole_days else live,
-            self.name,
-            as_of,
-            bar_hash(instrument.id, timeframe, bars),
-            f"{self.name}_aggregates",
+        return build_series(
+            plan, page, instrument, as_of, source=self.name, include_partial=include_partial
         )
 
     def tape(self, ctx: Context, symbol: str, after: datetime, until: datetime) -> Sequence[Tick]:
@@ -200,7 +188,7 @@ class MassiveFeed:
         )
 
     def _ask_bars(self, instrument: Instrument, plan: BarPlan) -> Page:
-        multiplier, unit = plan.span
+        multiplier, unit = _span(plan.base)
         first, last = plan.sessions[0].date.isoformat(), plan.sessions[-1].date.isoformat()
         return self._link.pages(
             Ask(
@@ -215,15 +203,9 @@ class MassiveFeed:
         )
 
 
-def _require_count(count: int) -> None:
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
-        raise refuse(
-            "PARAM_INVALID",
-            field="count",
-            name="count",
-            value=ascii(count)[:40],
-            rule=f"must be a whole number from 1 to {COUNT_MAX}",
-        )
+def _span(base: str) -> tuple[str, str]:
+    """Return multiplier and timespan of the path."""
+    return ("1", "day") if base == "1d" else (str(MINUTES[base]), "minute")
 
 
 def _tape_ask(symbol: str, after: datetime, end: datetime) -> Ask:
@@ -239,29 +221,4 @@ def _tape_ask(symbol: str, after: datetime, end: datetime) -> Ask:
             "limit": "50000",
         },
         symbol=symbol,
-    )
-
-
-def _build_quote(record: Record, instrument: Instrument, *, delayed: bool, source: str) -> Quote:
-    """Return the quote of a snapshot; a side that is missing makes it unusable, never 0."""
-    bid, ask, last = record["bid"], record["ask"], record["last"]
-    ts = record["quote_ts"] or record["ts"]
-    if bid is None or ask is None or ts is None:
-        reason = "the provider gives no bid and ask for it, or the plan has none"
-        raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason=reason)
-    if last is None:
-        raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason="no trade yet")
-    return Quote(
-        symbol=instrument.symbol,
-        instrument_id=instrument.id,
-        bid=bid,
-        ask=ask,
-        last=last,
-        bid_size=record["bid_size"] or _NO_SIDE,
-        ask_size=record["ask_size"] or _NO_SIDE,
-        ts=ts,
-        provenance=Provenance.DELAYED if delayed else Provenance.LIVE,
-        source=source,
-        currency=instrument.currency,
-        dataset=f"{source}_snapshot",
     )

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from difflib import SequenceMatcher
 from fractions import Fraction
 
 from services.kit.errors import Refusal, refuse
 from services.market.decode import Record
 from services.market.feed import Split
 from services.market.fetching import Fetched
-from services.market.instrument import AssetClass, Instrument, require_listing
+from services.market.instrument import AssetClass, Instrument
 from services.market.link import Ask, Link
 from services.market.massive_refusal import PROVIDER
 from services.market.session import session_on
+from services.market.vendor_listing import US_CALENDAR, nearest_names, require_known, us_listing
 
-_DAY_S, _HOUR_S, _MINUTE_S = 86_400.0, 3_600.0, 60.0
-_CALENDAR = "XNYS"
+_DAY_S, _HOUR_S = 86_400.0, 3_600.0
 _FUNDS = frozenset({"ETF", "ETN", "ETV", "ETS", "FUND"})
 _LISTING_BUDGET = 60
 """Least requests a minute of an account that the whole list of symbols is asked with."""
@@ -33,25 +31,7 @@ class MassiveReference:
 
     def require(self, text: str) -> Instrument:
         """Return one listing. Raises `PARAM_INVALID`, `SYMBOL_UNKNOWN` with the nearest names."""
-        wanted = require_listing(text)
-        symbol = (wanted.partition(":")[2] or wanted).replace("-", ".")
-        found = self._fetched.get(
-            ("listing", symbol), _DAY_S, lambda: self._ask_listing(symbol), refused_s=_MINUTE_S
-        )
-        if found is None or (":" in wanted and found.id != wanted):
-            nearest = self._fetched.get(
-                ("nearest", symbol), _HOUR_S, lambda: self._ask_nearest(symbol)
-            )
-            hint = f"Did you mean {nearest[0]}?" if nearest else None
-            raise refuse(
-                "SYMBOL_UNKNOWN",
-                field="symbol",
-                hint=hint,
-                kind="symbol",
-                value=wanted,
-                nearest=nearest,
-            )
-        return found
+        return require_known(self._fetched, text, find=self._ask_listing, search=self._ask_nearest)
 
     def listed(self) -> list[Instrument]:
         """Return every listing known, by symbol: the whole list where the budget allows it."""
@@ -99,8 +79,7 @@ class MassiveReference:
         except Refusal:
             records = []
         names = {str(record["symbol"]) for record in records} | self._known.keys()
-        near = sorted(names, key=lambda name: (-SequenceMatcher(None, symbol, name).ratio(), name))
-        return near[:3]
+        return nearest_names(symbol, names)
 
     def _ask_splits(self, symbol: str) -> tuple[Split, ...]:
         ask = Ask(
@@ -143,21 +122,7 @@ def build_instrument(record: Record) -> Instrument | None:
     if not usable or record["market"] != "stocks":
         return None
     kind: AssetClass = "etf" if record["type"] in _FUNDS else "equity"
-    return Instrument(
-        id=f"{record['mic']}:{record['symbol']}",
-        symbol=record["symbol"],
-        name=record["name"] or record["symbol"],
-        asset_class=kind,
-        currency="USD",
-        quote_unit="USD",
-        price_scale=Decimal(1),
-        lot_step=Decimal(1),
-        min_quantity=Decimal(1),
-        multiplier=Decimal(1),
-        calendar=_CALENDAR,
-        shortable=False,
-        tick_rule="us_equity",
-    )
+    return us_listing(record["mic"], record["symbol"], record["name"], kind)
 
 
 def build_split(record: Record) -> Split | None:
@@ -165,7 +130,7 @@ def build_split(record: Record) -> Split | None:
     sound = record["type"] == "split" and record["ex_date"] and record["ratio_to"]
     if not sound or not record["ratio_from"]:
         return None
-    session = session_on(_CALENDAR, record["ex_date"])
+    session = session_on(US_CALENDAR, record["ex_date"])
     if session is None:
         raise refuse("PROVIDER_BODY_INVALID", provider=PROVIDER, reason="a split on no session")
     ratio = Fraction(record["ratio_to"]) / Fraction(record["ratio_from"])

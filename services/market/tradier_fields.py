@@ -145,6 +145,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("symbol", "symbol", text, required=True),
         field("name", "description", text),
         field("mic", "exchange", _mic),
+        field("type", "type", text),
         field("currency", "", text),
         field("active", "", flag),
         field("tradable", "", flag),

@@ -1,23 +1,25 @@
-"""Owns turning Massive's aggregates into bars: which to ask for, the grid, and what is complete."""
+"""Owns turning a provider's rows into bars: which to ask for, the grid, and what is complete."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from services.kit.clock import instant_text
 from services.kit.errors import refuse
-from services.market.bar import Bar, is_complete, resample, validate_bars
-from services.market.decode import EASTERN, Record
-from services.market.grid import MINUTES, Grid
+from services.market.bar import Bar, bar_hash, is_complete, resample, validate_bars
+from services.market.decode import EASTERN, Page, Record
+from services.market.feed import COUNT_MAX, BarSeries
+from services.market.grid import MINUTES, TIMEFRAMES, Grid
 from services.market.instrument import Instrument
+from services.market.quote import Provenance
 from services.market.session import Session, get_session, session_on, sessions_between
 from services.market.sessions.table import load_table
 
 _SESSIONS = {"1d": 1, "1w": 5, "1mo": 23}
-_BASES = {"60m": "30m", "240m": "30m", "1w": "1d", "1mo": "1d"}
+BASES = {"60m": "30m", "240m": "30m", "1w": "1d", "1mo": "1d"}
+"""Which timeframe another one is built from, for a provider of half hours and days."""
 _SESSION_MINUTES = 390
 _PUBLISHED_S = 2
 DELAYED_S = 15 * 60
@@ -34,11 +36,6 @@ class BarPlan:
     count: int
 
     @property
-    def span(self) -> tuple[str, str]:
-        """Return multiplier and timespan of the vendor's path."""
-        return ("1", "day") if self.base == "1d" else (str(MINUTES[self.base]), "minute")
-
-    @property
     def rows(self) -> int:
         """Return how many base rows are surely enough, early and late hours included."""
         if self.base == "1d":
@@ -46,11 +43,32 @@ class BarPlan:
         return 3 * len(self.sessions) * _SESSION_MINUTES // MINUTES[self.base]
 
 
-def build_plan(instrument: Instrument, timeframe: str, count: int, as_of: datetime) -> BarPlan:
+def require_request(timeframe: str, count: int) -> None:
+    """Refuse a timeframe that there is not, and a count outside 1 to 5000."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
+        raise refuse(
+            "PARAM_INVALID",
+            field="count",
+            name="count",
+            value=ascii(count)[:40],
+            rule=f"must be a whole number from 1 to {COUNT_MAX}",
+        )
+    if timeframe not in TIMEFRAMES:
+        raise refuse("TIMEFRAME_UNSUPPORTED", to=ascii(timeframe)[1:41], **{"from": "1m"})
+
+
+def build_plan(
+    instrument: Instrument,
+    timeframe: str,
+    count: int,
+    as_of: datetime,
+    *,
+    bases: Mapping[str, str] = BASES,
+) -> BarPlan:
     """Return the plan for the newest `count` bars at `as_of`; a session more than needed.
 
-    The vendor anchors hours to the clock and weeks to Sundays, so those are built from half
-    hours and days of regular sessions.
+    Providers anchor hours to the clock and weeks to Sundays, so those are built from the finer
+    bars of regular sessions that `bases` names.
     """
     if timeframe in MINUTES:
         needed = -(-count * MINUTES[timeframe] // (_SESSION_MINUTES // 2)) + 2
@@ -59,7 +77,34 @@ def build_plan(instrument: Instrument, timeframe: str, count: int, as_of: dateti
     today = as_of.astimezone(EASTERN).date()
     first = max(load_table(instrument.calendar).first, today - timedelta(days=2 * needed + 10))
     sessions = sessions_between(instrument.calendar, first, today)[-needed:]
-    return BarPlan(_BASES.get(timeframe, timeframe), timeframe, tuple(sessions), count)
+    return BarPlan(bases.get(timeframe, timeframe), timeframe, tuple(sessions), count)
+
+
+def build_series(
+    plan: BarPlan,
+    page: Page,
+    instrument: Instrument,
+    as_of: datetime,
+    *,
+    source: str,
+    include_partial: bool = False,
+) -> BarSeries:
+    """Return the bars of one answer with their label: complete days are `EOD`."""
+    bars = build_bars(
+        plan, page.records, instrument, as_of, delayed=page.delayed, include_partial=include_partial
+    )
+    whole_days = plan.base == "1d" and all(bar.complete for bar in bars)
+    live = Provenance.DELAYED if page.delayed else Provenance.LIVE
+    return BarSeries(
+        instrument.symbol,
+        plan.timeframe,
+        tuple(bars),
+        Provenance.EOD if whole_days else live,
+        source,
+        as_of,
+        bar_hash(instrument.id, plan.timeframe, bars),
+        f"{source}_aggregates",
+    )
 
 
 def build_bars(
@@ -104,9 +149,9 @@ def _minutes(record: Record, grid: Grid, reached: datetime) -> Bar | None:
 
 
 def _daily(record: Record, instrument: Instrument, reached: datetime) -> Bar:
-    day: date = record["t_open"].astimezone(EASTERN).date()
+    day: date = record["date"] or record["t_open"].astimezone(EASTERN).date()
     if session_on(instrument.calendar, day) is None:
-        raise refuse("BAR_INVALID", ts=instant_text(record["t_open"]), check="no session that day")
+        raise refuse("BAR_INVALID", ts=day.isoformat(), check="no session that day")
     session = get_session(instrument.calendar, day)
     return _bar(record, session.open, session.close, reached)
 
