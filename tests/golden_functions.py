@@ -31,7 +31,7 @@ from services.trade.target import (
     split_quantity,
     target_price,
 )
-from tests import golden_market, golden_rules
+from tests import golden_market, golden_options, golden_research, golden_rules
 from tests.case_args import Args, as_decimal, fixed, invalid
 
 Output = dict[str, Any]
@@ -389,8 +389,12 @@ def golden_resample(given: Any) -> Output:
 
 FUNCTIONS: dict[str, Callable[[Any], Output]] = {
     name.removeprefix("golden_"): function
-    for names in (globals(), vars(golden_market), vars(golden_rules))
-    for name, function in sorted(names.items())
+    for module in (golden_market, golden_options, golden_research, golden_rules)
+    for name, function in sorted(vars(module).items())
+    if name.startswith("golden_") and callable(function)
+} | {
+    name.removeprefix("golden_"): function
+    for name, function in sorted(globals().items())
     if name.startswith("golden_") and callable(function)
 }
 """Every function we answer, by its golden name; a name that is missing is a failed case."""

@@ -104,6 +104,15 @@ FROZEN | risk | {reason}
   | Look into it, then cornerman unfreeze ID REASON; cancels stay allowed.
 ALERT_LEVEL_INVALID | input | {rule} | Give a level above 0.
 ALERT_THRESHOLD_RANGE | input | {rule} | Give a threshold of -20 to 20 percent.
+ALERT_EXPIRED | input | expiry {expires_at} is in the past | Give a later time, or none.
+ALERT_LEVEL_FAR | input | level {level} is more than 50 % from the last price {last}
+  | If it is meant, say so: set the alert again with confirm_far.
+ALERT_LIMIT | state | {count} alerts are active, at most {limit} may be
+  | Delete an alert that is no longer needed.
+ALERT_DUPLICATE | state | alert {id} says the same already | Change or delete that one.
+ALERT_UNKNOWN | missing | no alert {id} | List your alerts.
+ALERT_RULE_UNREAD | input | no alert in these words: {reason}
+  | Say it like: AAPL > 200, or: notify when MSFT falls 2% below VWAP.
 COOLDOWN | risk | {reason} | Wait until the cooldown ends.
 START_CASH_INVALID | input | starting cash {cash} is not above 0 | Give a starting cash above 0.
 INSUFFICIENT_CASH | state | needs {need}, available {have}
@@ -119,8 +128,6 @@ LOOKAHEAD | internal | {index} | A run asked for data later than its clock.
 QUOTE_UNUSABLE | data | {contract}: {reason} | Wait for a two-sided market.
 GREEKS_MISSING | data | {contract}: {reason} | Choose a contract whose quote gives a volatility.
 IV_INVALID | input | {contract}: {reason} | Give a price or volatility that the model allows.
-RATE_MISSING | input | {contract}: {reason} | Set the interest rate in the policy.
-ENTRY_THROUGH_STOP | internal | {index} | The opening price was through the stop; no trade.
 EMBARGO_TOO_SHORT | internal | {index} | Give an embargo of at least the longest time stop.
 CANON_FLOAT | internal | float at {path} | Hashed documents hold text and whole numbers only.
 """

@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
+from services.market.param import require
+
 _OPTION = re.compile(
     r"(?:O:)?(?P<root>[A-Z][A-Z0-9.]{0,5}?) *(?P<day>[0-9]{6})(?P<right>[CP])(?P<strike>[0-9]{8})",
     re.ASCII,
@@ -50,3 +52,17 @@ def osi_text(value: Any) -> str | None:
     """Return the 21-character form of a provider's option symbol, or None."""
     found = find_option(value)
     return None if found is None else found.osi
+
+
+def build_osi(root: str, expiry: date, right: Literal["call", "put"], strike: Decimal) -> str:
+    """Return the 21-character symbol of an option: padded root, yymmdd, C or P, strike * 1000.
+
+    Raises `PARAM_INVALID` for parts that do not fit. Worked: AAPL, 2027-01-15, call, 182.5 is
+    `AAPL  270115C00182500`.
+    """
+    thousandths = strike * 1000
+    whole = thousandths == thousandths.to_integral_value()
+    text = f"{root:<6}{expiry:%y%m%d}{right[0].upper()}{int(thousandths):08d}"
+    fits = whole and strike > 0 and 2000 <= expiry.year < 2100 and find_option(text) is not None
+    require(fits, "option", value=f"{root} {expiry} {right} {strike}", rule="must fit a symbol")
+    return text

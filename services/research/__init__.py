@@ -1,0 +1,1 @@
+"""Backtests, calibration and how past suggestions ended."""
