@@ -162,6 +162,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("quote_ts", "last_quote.last_updated", instant),
         field("timeframe", "last_quote.timeframe last_trade.timeframe", text),
         field("underlying_timeframe", "underlying_asset.timeframe", text),
+        field("spot", "underlying_asset.price underlying_asset.value", number),
     ),
     "news_item": (
         field("provider_id", "id benzinga_id", text, required=True),

@@ -16,6 +16,11 @@ PRODUCTS = {
     "trades": "trades",
     "reference": "instruments and splits",
     "status": "market status",
+    "news": "news",
+    "Benzinga earnings": "earnings dates (Benzinga)",
+    "TMX corporate events": "earnings dates (TMX)",
+    "option contracts": "option expirations",
+    "option chains": "option chains",
 }
 """The products of an `Ask` here, and what a person calls them."""
 _VENDOR = Vendor(
