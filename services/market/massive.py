@@ -17,7 +17,7 @@ from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.fetching import Fetched
 from services.market.grid import MINUTES
 from services.market.instrument import Instrument
-from services.market.link import Ask
+from services.market.link import Ask, Link
 from services.market.massive_link import PRODUCTS, MassiveLink
 from services.market.massive_reference import MassiveReference
 from services.market.massive_refusal import PROVIDER
@@ -64,6 +64,11 @@ class MassiveFeed:
     def provenance(self) -> Provenance:
         """Return `LIVE` once an answer was real-time; `DELAYED` before and on a delayed plan."""
         return Provenance.LIVE if self._link.delayed is False else Provenance.DELAYED
+
+    @property
+    def link(self) -> Link:
+        """Return the link, so that every adapter of this account shares budget and breaker."""
+        return self._link
 
     def close(self) -> None:
         """Close the connections."""
