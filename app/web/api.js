@@ -36,6 +36,16 @@ export function post(path, body = {}, key = newKey()) {
   return call("POST", path, body, key);
 }
 
+/** @template T @param {string} path @param {unknown} body @returns {Promise<T>} */
+export function patch(path, body) {
+  return call("PATCH", path, body, newKey());
+}
+
+/** @template T @param {string} path @returns {Promise<T>} */
+export function remove(path) {
+  return call("DELETE", path, undefined, newKey());
+}
+
 /** @param {string} method @param {string} path @param {unknown} body @param {string} key
  * @param {AbortSignal} [signal] */
 async function call(method, path, body, key, signal) {

@@ -5,8 +5,11 @@ import { ApiError, get } from "./api.js";
 import { add } from "./cards.js";
 import { FRAMED, Live } from "./element.js";
 import { words } from "./format.js";
+import { beginLists } from "./lists.js";
+import { follow } from "./prices.js";
 import { begin, loadConfig } from "./refresh.js";
 import { state, update } from "./state.js";
+import "./banner.js";
 import "./coach.js";
 import "./desk.js";
 import "./halt.js";
@@ -15,9 +18,10 @@ import "./signin.js";
 
 const TABS = /** @type {const} */ (["Coach", "Desk"]);
 const STALE_MS = 15_000;
+const SLOW_MS = 2000;
 
 class CornermanApp extends Live {
-  static uses = ["session", "problem", "deskLine", "chatLine", "halt", "checkedAt", "offline", "pending"];
+  static uses = ["session", "problem", "deskLine", "chatLine", "halt", "checkedAt", "offline", "pending", "draft"];
   static properties = { tab: { state: true }, theme: { state: true }, only: {} };
 
   constructor() {
@@ -43,7 +47,14 @@ class CornermanApp extends Live {
     }
     const wanted = new URLSearchParams(location.search).get("card");
     if (wanted && !FRAMED) { add(wanted); this.tab = "Desk"; }
-    await (this.only === "chat" ? loadConfig() : begin());
+    if (this.only === "chat") return void await loadConfig();
+    await begin();
+    follow();
+    await beginLists();
+  }
+
+  willUpdate() {
+    if (state.draft) this.tab = "Coach";
   }
 
   #paint() {
@@ -65,6 +76,7 @@ class CornermanApp extends Live {
     const lost = [state.deskLine, state.chatLine].find((line) => line !== "open" && line !== "connecting");
     if (lost) return ["warn", `Live updates: ${lost}`];
     if (this.only !== "chat" && state.checkedAt && Date.now() - state.checkedAt > STALE_MS) return ["warn", "Values are older than 15 s"];
+    if ((state.answer_ms ?? 0) > SLOW_MS) return ["warn", `Slow answers, ${(Number(state.answer_ms) / 1000).toFixed(1)} s`];
     return [state.deskLine, state.chatLine].includes("connecting") && this.only !== "chat" ? ["warn", "Connecting"] : ["good", "Connected"];
   }
 
@@ -86,6 +98,7 @@ class CornermanApp extends Live {
       </header>
       ${state.problem?.status === 401 ? html`<p class="banner bad" role="alert">You are signed out. Open a new login link, then reload.</p>` : nothing}
       ${halted ? html`<p class="banner bad" role="alert"><b>Trading is ${words(state.halt?.state)}.</b> ${state.halt?.reason}. New orders are refused; cancels pass.</p>` : nothing}
+      <cornerman-banner></cornerman-banner>
       <nav aria-label="Views"><div class="tabs" role="tablist" aria-label="Views" @keydown=${this.#arrow}>${TABS.map((tab) => html`<button role="tab" id=${`tab-${tab}`}
         aria-selected=${this.tab === tab} aria-controls=${`view-${tab}`} tabindex=${this.tab === tab ? 0 : -1}
         @click=${() => { this.tab = tab; }}>${tab}${tab === "Desk" && state.pending.length ? html`<span class="count">${state.pending.length}</span>` : nothing}</button>`)}</div></nav>

@@ -6,7 +6,7 @@ import { Conversation } from "./conversation.js";
 import { Live } from "./element.js";
 import { clock, stamp, words } from "./format.js";
 import { markdown } from "./markdown.js";
-import { state } from "./state.js";
+import { state, update } from "./state.js";
 import "./confirm.js";
 import "./label.js";
 
@@ -15,7 +15,7 @@ const NEAR_PX = 120;
 const TEXT_MAX = 8000;
 
 class CornermanCoach extends Live {
-  static uses = ["chatLine", "session", "config"];
+  static uses = ["chatLine", "session", "config", "draft"];
   static properties = { problem: { state: true }, ready: { state: true }, unseen: { state: true } };
   #talk = new Conversation(() => this.requestUpdate(), (text) => this.#speak(text));
   #stick = true;
@@ -108,6 +108,16 @@ class CornermanCoach extends Live {
     });
     this.#grown.observe(log);
     this.#grown.observe(/** @type {HTMLElement} */ (log.querySelector(".thread")));
+  }
+
+  /** Takes a suggested text into the composer; it is sent by the person only. */
+  updated() {
+    const box = this.#box();
+    if (!state.draft || !box) return;
+    box.value = box.value.trim() ? `${box.value.trim()}\n${state.draft}` : state.draft;
+    update({ draft: "" });
+    this.#grow(box);
+    box.focus();
   }
 
   /** Finds an open card whose Confirm is out of sight, so that the composer can offer a way back. */

@@ -4,21 +4,29 @@ import { html, nothing } from "./vendor/lit.js";
 import { add, changed, see, watch } from "./cards.js";
 import { Live } from "./element.js";
 import { quantity, words } from "./format.js";
+import { loadAlerts, loadFreezes, loadHealth, loadNotices } from "./lists.js";
 import { loadBook, loadHalt, loadOrders, loadPending, loadPortfolio } from "./refresh.js";
 import { note, state, update } from "./state.js";
 import { SharedStream } from "./shared.js";
 import "./account.js";
 import "./activity.js";
+import "./alerts.js";
 import "./chart.js";
 import "./confirm.js";
+import "./diagnostics.js";
+import "./health.js";
+import "./notifications.js";
 import "./orders.js";
 import "./positions.js";
 import "./quote.js";
+import "./watchlist.js";
 
 const ORDER_NEWS = new Set(["FILLED", "PARTIALLY_FILLED", "REJECTED", "DENIED", "CANCELLED", "EXPIRED"]);
 
+const VIEWS = /** @type {const} */ (["Trade", "Watch", "Data"]);
+
 class CornermanDesk extends Live {
-  static uses = ["pending", "config", "conversation"];
+  static uses = ["pending", "conversation", "view", "notices", "freezes"];
   /** @type {SharedStream | null} */ #stream = null;
   #timer = 0;
   #narrow = matchMedia("(max-width: 900px)");
@@ -55,7 +63,7 @@ class CornermanDesk extends Live {
       case "proposal.pending": add(event.proposal_id); note(`Card: ${event.summary || "an order waits for you"}`, "card", event.ts); void loadPending(); break;
       case "proposal.changed": this.#proposal(event); break;
       case "risk": void loadHalt(); note(`Trading is ${words(event.state)}${event.reason ? `: ${event.reason}` : ""}`, "warning", event.ts); break;
-      case "alert": note(event.message, event.level, event.ts); break;
+      case "alert": note(event.message, event.level, event.ts); void Promise.all([loadAlerts(), loadNotices(), loadFreezes()]); break;
       case "narration": note(event.text, "plain", event.ts); break;
       case "state.snapshot": this.#soon(); break;
       case "resync": void Promise.all([loadBook(), loadPending(), loadHalt()]); break;
@@ -82,18 +90,55 @@ class CornermanDesk extends Live {
     });
   }
 
+  /** @param {typeof VIEWS[number]} view */
+  #turn(view) {
+    update({ view });
+    if (view === "Data") void Promise.all([loadHealth(), loadFreezes()]);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #arrow(event) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    this.#turn(VIEWS[(VIEWS.indexOf(state.view) + by + VIEWS.length) % VIEWS.length]);
+    void this.updateComplete.then(() => /** @type {HTMLElement} */ (this.querySelector(".rooms [aria-selected=true]")).focus());
+  }
+
+  /** What a view has to say while another one is shown.
+   * @param {typeof VIEWS[number]} view */
+  #count(view) {
+    const unread = state.notices?.unread ?? 0;
+    const frozen = state.freezes?.length ?? 0;
+    if (view === "Watch" && unread) return html`<span class="count">${unread}<span class="sr"> unread</span></span>`;
+    if (view === "Data" && frozen) return html`<span class="count frozen">${frozen}<span> frozen</span></span>`;
+    return nothing;
+  }
+
   render() {
-    const off = (state.config?.features ?? []).filter((one) => !one.on);
     return html`<section class="desk" aria-label="Desk"><h2 class="sr">Desk</h2>
       <cornerman-account></cornerman-account>
       <div class="dock" aria-live="polite">${this.#docked().map((id) => html`<cornerman-card class="docked" .proposal=${id}></cornerman-card>`)}</div>
-      <div class="panel"><cornerman-quote></cornerman-quote><cornerman-chart></cornerman-chart></div>
-      <div class="panel"><cornerman-positions></cornerman-positions></div>
-      <div class="panel"><cornerman-orders></cornerman-orders></div>
-      <div class="panel"><cornerman-activity></cornerman-activity></div>
-      ${off.length ? html`<div class="panel"><details class="off"><summary>What is off, and why (${off.length})</summary>
-        <dl>${off.map((one) => html`<div><dt>${one.name}</dt><dd>${one.why}.${one.todo ? html` <b>${one.todo}</b>` : nothing}</dd></div>`)}</dl></details></div>` : nothing}
+      <div class="rooms" role="tablist" aria-label="Desk views" @keydown=${this.#arrow}>${VIEWS.map((view) => html`<button role="tab"
+        id=${`room-${view}`} aria-selected=${state.view === view} aria-controls=${`panel-${view}`} tabindex=${state.view === view ? 0 : -1}
+        @click=${() => this.#turn(view)}>${view}${this.#count(view)}</button>`)}</div>
+      ${VIEWS.map((view) => html`<div class="room" role="tabpanel" id=${`panel-${view}`} aria-labelledby=${`room-${view}`}
+        ?hidden=${state.view !== view}>${this.#room(view)}</div>`)}
     </section>`;
+  }
+
+  /** @param {typeof VIEWS[number]} view */
+  #room(view) {
+    switch (view) {
+      case "Trade": return html`<div class="panel"><cornerman-quote></cornerman-quote><cornerman-chart></cornerman-chart></div>
+        <div class="panel"><cornerman-positions></cornerman-positions></div>
+        <div class="panel"><cornerman-orders></cornerman-orders></div>
+        <div class="panel"><cornerman-activity></cornerman-activity></div>`;
+      case "Watch": return html`<div class="panel"><cornerman-watchlist></cornerman-watchlist></div>
+        <div class="panel"><cornerman-alerts></cornerman-alerts></div>
+        <div class="panel"><cornerman-notifications></cornerman-notifications></div>`;
+      case "Data": return html`<div class="panel"><cornerman-health></cornerman-health></div>
+        <div class="panel"><cornerman-diagnostics></cornerman-diagnostics></div>`;
+    }
   }
 }
 

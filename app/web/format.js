@@ -101,3 +101,25 @@ export function countdown(seconds) {
 export function words(text) {
   return (text ?? "").replaceAll("_", " ").toLowerCase();
 }
+
+const localFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const localDayFormat = new Intl.DateTimeFormat(undefined, { weekday: "short", month: "short", day: "numeric" });
+
+/** Writes an instant on the reader's own clock, with the day where it is another one than `beside`'s.
+ * @param {string | null | undefined} iso @param {string | number} [beside] */
+export function local(iso, beside = Date.now()) {
+  if (!iso) return "–";
+  const at = new Date(iso);
+  const time = localFormat.format(at);
+  return at.toDateString() === new Date(beside).toDateString() ? time : `${localDayFormat.format(at)}, ${time}`;
+}
+
+/** Writes a length of time in its largest whole unit: 95 s is `1 min`.
+ * @param {number} seconds */
+export function span(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  if (whole < 172_800) return `${Math.floor(whole / 3600)} h`;
+  return `${Math.floor(whole / 86_400)} days`;
+}

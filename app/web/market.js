@@ -43,7 +43,6 @@ class CornermanMarket extends Live {
       <span class="state ${status.state}"><span class="dot" aria-hidden="true"></span>${NAMES[status.state] ?? status.state}</span>
       <span class="num time"><b>${clock(status.as_of)}</b> <span class="muted">${day(status.as_of)}</span></span>
       <cornerman-source .provenance=${status.provenance} .provider=${status.source} set="market clock" .asof=${status.as_of}></cornerman-source>
-      ${status.next_change ? html`<span class="muted small next">${status.state === "open" ? "closes" : "changes"} ${clock(status.next_change)}</span>` : nothing}
       ${state.replay ? this.#controls(state.replay) : nothing}
       ${this.problem ? html`<span class="problem" role="alert">${this.problem}</span>` : nothing}
     </section>`;

@@ -5,12 +5,24 @@ import { Live } from "./element.js";
 import { clock, decimal, quantity } from "./format.js";
 import { loadQuote, showSymbol } from "./refresh.js";
 import { state } from "./state.js";
+import "./freshness.js";
 
 class CornermanQuote extends Live {
-  static uses = ["quote", "quoteProblem", "symbol", "instruments"];
+  static uses = ["quote", "quoteProblem", "symbol", "instruments", "prices"];
+
+  /** The newer of the asked and the pushed price; sizes only where they belong to the shown price. */
+  #shown() {
+    const { quote } = state;
+    const pushed = state.prices[state.symbol];
+    if (!quote || !pushed || quote.symbol !== state.symbol || pushed.ts <= quote.as_of) return quote;
+    const { last, bid, ask, ts, provenance, source } = pushed;
+    return { ...quote, last: last ?? quote.last, bid: bid ?? quote.bid, ask: ask ?? quote.ask, as_of: ts, provenance, source,
+      bid_size: pushed.bid_size ?? null, ask_size: pushed.ask_size ?? null };
+  }
 
   render() {
-    const { quote, quoteProblem, symbol, instruments } = state;
+    const { quoteProblem, symbol, instruments } = state;
+    const quote = this.#shown();
     const name = instruments.find((one) => one.symbol === symbol)?.name ?? "";
     return html`<section class="quote" aria-label="Quote">
       <div class="symbol"><select aria-label="Symbol" .value=${symbol}
@@ -26,7 +38,8 @@ class CornermanQuote extends Live {
           <small class="num muted">${quote?.bid_size ? `× ${quantity(quote.bid_size)}` : nothing}</small></div>
         <div><span class="label">Ask</span><b class="num">${quote ? decimal(quote.ask) : "–"}</b>
           <small class="num muted">${quote?.ask_size ? `× ${quantity(quote.ask_size)}` : nothing}</small></div>
-        <div class="asof"><span class="label">As of</span><span class="num small">${quote ? clock(quote.as_of) : "–"}</span></div>
+        <div class="asof"><span class="label num">As of ${quote ? clock(quote.as_of) : "–"}</span>
+          ${quote ? html`<cornerman-age .ts=${quote.as_of} .provenance=${quote.provenance}></cornerman-age>` : nothing}</div>
         ${quote ? html`<cornerman-source .provenance=${quote.provenance} .provider=${quote.source} set="quotes"
           .asof=${quote.as_of}></cornerman-source>` : nothing}</div>`}
     </section>`;

@@ -8,6 +8,7 @@ const QUOTE_MS = 2000;
 const STATUS_MS = 3000;
 const BOOK_MS = 6000;
 const BARS_MS = 6000;
+const CONFIG_MS = 20_000;
 const BARS = 240;
 const SLOWER = 5;
 /** @typedef {import("./wire.js").History} History */
@@ -20,13 +21,15 @@ export async function begin() {
   beat(loadStatus, STATUS_MS);
   beat(loadPortfolio, BOOK_MS);
   beat(loadBars, BARS_MS);
+  beat(loadConfig, CONFIG_MS);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) void Promise.all([loadStatus(), loadQuote(), loadBars(), loadBook()]);
   });
 }
 
-/** @param {() => Promise<void>} load @param {number} every_ms */
-function beat(load, every_ms) {
+/** Runs a load on a steady beat while the page is visible, slower while the server is lost.
+ * @param {() => Promise<void>} load @param {number} every_ms */
+export function beat(load, every_ms) {
   const turn = async () => {
     if (!document.hidden) await load();
     setTimeout(turn, state.offline ? every_ms * SLOWER : every_ms);
@@ -36,16 +39,23 @@ function beat(load, every_ms) {
 
 /** Runs one fetch; a lost server marks the page offline, an answer of any kind clears it.
  * @template T @param {string} path @returns {Promise<T | ApiError>} */
-async function ask(path) {
+export async function ask(path) {
+  const asked = performance.now();
   try {
     const answer = /** @type {T} */ (await get(path));
-    update({ offline: false, checkedAt: Date.now() });
+    update({ offline: false, checkedAt: Date.now(), answer_ms: smoothed(performance.now() - asked) });
     return answer;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     update(error.status === 401 ? { problem: error } : { offline: error.status === 0 });
     return error;
   }
+}
+
+/** Returns the round trip as a slow average, so that one slow answer does not alarm.
+ * @param {number} ms */
+function smoothed(ms) {
+  return Math.round(state.answer_ms === null ? ms : state.answer_ms * 0.8 + ms * 0.2);
 }
 
 export async function loadConfig() {
@@ -67,7 +77,7 @@ export async function loadStatus() {
     if (status.status) update({ status: null, replay: null });
     return;
   }
-  update({ status, replay });
+  update({ status, replay, statusAt: Date.now() });
 }
 
 async function loadReplay() {

@@ -13,6 +13,14 @@
  *   plan: import("./wire.js").Plan | null, terms: import("./wire.js").Terms | null,
  *   halt: import("./wire.js").Switch | null, conversation: string,
  *   deskLine: string, chatLine: string, checkedAt: number, offline: boolean,
+ *   watchlists: import("./wire.js").Watchlist[] | null, watchlistsProblem: import("./api.js").ApiError | null,
+ *   prices: Record<string, import("./wire.js").Price>, missing: Record<string, string>,
+ *   alerts: import("./wire.js").Alert[] | null, alertsProblem: import("./api.js").ApiError | null,
+ *   notices: import("./wire.js").Notices | null, noticesProblem: import("./api.js").ApiError | null,
+ *   freezes: import("./wire.js").Freeze[] | null, freezesProblem: import("./api.js").ApiError | null,
+ *   health: import("./wire.js").Health[] | null, healthProblem: import("./api.js").ApiError | null,
+ *   socket: {phase: "connecting" | "live" | "polling", why: string, ping_ms: number | null, reconnects: number},
+ *   answer_ms: number | null, statusAt: number, draft: string, view: "Trade" | "Watch" | "Data",
  * }} State */
 
 /** @type {State} */
@@ -22,6 +30,10 @@ export const state = {
   historyProblem: null, portfolio: null, orders: null, fills: [], pending: [], activity: [],
   plan: null, terms: null, halt: null, conversation: "", deskLine: "connecting", chatLine: "connecting",
   checkedAt: 0, offline: false,
+  watchlists: null, watchlistsProblem: null, prices: {}, missing: {}, alerts: null, alertsProblem: null,
+  notices: null, noticesProblem: null, freezes: null, freezesProblem: null, health: null, healthProblem: null,
+  socket: { phase: "connecting", why: "", ping_ms: null, reconnects: 0 },
+  answer_ms: null, statusAt: 0, draft: "", view: "Trade",
 };
 
 const ACTIVITY_MAX = 100;
@@ -46,4 +58,10 @@ export function listen(reader) {
  * @param {string} text @param {string} [tone] @param {string} [at] */
 export function note(text, tone = "plain", at = new Date().toISOString()) {
   update({ activity: [{ at, text, tone }, ...state.activity].slice(0, ACTIVITY_MAX) });
+}
+
+/** Puts a text into the composer; the person reads it, changes it, and sends it or not.
+ * @param {string} text */
+export function suggest(text) {
+  update({ draft: text });
 }

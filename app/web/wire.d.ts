@@ -12,17 +12,57 @@ export interface Feature { name: string; on: boolean; why: string; todo: string 
 export interface Config {
   version: string; mode: string; features: Feature[];
   feed: { name: string; provenance: string; as_of: string | null; on: boolean; why: string; todo: string };
+  providers?: Provider[]; stream?: StreamState | null;
   model: { name: string; calls_tools: boolean; why: string };
+}
+export interface Product { feature: string; on: boolean; why: string; todo: string }
+export interface Provider {
+  name: string; host: string; on: boolean; why: string; todo: string; provenance: string | null;
+  products: Product[]; breaker: "closed" | "open" | "half_open"; requests_used: number | null;
+  requests_allowed: number | null; limited_for_s: number | string | null; failed_over_to: string | null;
+  checked_at: string | null;
+}
+export interface StreamState {
+  phase: string; since: string | null; last_frame_at: string | null; reconnects: number; reason: string; todo: string;
 }
 export interface Labelled { as_of: string; provenance: string; source: string }
 export interface MarketStatus extends Labelled {
   state: "open" | "closed" | "pre" | "post"; next_open: string | null; next_change: string | null;
+  half_day?: boolean; banner?: { level: "info" | "warning"; text: string } | null;
 }
 export interface ReplayClock extends Labelled { paused: boolean; speed: number }
 export interface Instrument { symbol: string; name: string; currency: string }
 export interface Quote extends Labelled {
   symbol: string; bid: string; ask: string; last: string; mid: string; spread_pct: string;
   bid_size: string | null; ask_size: string | null; currency: string;
+}
+export interface Price {
+  symbol: string; last?: string | null; bid?: string | null; ask?: string | null; ts: string;
+  change_pct?: string | null; bid_size?: string | null; ask_size?: string | null; provenance: string; source: string;
+}
+export interface Watchlist { id: string; name: string; symbols: string[] }
+export interface Alert {
+  id: string; symbol: string; kind: string; level: string | null; effective: string | null; timeframe: string;
+  mode: string; basis: string; repeat: boolean; state: string; flags: string[]; expires_at: string | null;
+  triggers: number; note: string | null; note_why?: string; text: string; last_event_at: string | null;
+}
+export interface Trigger { at: string; price: string; gap: boolean; late_s?: number | null; provisional?: boolean }
+export interface Rule { canonical: string; rule: Record<string, unknown>; alert?: Alert | null; warnings?: string[]; flags?: string[] }
+export interface NextAction { text: string; tool?: string | null; arguments?: Record<string, unknown> | null }
+export interface Notice {
+  id: string; level: "info" | "warning" | "critical"; topic: string; message: string;
+  next_action: NextAction | null; at: string; read_at: string | null;
+}
+export interface Notices { items: Notice[]; unread: number; cursor: string | null }
+export interface Finding { code: string; detail: string; at?: string; severity?: string }
+export interface Freeze {
+  id: string; scope: string; code?: string; subject: string; reason: string; findings?: Finding[];
+  opened_at: string; auto_clear?: boolean; clean_needed?: number; clean_seen?: number; unfreezes?: string;
+  cleared_at: string | null;
+}
+export interface Health {
+  symbol: string; level: "green" | "amber" | "red"; age_s: number | string | null; findings: Finding[];
+  last_good: { price: string; at: string; provenance: string; source?: string } | null; freeze: Freeze | string | null;
 }
 export interface Bar { t: string; o: string; h: string; l: string; c: string; v: string; complete: boolean }
 export interface History extends Labelled {

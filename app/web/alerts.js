@@ -1,0 +1,188 @@
+// @ts-check
+// Owns the element `cornerman-alerts`: alerts made from words, confirmed in canonical words, and their list.
+import { html, nothing, repeat } from "./vendor/lit.js";
+import { ApiError, get, newKey, patch, post, remove } from "./api.js";
+import { Live } from "./element.js";
+import { decimal, local, stamp, words } from "./format.js";
+import { loadAlerts } from "./lists.js";
+import { refused, sentence, trouble, waiting } from "./panel.js";
+import { state } from "./state.js";
+
+/** @typedef {import("./wire.js").Alert} Alert */
+/** @type {Record<string, string>} */
+const STATES = {
+  armed: "watching", waiting_reset: "beyond the level already, waits for the price to come back",
+  fired_wait: "fired, waits for the price to come back", done: "fired", expired: "expired", paused: "paused",
+};
+const ENDED = new Set(["done", "expired"]);
+const TEXT_MAX = 300;
+
+class CornermanAlerts extends Live {
+  static uses = ["alerts", "alertsProblem"];
+  static properties = { rule: { state: true }, problem: { state: true }, busy: { state: true }, said: { state: true },
+    editing: { state: true }, leaving: { state: true }, opened: { state: true } };
+  #text = "";
+  #key = "";
+  /** @type {Map<string, import("./wire.js").Trigger[]>} */ #history = new Map();
+
+  constructor() {
+    super();
+    /** @type {import("./wire.js").Rule | null} */ this.rule = null;
+    /** @type {ApiError | null} */ this.problem = null;
+    this.busy = false;
+    this.said = "";
+    this.editing = "";
+    this.leaving = "";
+    this.opened = "";
+  }
+
+  /** Runs one act of the person; a refusal is shown and nothing is lost.
+   * @param {() => Promise<unknown>} act @param {string} [said] */
+  async #do(act, said = "") {
+    this.busy = true;
+    this.problem = null;
+    try {
+      await act();
+      this.said = said;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.problem = error;
+    }
+    this.busy = false;
+  }
+
+  /** @param {string} where */
+  #focus(where) {
+    void this.updateComplete.then(() => /** @type {HTMLElement | null} */ (this.querySelector(where))?.focus());
+  }
+
+  /** Asks what the words mean; nothing is saved.
+   * @param {SubmitEvent} event */
+  async #check(event) {
+    event.preventDefault();
+    this.#text = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("text")).trim();
+    if (!this.#text) return;
+    this.#key = newKey();
+    await this.#do(async () => { this.rule = await post("alerts/rules", { text: this.#text, dry_run: true }, ""); });
+    if (this.rule) this.#focus("[data-act=save]");
+  }
+
+  async #save() {
+    await this.#do(async () => {
+      await post("alerts/rules", { text: this.#text, dry_run: false }, this.#key);
+      this.rule = null;
+      await loadAlerts();
+    }, "Alert saved");
+    if (this.problem) return;
+    const box = /** @type {HTMLInputElement | null} */ (this.querySelector("#alert-words"));
+    if (box) box.value = "";
+    this.#focus("#alert-words");
+  }
+
+  /** @param {Alert} alert @param {Record<string, unknown>} body @param {string} said */
+  #change(alert, body, said) {
+    return this.#do(async () => { await patch(`alerts/${alert.id}`, body); this.editing = ""; await loadAlerts(); }, said);
+  }
+
+  /** @param {Alert} alert */
+  async #drop(alert) {
+    await this.#do(async () => { await remove(`alerts/${alert.id}`); this.leaving = ""; await loadAlerts(); }, "Alert deleted");
+    this.#focus("#alert-words");
+  }
+
+  /** @param {Alert} alert @param {boolean} open */
+  async #look(alert, open) {
+    if (!open) return;
+    this.opened = alert.id;
+    await this.#do(async () => {
+      const answer = /** @type {{items: import("./wire.js").Trigger[]}} */ (await get(`alerts/${alert.id}/triggers`));
+      this.#history.set(alert.id, answer.items);
+      this.requestUpdate();
+    });
+  }
+
+  render() {
+    return html`<section aria-label="Alerts"><h3>Alerts</h3>
+      ${state.alertsProblem && !state.alerts ? trouble(state.alertsProblem, "Alerts", loadAlerts)
+        : !state.alerts ? waiting("Alerts") : html`${this.#form()}${this.#lists(state.alerts)}`}</section>`;
+  }
+
+  #form() {
+    return html`<form class="entry" @submit=${this.#check}>
+        <label class="sr" for="alert-words">Alert in your own words</label>
+        <input id="alert-words" name="text" maxlength=${TEXT_MAX} autocomplete="off" spellcheck="false" required
+          placeholder="AAPL > 200, or: MSFT falls 2% below VWAP" @input=${() => { this.rule = null; }}>
+        <button ?disabled=${this.busy}>Check</button></form>
+      ${this.rule ? html`<div class="understood" role="group" aria-label="What was understood"><p>I understood: <b>${sentence(this.rule.canonical)}</b></p>
+        ${(this.rule.warnings ?? this.rule.flags ?? []).map((one) => html`<p class="warn">${sentence(words(one))}</p>`)}
+        <div class="actions"><button class="primary" data-act="save" ?disabled=${this.busy} @click=${() => this.#save()}>Save alert</button>
+          <button @click=${() => { this.rule = null; this.#focus("#alert-words"); }}>Change the words</button></div></div>` : nothing}
+      ${refused(this.problem)}<p class="sr" role="status">${this.rule ? `Understood: ${this.rule.canonical}. Save it, or change the words.` : this.said}</p>`;
+  }
+
+  /** @param {Alert[]} alerts */
+  #lists(alerts) {
+    const now = alerts.filter((one) => !ENDED.has(one.state));
+    const ended = alerts.filter((one) => ENDED.has(one.state));
+    return html`${now.length ? html`<ul class="rows">${repeat(now, (one) => one.id, (one) => this.#row(one))}</ul>`
+        : html`<p class="none">No alert is watching. Say when you want to hear something, in the line above.</p>`}
+      ${ended.length ? html`<details class="ended-alerts"><summary>Fired and expired (${ended.length})</summary>
+        <ul class="rows">${repeat(ended, (one) => one.id, (one) => this.#row(one))}</ul></details>` : nothing}`;
+  }
+
+  /** @param {Alert} alert */
+  #row(alert) {
+    const name = alert.text || `${alert.symbol} ${words(alert.kind)} ${decimal(alert.level)}`;
+    return html`<li data-alert=${alert.id}><p><b>${name}</b></p>
+      <p class="chips"><span class="chip ${alert.state}">${STATES[alert.state] ?? words(alert.state)}</span>
+        ${alert.expires_at ? html`<span class="chip">until ${stamp(alert.expires_at)}</span>` : nothing}
+        ${alert.repeat ? html`<span class="chip">repeats</span>` : nothing}
+        ${alert.flags.map((flag) => html`<span class="chip">${words(flag)}</span>`)}</p>
+      ${alert.note ? html`<p class="muted">Your note: ${alert.note}</p>` : nothing}
+      ${alert.note_why ? html`<p class="warn">${sentence(alert.note_why)}</p>` : nothing}
+      ${this.editing === alert.id ? this.#editor(alert) : this.leaving === alert.id ? this.#leave(alert, name) : this.#buttons(alert, name)}
+      ${alert.triggers ? this.#triggers(alert) : nothing}</li>`;
+  }
+
+  /** @param {Alert} alert @param {string} name */
+  #buttons(alert, name) {
+    const paused = alert.state === "paused";
+    return html`<div class="actions">
+      ${ENDED.has(alert.state) ? nothing : html`<button class="small" ?disabled=${this.busy} aria-label=${`${paused ? "Watch again" : "Pause alert"}: ${name}`}
+        @click=${() => this.#change(alert, { paused: !paused }, paused ? "Watching again" : "Alert paused")}>${paused ? "Watch again" : "Pause"}</button>
+      ${alert.level ? html`<button class="small" aria-label=${`Change the level of: ${name}`} @click=${() => { this.editing = alert.id; this.#focus("[name=level]"); }}>Change level</button>` : nothing}`}
+      <button class="small quiet" aria-label=${`Delete alert: ${name}`} @click=${() => { this.leaving = alert.id; this.#focus("[data-act=delete]"); }}>Delete</button></div>`;
+  }
+
+  /** @param {Alert} alert */
+  #editor(alert) {
+    const send = (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      const level = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("level")).trim();
+      void this.#change(alert, { level }, "Level changed");
+    };
+    return html`<form class="actions" @submit=${send} @keydown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") this.editing = ""; }}>
+      <label>New level <input name="level" inputmode="decimal" required pattern="[0-9]{1,12}(\\.[0-9]{1,8})?" .value=${alert.level ?? ""}></label>
+      <button class="small primary" ?disabled=${this.busy}>Save level</button>
+      <button class="small" type="button" @click=${() => { this.editing = ""; }}>Back</button></form>`;
+  }
+
+  /** @param {Alert} alert @param {string} name */
+  #leave(alert, name) {
+    return html`<div class="actions" role="group" aria-label=${`Delete: ${name}`}><span>Delete it for good?</span>
+      <button class="small danger" data-act="delete" ?disabled=${this.busy} @click=${() => this.#drop(alert)}>Delete alert</button>
+      <button class="small" @click=${() => { this.leaving = ""; }}>Keep it</button></div>`;
+  }
+
+  /** @param {Alert} alert */
+  #triggers(alert) {
+    const found = this.#history.get(alert.id);
+    return html`<details class="history" @toggle=${(/** @type {any} */ event) => this.#look(alert, event.target.open)}>
+      <summary>Fired ${alert.triggers} ${alert.triggers === 1 ? "time" : "times"}${alert.last_event_at ? `, last ${stamp(alert.last_event_at)}` : ""}</summary>
+      ${!found ? waiting("History") : html`<ol class="plain">${found.map((one) => html`<li title=${`your clock ${local(one.at)}`}>${stamp(one.at)} at <b class="num">${decimal(one.price, 2, 4)}</b>
+        ${one.gap ? html`<span class="chip">gap</span>` : nothing}${one.provisional ? html`<span class="chip">provisional</span>` : nothing}
+        ${one.late_s ? html`<span class="chip">told ${one.late_s} s late</span>` : nothing}</li>`)}</ol>`}</details>`;
+  }
+}
+
+customElements.define("cornerman-alerts", CornermanAlerts);

@@ -1,0 +1,57 @@
+// @ts-check
+// Owns the element `cornerman-banner`: the session in one line, and what about the data needs a person.
+import { html, nothing } from "./vendor/lit.js";
+import { Live } from "./element.js";
+import { clock, day, local } from "./format.js";
+import { loadFreezes, loadHealth } from "./lists.js";
+import { sentence } from "./panel.js";
+import { state, update } from "./state.js";
+
+const SHOWN = 2;
+/** @type {Record<string, string>} */
+const NEXT = { open: "closes", pre: "opens", post: "next change", closed: "opens" };
+
+/** Opens the Data view of the desk, on a phone too. */
+function showData() {
+  update({ view: "Data" });
+  document.getElementById("tab-Desk")?.click();
+  void Promise.all([loadHealth(), loadFreezes()]);
+  document.getElementById("room-Data")?.focus();
+}
+
+class CornermanBanner extends Live {
+  static uses = ["status", "replay", "freezes", "config"];
+
+  /** The session's own sentence: the server's, or what its state says. */
+  #session() {
+    const status = state.status;
+    if (!status) return nothing;
+    const at = status.state === "closed" || status.state === "pre" ? status.next_open ?? status.next_change : status.next_change;
+    const far = at && day(at) !== day(status.as_of);
+    return html`<p class="now">${status.banner ? html`<span>${sentence(status.banner.text)}</span>`
+        : status.half_day ? html`<span>Half day.</span>` : nothing}
+      ${at ? html`<span>Session ${NEXT[status.state] ?? "changes"} <b>${far ? `${day(at)}, ` : ""}${clock(at)}</b>
+        <span class="muted">(${local(at, status.as_of)} on your clock)</span></span>` : nothing}
+      ${state.replay ? html`<span class="replayed">Replay of real history, not today's market.</span>` : nothing}</p>`;
+  }
+
+  /** @returns {{text: string, next: string}[]} */
+  #warnings() {
+    const frozen = (state.freezes ?? []).map((one) => ({ text: `${one.subject || "Everything"} is frozen: ${one.reason}`,
+      next: one.unfreezes ?? "Advice and orders on it wait until a person clears it" }));
+    const over = (state.config?.providers ?? []).filter((one) => one.failed_over_to)
+      .map((one) => ({ text: `${one.name} failed, values come from ${one.failed_over_to}`, next: one.todo }));
+    return [...over, ...frozen];
+  }
+
+  render() {
+    const found = this.#warnings();
+    return html`<section class="session ${state.status?.banner?.level === "warning" ? "warning" : ""}" aria-label="Session">${this.#session()}
+      <div role="status">${found.slice(0, SHOWN).map((one, at) => html`<p class="warning"><b>${sentence(one.text)}</b>
+        ${one.next ? html`<span>${sentence(one.next)}</span>` : nothing}
+        ${at === Math.min(found.length, SHOWN) - 1 ? html`${found.length > SHOWN ? html`<span>And ${found.length - SHOWN} more.</span>` : nothing}
+          <button class="small" @click=${showData}>Show data health</button>` : nothing}</p>`)}</div></section>`;
+  }
+}
+
+customElements.define("cornerman-banner", CornermanBanner);

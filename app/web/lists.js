@@ -1,0 +1,53 @@
+// @ts-check
+// Owns the fetching of what is watched: watchlists, alerts, notifications, freezes, the data's health.
+import { ApiError, post } from "./api.js";
+import { ask, beat } from "./refresh.js";
+import { state, update } from "./state.js";
+
+const LISTS_MS = 30_000;
+const FREEZES_MS = 10_000;
+const HEALTH_MS = 15_000;
+const NOTICES = 50;
+
+/** Loads every list once and keeps them fresh beside the events that change them. */
+export async function beginLists() {
+  await Promise.all([loadWatchlists(), loadAlerts(), loadNotices(), loadFreezes()]);
+  beat(async () => { await Promise.all([loadAlerts(), loadNotices()]); }, LISTS_MS);
+  beat(loadFreezes, FREEZES_MS);
+  beat(async () => { if (state.view === "Data") await loadHealth(); }, HEALTH_MS);
+}
+
+export async function loadWatchlists() {
+  const answer = await ask("watchlists");
+  if (answer instanceof ApiError) update({ watchlistsProblem: answer });
+  else update({ watchlists: answer.items, watchlistsProblem: null });
+}
+
+export async function loadAlerts() {
+  const answer = await ask("alerts");
+  if (answer instanceof ApiError) update({ alertsProblem: answer });
+  else update({ alerts: answer.items, alertsProblem: null });
+}
+
+export async function loadNotices() {
+  const answer = await ask(`notifications?limit=${NOTICES}`);
+  if (answer instanceof ApiError) update({ noticesProblem: answer });
+  else update({ notices: /** @type {import("./wire.js").Notices} */ (answer), noticesProblem: null });
+}
+
+export async function loadFreezes() {
+  const answer = await ask("freezes?active=true");
+  if (answer instanceof ApiError) update({ freezesProblem: answer });
+  else update({ freezes: answer.items, freezesProblem: null });
+}
+
+/** Asks for the health of the data; a look changes nothing, so it carries no idempotency key. */
+export async function loadHealth() {
+  try {
+    const answer = /** @type {any} */ (await post("tools/data_health", { args: {} }, ""));
+    update({ health: answer.result.rows ?? answer.result.items ?? [], healthProblem: null });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    update({ healthProblem: error });
+  }
+}

@@ -1,0 +1,126 @@
+// @ts-check
+// Owns the element `cornerman-watchlist`: the watched symbols with live prices, their age and label.
+import { html, nothing, repeat } from "./vendor/lit.js";
+import { ApiError, patch, post } from "./api.js";
+import { Live } from "./element.js";
+import { decimal, percent, tone } from "./format.js";
+import { loadWatchlists } from "./lists.js";
+import { refused, trouble, waiting } from "./panel.js";
+import { showSymbol } from "./refresh.js";
+import { state, update } from "./state.js";
+import "./freshness.js";
+
+const FIRST = "Watchlist";
+
+class CornermanWatchlist extends Live {
+  static uses = ["watchlists", "watchlistsProblem", "prices", "missing", "instruments", "symbol"];
+  static properties = { chosen: { state: true }, problem: { state: true }, busy: { state: true }, said: { state: true } };
+
+  constructor() {
+    super();
+    this.chosen = "";
+    /** @type {ApiError | null} */ this.problem = null;
+    this.busy = false;
+    this.said = "";
+  }
+
+  #list() {
+    return state.watchlists?.find((one) => one.id === this.chosen) ?? state.watchlists?.[0] ?? null;
+  }
+
+  /** @param {string[]} symbols @param {string} said */
+  async #save(symbols, said) {
+    const list = this.#list();
+    this.busy = true;
+    this.problem = null;
+    try {
+      await (list ? patch(`watchlists/${list.id}`, { symbols }) : post("watchlists", { name: FIRST, symbols }));
+      this.said = said;
+      await loadWatchlists();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.problem = error;
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** @param {SubmitEvent} event */
+  async #add(event) {
+    event.preventDefault();
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    const symbol = String(new FormData(form).get("symbol")).trim().toUpperCase();
+    const held = this.#list()?.symbols ?? [];
+    if (!symbol) return;
+    if (held.includes(symbol)) { this.said = `${symbol} is on the list already`; form.reset(); return; }
+    if (await this.#save([...held, symbol], `${symbol} added`)) form.reset();
+  }
+
+  /** @param {string} symbol */
+  async #drop(symbol) {
+    const held = this.#list()?.symbols ?? [];
+    if (!await this.#save(held.filter((one) => one !== symbol), `${symbol} removed`)) return;
+    await this.updateComplete;
+    /** @type {HTMLElement | null} */ (this.querySelector("tbody button[data-act=remove]") ?? this.querySelector("input"))?.focus();
+  }
+
+  /** @param {string} symbol */
+  #show(symbol) {
+    update({ view: "Trade" });
+    void showSymbol(symbol);
+    document.getElementById("room-Trade")?.focus();
+  }
+
+  render() {
+    const list = this.#list();
+    return html`<section aria-label="Watchlist"><div class="head"><h3>Watchlist</h3>
+        ${(state.watchlists?.length ?? 0) > 1 ? html`<select aria-label="Which watchlist" @change=${(/** @type {any} */ event) => { this.chosen = event.target.value; }}>
+          ${state.watchlists?.map((one) => html`<option value=${one.id} ?selected=${one.id === list?.id}>${one.name}</option>`)}</select>` : nothing}</div>
+      ${state.watchlistsProblem && !state.watchlists ? trouble(state.watchlistsProblem, "Watchlists", loadWatchlists)
+        : !state.watchlists ? waiting("Watchlist") : html`${this.#form()}${list?.symbols.length ? this.#table(list.symbols)
+          : html`<p class="none">Nothing watched yet. Add a symbol and its price appears here, live.</p>`}`}
+    </section>`;
+  }
+
+  #form() {
+    return html`<form class="entry" @submit=${this.#add}>
+        <label class="sr" for="watch-symbol">Symbol to watch</label>
+        <input id="watch-symbol" name="symbol" list="watch-known" maxlength="15" autocomplete="off" autocapitalize="characters"
+          spellcheck="false" placeholder="Symbol, such as MSFT" required>
+        <datalist id="watch-known">${state.instruments.map((one) => html`<option value=${one.symbol}>${one.name}</option>`)}</datalist>
+        <button ?disabled=${this.busy}>Add</button></form>
+      ${refused(this.problem)}<p class="sr" role="status">${this.said}</p>`;
+  }
+
+  /** @param {string[]} symbols */
+  #table(symbols) {
+    return html`<div class="wide" tabindex="0" role="region" aria-label="Watchlist table"><table class="watch">
+      <thead><tr><th scope="col">Symbol</th><th scope="col" class="number">Last</th><th scope="col" class="number">Change</th>
+        <th scope="col" class="number side-price">Bid</th><th scope="col" class="number side-price">Ask</th><th scope="col">Age</th><th scope="col">Source</th>
+        <th scope="col"><span class="sr">Remove</span></th></tr></thead>
+      <tbody>${repeat(symbols, (one) => one, (one) => this.#row(one, state.prices[one]))}</tbody></table></div>`;
+  }
+
+  /** @param {string} symbol @param {import("./wire.js").Price | undefined} price */
+  #row(symbol, price) {
+    return html`<tr data-symbol=${symbol}><th scope="row"><button class="link" aria-label=${`Show ${symbol} on the chart`} @click=${() => this.#show(symbol)}>${symbol}</button></th>
+      ${price ? this.#figures(price) : html`<td colspan="6">${state.missing[symbol]
+        ? html`<span class="level red"><span class="dot" aria-hidden="true"></span>no price</span><small class="why">${state.missing[symbol]}</small>`
+        : html`<span class="muted">waiting for a price</span>`}</td>`}
+      <td class="number"><button class="quiet small" data-act="remove" ?disabled=${this.busy} aria-label=${`Remove ${symbol} from the watchlist`}
+        @click=${() => this.#drop(symbol)}>Remove</button></td></tr>`;
+  }
+
+  /** @param {import("./wire.js").Price} price */
+  #figures(price) {
+    return html`<td class="number last">${decimal(price.last)}</td>
+      <td class="number ${tone(price.change_pct)}">${price.change_pct ? percent(price.change_pct) : "–"}</td>
+      <td class="number side-price">${decimal(price.bid)}</td><td class="number side-price">${decimal(price.ask)}</td>
+      <td><cornerman-age .ts=${price.ts} .provenance=${price.provenance}></cornerman-age></td>
+      <td><cornerman-source .provenance=${price.provenance} .provider=${price.source} set="prices" .asof=${price.ts}></cornerman-source></td>`;
+  }
+}
+
+customElements.define("cornerman-watchlist", CornermanWatchlist);
