@@ -37,13 +37,15 @@ class Card:
 class Reality:
     """Orders, cards and holdings of the acting person, as the rows say now.
 
-    `changed` are the tools that changed something in this run, such as `journal_add`.
+    `changed` are the tools that changed something in this run, such as `journal_add`; `watched`
+    are the symbols of the person's watchlists, which no tool can change.
     """
 
     deals: tuple[Deal, ...] = ()
     cards: tuple[Card, ...] = ()
     held: tuple[tuple[str, Decimal], ...] = ()
     changed: frozenset[str] = frozenset()
+    watched: frozenset[str] = frozenset()
 
 
 Look = Callable[[Context], Reality]

@@ -67,6 +67,7 @@ class Turn:
             basis=basis_of(past),
             refs=frozenset(refs),
             orders=frozenset(deal.order_id for deal in reality.deals),
+            watched=reality.watched,
         )
 
 

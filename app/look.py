@@ -1,4 +1,4 @@
-"""Owns how the coach learns what is so: orders, cards and holdings as the rows say now."""
+"""Owns how the coach learns what is so: orders, cards, holdings and watchlists as rows say now."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from agent.reality import Card, Deal, Reality
 from services.kit.context import Context
 from services.ledger import holding, portfolio
 from services.orders import proposal, store
+from services.watchlist import symbols_watched
 
 _DEALS_MAX, _CARDS_MAX = 50, 20
 
 
 def look(ctx: Context) -> Reality:
-    """Return the acting person's orders and cards, oldest first, and what is held."""
+    """Return the acting person's orders and cards, oldest first, what is held and watched."""
     deals = tuple(
         Deal(
             order_id=one.id,
@@ -38,4 +39,4 @@ def look(ctx: Context) -> Reality:
         for mine in portfolio.list_portfolios(ctx)
         for line in holding.positions(ctx, mine.id)
     )
-    return Reality(deals=deals, cards=cards, held=held)
+    return Reality(deals=deals, cards=cards, held=held, watched=symbols_watched(ctx))

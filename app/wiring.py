@@ -13,6 +13,7 @@ from agent.model.port import Model
 from agent.model.rules import RuleModel
 from agent.toolbox import Toolbox
 from app.look import look
+from app.market_ports import market_ports
 from app.metered import MeteredModel
 from app.metrics import Metrics
 from app.quarantine import Quarantine
@@ -97,7 +98,13 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         clock,
         ids,
         settings,
-        ports={Bus: bus, Feed: feed, Broker: broker, **parts.get("ports", {})},
+        ports={
+            Bus: bus,
+            Feed: feed,
+            Broker: broker,
+            **market_ports(feed, clock),
+            **parts.get("ports", {}),
+        },
     )
     metrics, quarantine = Metrics(), Quarantine(clock.monotonic)
     rules = MeteredModel(RuleModel(known_names()), metrics)

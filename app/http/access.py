@@ -57,6 +57,14 @@ POST   /api/v1/market/replay                        propose  mutate
 GET    /api/v1/symbols                              read     read
 GET    /api/v1/symbols/{symbol}/price               read     read
 GET    /api/v1/symbols/{symbol}/history             read     read
+GET    /api/v1/news                                 read     read
+GET    /api/v1/earnings                             read     read
+GET    /api/v1/options/chain                        read     read
+GET    /api/v1/options/expirations                  read     read
+GET    /api/v1/watchlists                           read     read
+POST   /api/v1/watchlists                           propose  mutate
+PATCH  /api/v1/watchlists/{id}                      propose  mutate
+DELETE /api/v1/watchlists/{id}                      propose  mutate
 GET    /api/v1/plans/{id}                           read     read
 POST   /api/v1/plan/validate                        read     mutate
 POST   /api/v1/sizing/suggest                       read     mutate

@@ -41,6 +41,7 @@ from app.http.answer_models import (
     ToolAnswer,
     ToolFacts,
 )
+from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.audit import AuditEvent
 from services.identity.key import ApiKey
 from services.identity.session import Session
@@ -51,6 +52,7 @@ from services.market.instrument import Instrument
 from services.orders.freeze import Freeze
 from services.orders.switch import Switch
 from services.preference import Setting
+from services.watchlist import Watchlist
 
 ANSWERS: dict[str, Any] = {
     "GET /diag/health": Health,
@@ -90,6 +92,14 @@ ANSWERS: dict[str, Any] = {
     "GET /symbols": LabelledItems[Instrument],
     "GET /symbols/{symbol}/price": Price,
     "GET /symbols/{symbol}/history": Bars,
+    "GET /news": NewsList,
+    "GET /earnings": EarningsList,
+    "GET /options/chain": ChainAnswer,
+    "GET /options/expirations": Expirations,
+    "GET /watchlists": Watchlists,
+    "POST /watchlists": Watchlist,
+    "PATCH /watchlists/{id}": Watchlist,
+    "DELETE /watchlists/{id}": Deleted,
     "GET /plans/{id}": PlanAnswer,
     "POST /plan/validate": ToolAnswer,
     "POST /sizing/suggest": ToolAnswer,

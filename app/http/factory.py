@@ -19,11 +19,14 @@ from app.http import (
     health,
     journal,
     market,
+    news,
+    options,
     pages,
     plans,
     portfolio,
     stream,
     tools,
+    watchlists,
 )
 from app.http.errors import on_defect, on_http, on_refusal, on_validation
 from app.http.gate import Gate
@@ -42,6 +45,9 @@ _ROUTERS = (
     tools.router,
     broker.router,
     market.router,
+    news.router,
+    options.router,
+    watchlists.router,
     plans.router,
     portfolio.router,
     journal.router,

@@ -1,0 +1,29 @@
+"""Owns which provider gives news, earnings dates and option chains beside the prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.kit.clock import Clock
+from services.market.chain import ChainFeed
+from services.market.earnings import EarningsFeed
+from services.market.feed import Feed
+from services.market.massive import MassiveFeed
+from services.market.massive_chain import MassiveChain
+from services.market.massive_earnings import MassiveEarnings
+from services.market.massive_news import MassiveNews
+from services.market.news import NewsFeed
+
+
+def market_ports(feed: Feed, clock: Clock) -> Mapping[type, object]:
+    """Return the ports that the provider of `feed` can fill over the same account.
+
+    A replay fills none: what is not recorded is not made up, and each reading says so.
+    """
+    if not isinstance(feed, MassiveFeed):
+        return {}
+    return {
+        NewsFeed: MassiveNews(feed.link, clock, feed.name),
+        EarningsFeed: MassiveEarnings(feed.link, clock, feed.name),
+        ChainFeed: MassiveChain(feed.link, clock, feed.name),
+    }
