@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -15,7 +16,8 @@ from app.wiring import Product
 from services.identity.user import NOBODY, tenant_ids
 from services.kit.context import Context, Principal, system_principal
 from services.ledger import portfolio, split, valuation
-from services.market import replay
+from services.market import failover, replay
+from services.market.failover import FailoverFeed
 from services.market.replay import ReplayFeed
 from services.orders import execute, proposal, reconcile
 
@@ -60,6 +62,11 @@ LOOPS = (
         name="splits",
         round=lambda product: each_tenant(product, lambda ctx: len(split.apply_due_splits(ctx))),
         every_s=10.0,
+    ),
+    Loop(
+        name="providers",
+        round=lambda product: record_failovers(product),  # noqa: PLW0108 - made later
+        every_s=1.0,
     ),
 )
 """Every duty of the `worker` role. A lost wake-up costs at most the period."""
@@ -141,6 +148,16 @@ async def _run(product: Product, loop: Loop) -> None:
                 await asyncio.sleep(loop.every_s)
             else:
                 await wakes.next(loop.every_s)
+
+
+def record_failovers(product: Product) -> int:
+    """Write each change between the first and the second provider into every tenant's record."""
+    if not isinstance(product.feed, FailoverFeed):
+        return 0
+    changes = product.feed.take_changes()
+    for change in changes:
+        each_tenant(product, partial(failover.record_change, change=change))
+    return 0
 
 
 def each_tenant(product: Product, act: Callable[[Context], int]) -> int:

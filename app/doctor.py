@@ -15,6 +15,7 @@ from services.kit import guards
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from services.market.feed import Feed
+from services.market.provider import ProviderRecord
 
 WEB = Path(__file__).resolve().parent / "web"
 
@@ -50,6 +51,7 @@ def _findings(desk: Desk) -> Iterator[Finding]:
             "holds" if not hits else "; ".join(hit.what for hit in hits[:3]),
         )
     yield _checked("market data", lambda: _read(desk, _feed))
+    yield from _providers(desk)
     yield Finding(
         "page",
         (WEB / "vendor").is_dir(),
@@ -57,6 +59,22 @@ def _findings(desk: Desk) -> Iterator[Finding]:
     )
     model = desk.product.model
     yield Finding("model", True, f"{model.name}")
+
+
+def _providers(desk: Desk) -> Iterator[Finding]:
+    """Ask each configured provider once; one without a key is no fault."""
+    for provider in desk.product.providers.configured:
+        provider.probe()
+        record = provider.record()
+        works = record.checked_at is not None and any(one.on for one in record.products)
+        yield _provider(record, ok=works or not record.host)
+    for record in desk.product.providers.idle:
+        yield _provider(record, ok=True)
+
+
+def _provider(record: ProviderRecord, *, ok: bool) -> Finding:
+    said = f"{record.why}. {record.todo}" if record.todo else record.why
+    return Finding(f"provider {record.name}", ok, said)
 
 
 def _checked(name: str, look: Callable[[], str]) -> Finding:

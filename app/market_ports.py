@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from services.kit.clock import Clock
 from services.market.chain import ChainFeed
 from services.market.earnings import EarningsFeed
+from services.market.failover import FailoverFeed
 from services.market.feed import Feed
 from services.market.massive import MassiveFeed
 from services.market.massive_chain import MassiveChain
 from services.market.massive_earnings import MassiveEarnings
 from services.market.massive_news import MassiveNews
 from services.market.news import NewsFeed
+from services.market.tradier import TradierFeed
+from services.market.tradier_chain import TradierChain
 
 
 def market_ports(feed: Feed, clock: Clock) -> Mapping[type, object]:
@@ -20,6 +23,10 @@ def market_ports(feed: Feed, clock: Clock) -> Mapping[type, object]:
 
     A replay fills none: what is not recorded is not made up, and each reading says so.
     """
+    if isinstance(feed, FailoverFeed):
+        return market_ports(feed.first, clock)
+    if isinstance(feed, TradierFeed):
+        return {ChainFeed: TradierChain(feed.link, clock)}
     if not isinstance(feed, MassiveFeed):
         return {}
     return {

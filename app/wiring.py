@@ -16,6 +16,7 @@ from app.look import look
 from app.market_ports import market_ports
 from app.metered import MeteredModel
 from app.metrics import Metrics
+from app.providers import Market, build_market
 from app.quarantine import Quarantine
 from app.telemetry import AccessLog, configure_logs
 from services import schema
@@ -33,9 +34,7 @@ from services.kit.work import Runtime
 from services.market.feed import Feed
 from services.market.fetching import FetchingRuntime
 from services.market.history.bundle import load_history
-from services.market.massive import MassiveFeed
-from services.market.off import OffFeed
-from services.market.replay import ReplayFeed
+from services.market.provider import Providers
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
 
@@ -66,6 +65,7 @@ class Product:
     ids: Ids
     bus: Bus
     feed: Feed
+    providers: Providers
     model: MeteredModel
     coach: Coach
     runtime: Runtime
@@ -78,8 +78,7 @@ class Product:
     def close(self) -> None:
         """Wait for running units of work, then close the database and the feed's connections."""
         self.runtime.close()
-        if isinstance(self.feed, MassiveFeed):
-            self.feed.close()
+        self.providers.close()
 
 
 def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
@@ -89,7 +88,8 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
     clock = parts.get("clock") or SystemClock()
     ids = parts.get("ids") or RandomIds(clock)
     bus = parts.get("bus") or MemoryBus()
-    feed = parts.get("feed") or build_feed(settings, clock)
+    market = _market(parts, settings, clock)
+    feed = market.feed
     settings.cornerman_home.mkdir(parents=True, exist_ok=True)
     database = Database(settings.runtime_database_url)
     broker = parts.get("broker") or PaperBroker()
@@ -101,6 +101,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         ports={
             Bus: bus,
             Feed: feed,
+            Providers: market.providers,
             Broker: broker,
             **market_ports(feed, clock),
             **parts.get("ports", {}),
@@ -119,6 +120,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         ids=ids,
         bus=bus,
         feed=feed,
+        providers=market.providers,
         model=model,
         coach=coach,
         runtime=runtime,
@@ -131,45 +133,13 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
 
 
 def build_feed(settings: Settings, clock: Clock | None = None) -> Feed:
-    """Return the feed of the configured provider, else replay, else the feed that says why not.
-
-    A configured provider is never replaced: `MASSIVE_API_KEY` wins over `POLYGON_API_KEY`, and
-    the Polygon host is asked only with `FEATURE_POLYGON_ENABLED`.
-    """
-    if settings.feature_mock_mode:
-        return ReplayFeed()
-    key, ticking = settings.massive_api_key.get_secret_value(), clock or SystemClock()
-    if key:
-        budget = settings.massive_requests_minute
-        return MassiveFeed(settings.massive_base_url, key, ticking, requests_minute=budget)
-    if settings.polygon_api_key.get_secret_value():
-        return _build_polygon(settings, ticking)
-    if settings.tradier_access_token.get_secret_value():
-        return OffFeed(
-            "TRADIER_ACCESS_TOKEN is set, and this release does not read Tradier's prices yet",
-            "Set MASSIVE_API_KEY for live prices, or remove the token to replay bundled history.",
-        )
-    if settings.feature_replay_enabled:
-        return ReplayFeed()
-    return OffFeed(
-        "replay is off and no market-data provider is configured",
-        "Set MASSIVE_API_KEY for live prices, or FEATURE_REPLAY_ENABLED=true for bundled history.",
-    )
+    """Return the feed that a configuration gets; see `app.providers`."""
+    return build_market(settings, clock or SystemClock()).feed
 
 
-def _build_polygon(settings: Settings, clock: Clock) -> Feed:
-    if not settings.feature_polygon_enabled:
-        return OffFeed(
-            "POLYGON_API_KEY is set, and the Polygon host is switched off",
-            "Put the same key into MASSIVE_API_KEY, or set FEATURE_POLYGON_ENABLED=true.",
-        )
-    return MassiveFeed(
-        settings.polygon_base_url,
-        settings.polygon_api_key.get_secret_value(),
-        clock,
-        name="polygon",
-        requests_minute=settings.massive_requests_minute,
-    )
+def _market(parts: Parts, settings: Settings, clock: Clock) -> Market:
+    given = parts.get("feed")
+    return build_market(settings, clock) if given is None else Market(given, Providers((given,)))
 
 
 def known_names() -> list[tuple[str, str]]:

@@ -289,6 +289,33 @@ class FeedFacts(BaseModel):
     as_of: datetime | None
 
 
+class ProductFacts(BaseModel):
+    """One part of what a provider gives."""
+
+    feature: str
+    on: bool
+    why: str
+    todo: str
+
+
+class ProviderFacts(BaseModel):
+    """One market-data provider: what it gives and lacks, its breaker, its budget of a minute."""
+
+    name: str
+    host: str
+    on: bool
+    why: str
+    todo: str
+    provenance: str | None
+    products: list[ProductFacts]
+    breaker: Literal["closed", "open", "half_open"]
+    requests_used: int
+    requests_allowed: int
+    limited_for_s: int
+    failed_over_to: str | None
+    checked_at: datetime | None
+
+
 class ModelFacts(BaseModel):
     """The language model."""
 
@@ -304,4 +331,5 @@ class Configuration(BaseModel):
     mode: str
     features: list[Feature]
     feed: FeedFacts
+    providers: list[ProviderFacts]
     model: ModelFacts

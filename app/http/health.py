@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,11 +13,12 @@ from app.http.unit import fetch, product_of, render
 from app.wiring import Product
 from services.kit.context import Context
 from services.kit.errors import Refusal
+from services.market import chain, earnings, news
 from services.market.feed import Feed
 
 router = APIRouter()
 _UNREADY = 503
-_LIVE_FEEDS = ("massive", "polygon")
+_TURN_ON = "Set MASSIVE_API_KEY, or TRADIER_ACCESS_TOKEN with TRADIER_ENV, and restart."
 
 
 @router.get("/healthz", include_in_schema=False)
@@ -42,9 +44,10 @@ async def ready(request: Request) -> Response:
 
 @router.get("/api/v1/diag/config")
 async def show_configuration(request: Request) -> Response:
-    """Return version, mode, the features that are on or off and why, the feed and the model."""
+    """Return version and mode, features and providers that are on or off and why, the model."""
     product = product_of(request)
     feed = await fetch(request, _feed_facts)
+    beside = await fetch(request, _market_features)
     model = {
         "name": product.model.name,
         "calls_tools": product.model.calls_tools,
@@ -54,8 +57,9 @@ async def show_configuration(request: Request) -> Response:
         {
             "version": product.version,
             "mode": product.settings.cornerman_mode,
-            "features": _features(product),
+            "features": [*_features(product), *beside],
             "feed": feed,
+            "providers": [asdict(one) for one in product.providers.records()],
             "model": model,
         }
     )
@@ -90,7 +94,7 @@ def _features(product: Product) -> list[dict[str, Any]]:
     """Return every feature with what keeps it off and how to switch it on."""
     settings, feed = product.settings, product.feed.capability()
     has_model = bool(settings.openai_model or settings.chatdata_model)
-    live = product.feed.name in _LIVE_FEEDS
+    live = product.feed.record().host != ""
     return [
         {"name": feed.feature, "on": feed.on, "why": feed.why, "todo": feed.todo},
         {
@@ -104,8 +108,9 @@ def _features(product: Product) -> list[dict[str, Any]]:
             "name": "live market data",
             "on": live and feed.on,
             "why": feed.why if live else "no live market-data provider is in use",
-            "todo": feed.todo if live else "Set MASSIVE_API_KEY and restart.",
+            "todo": feed.todo if live else _TURN_ON,
         },
+        _failover(product),
         {
             "name": "live trading",
             "on": False,
@@ -113,6 +118,27 @@ def _features(product: Product) -> list[dict[str, Any]]:
             "todo": "",
         },
     ]
+
+
+def _failover(product: Product) -> dict[str, Any]:
+    keyed = len(product.providers.configured) > 1
+    on = keyed and product.settings.feature_failover_enabled
+    record = product.feed.record()
+    why = "FEATURE_FAILOVER_ENABLED is off: a provider that fails is not replaced"
+    if on and record.failed_over_to is not None:
+        why = f"{record.name} does not answer; {record.failed_over_to} does"
+    elif on:
+        why = f"{record.name} answers, a second provider stands by"
+    elif product.settings.feature_failover_enabled:
+        why = "there is no second provider"
+    todo = "" if on else "Set MASSIVE_API_KEY, TRADIER_ACCESS_TOKEN and FEATURE_FAILOVER_ENABLED."
+    return {"name": "failover between providers", "on": on, "why": why, "todo": todo}
+
+
+def _market_features(ctx: Context) -> list[dict[str, Any]]:
+    """Return the features that a provider may give beside prices, with what each one needs."""
+    found = (room.find_capability(ctx) for room in (news, earnings, chain))
+    return [{"name": one.feature, "on": one.on, "why": one.why, "todo": one.todo} for one in found]
 
 
 def _model_reason(product: Product) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)", re.ASCII)
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Rate = Annotated[
     str, Field(description="`20/minute` form: a whole number per second, minute, hour or day.")
 ]
@@ -97,6 +98,32 @@ class Settings(BaseModel):
     limit_mutate: Rate = Field("60/minute", description="Other changing requests per user.")
     limit_read: Rate = Field("300/minute", description="Reading requests per user.")
     limit_stream: Rate = Field("60/minute", description="Event streams opened per user.")
+    limit_ws: Rate = Field("20/second", description="Messages of one WebSocket client.")
+    ws_max_payload_bytes: int = Field(
+        16_384, ge=256, le=1_048_576, description="Largest message of a WebSocket client in bytes."
+    )
+    ws_heartbeat_interval_ms: int = Field(
+        15_000, ge=100, le=300_000, description="Time between two heartbeats of a WebSocket."
+    )
+    ws_idle_close_ms: int = Field(
+        60_000,
+        ge=200,
+        le=3_600_000,
+        description=(
+            "A WebSocket is closed after this long without a message; who has subscribed may "
+            "answer pings instead."
+        ),
+    )
+    ws_clients_max: int = Field(
+        8, ge=1, le=10_000, description="WebSocket connections that one user may hold open."
+    )
+    ws_legacy_api_key: bool = Field(
+        False,
+        description=(
+            "Take an API key from `?api_key=` of the WebSocket address; local mode only, because "
+            "addresses end up in logs."
+        ),
+    )
     openai_api_key: SecretStr = Field(
         SecretStr(""), description="Key of an OpenAI-compatible model endpoint."
     )
@@ -153,6 +180,24 @@ class Settings(BaseModel):
     tradier_access_token: SecretStr = Field(
         SecretStr(""), description="Token of the Tradier market-data and brokerage provider."
     )
+    tradier_env: Literal["sandbox", "production"] = Field(
+        "sandbox",
+        description=(
+            "Which Tradier the token belongs to; prices of the sandbox are 15 minutes delayed."
+        ),
+    )
+    tradier_base_url: str = Field(
+        "",
+        max_length=300,
+        description="Loopback address in place of Tradier's own host; for tests only.",
+    )
+    feature_failover_enabled: bool = Field(
+        False,
+        description=(
+            "Ask Tradier while Massive does not answer; every value names who gave it. Off, a "
+            "provider that fails is not replaced."
+        ),
+    )
     feature_replay_enabled: bool = Field(
         True,
         description=(
@@ -165,6 +210,27 @@ class Settings(BaseModel):
             "Force replay beside a configured provider, for staging; refused beside a live account."
         ),
     )
+    jobs_embedded: bool = Field(
+        True,
+        description=(
+            "Run the scheduled jobs inside `serve`; off where `cornerman worker` runs them."
+        ),
+    )
+    ingest_intraday_sec: int = Field(
+        60,
+        ge=15,
+        le=3600,
+        description="Seconds of market time between two takings-in of prices while it is open.",
+    )
+    ingest_fx_sec: int = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        description="Seconds of market time between two takings-in of exchange rates.",
+    )
+    ingest_trades: bool = Field(
+        False, description="Store the trades of followed and held symbols with their prices."
+    )
     live_trading: bool = Field(
         False,
         description=(
@@ -173,6 +239,9 @@ class Settings(BaseModel):
     )
     replay_speed: int = Field(
         1, ge=1, le=3600, description="Speed of a new replay clock, in market seconds per second."
+    )
+    alert_poll_sec: int = Field(
+        5, ge=1, le=300, description="Seconds between two looks of the alert poller."
     )
     cornerman_failpoint: str = Field(
         "",
@@ -191,6 +260,7 @@ class Settings(BaseModel):
         "limit_mutate",
         "limit_read",
         "limit_stream",
+        "limit_ws",
     )
     @classmethod
     def _rate(cls, value: str) -> str:
@@ -210,9 +280,17 @@ class Settings(BaseModel):
     @classmethod
     def _provider_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        loopback = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
         if not parts.hostname or not (parts.scheme == "https" or loopback):
             raise ValueError("must be an https address")
+        return value.rstrip("/")
+
+    @field_validator("tradier_base_url")
+    @classmethod
+    def _loopback_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
+            raise ValueError("must be an http address of this machine, such as 127.0.0.1")
         return value.rstrip("/")
 
     @field_validator("cornerman_home")

@@ -131,3 +131,7 @@ class Feed(Protocol):
     def record(self) -> ProviderRecord:
         """Return the record of whoever provides this feed; asks nobody and never raises."""
         ...
+
+    def probe(self) -> None:
+        """Ask one cheap question, so that the record tells whether the key works; never raises."""
+        ...

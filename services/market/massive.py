@@ -56,7 +56,6 @@ class MassiveFeed:
         self.name: str = name
         self._http = HttpClient(origin, clock, limits=limits)
         self._link = MassiveLink(self._http, clock, requests_minute)
-        self.link = self._link  # News, earnings and chains of this account go the same way.
         self._fetched = Fetched(clock)
         self._reference = MassiveReference(self._link, self._fetched)
 

@@ -77,3 +77,6 @@ class OffFeed:
     def record(self) -> ProviderRecord:
         """Return that nobody provides market data, why, and what to do."""
         return ProviderRecord(name=self.name, host="", on=False, why=self._reason, todo=self._todo)
+
+    def probe(self) -> None:
+        """Ask nobody: there is nobody to ask."""

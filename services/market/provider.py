@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -39,7 +39,7 @@ class ProviderRecord:
 
 
 class Provider(Protocol):
-    """What can be asked for its record, and probed."""
+    """What can be asked for its record, and probed; every feed can."""
 
     def record(self) -> ProviderRecord:
         """Return the record of this instant; asks nobody and never raises."""
@@ -50,15 +50,45 @@ class Provider(Protocol):
         ...
 
 
+class StandBy:
+    """A configured provider that is not in use: its record says why and what would use it."""
+
+    def __init__(self, provider: Provider, why: str, todo: str) -> None:
+        self._provider = provider
+        self._why = why
+        self._todo = todo
+
+    def record(self) -> ProviderRecord:
+        """Return the record, off; a key that was refused stays the reason."""
+        found = self._provider.record()
+        if not found.on:
+            return found
+        return replace(found, on=False, why=self._why, todo=self._todo)
+
+    def probe(self) -> None:
+        """Ask the provider all the same, so that a wrong key shows before it is needed."""
+        self._provider.probe()
+
+
 class Providers:
-    """Every provider that this product knows, the configured ones with what they answer."""
+    """Every provider that this product knows: the configured ones, then those without a key."""
 
     def __init__(
-        self, configured: Sequence[Provider] = (), idle: Sequence[ProviderRecord] = ()
+        self,
+        configured: Sequence[Provider] = (),
+        idle: Sequence[ProviderRecord] = (),
+        *,
+        closing: Sequence[Callable[[], None]] = (),
     ) -> None:
         self.configured = tuple(configured)
-        self._idle = tuple(idle)
+        self.idle = tuple(idle)
+        self._closing = tuple(closing)
+
+    def close(self) -> None:
+        """Close every connection to a provider."""
+        for close in self._closing:
+            close()
 
     def records(self) -> tuple[ProviderRecord, ...]:
-        """Return the records: the configured providers in their order, then those switched off."""
-        return (*(one.record() for one in self.configured), *self._idle)
+        """Return the records, the provider of the feed first."""
+        return (*(one.record() for one in self.configured), *self.idle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from services.market.decode import Field, day, field, flag, instant, number, numbers, text, word_of
@@ -55,6 +56,15 @@ def _mic(value: Any) -> str | None:
     if found is None:
         return None
     return found.upper() if len(found) == 4 else _MICS.get(found.lower())
+
+
+def _universal(value: Any) -> datetime | None:
+    """Return the instant of a text without a zone as UTC: the one clock here that is not Eastern.
+
+    Recorded greeks of `15:59:03` stand beside a trade of 16:14 UTC, which is 11:14 in New York.
+    """
+    found = text(value)
+    return instant(value) if found is None else instant(f"{found}Z") or instant(value)
 
 
 def _accepted(value: Any) -> bool | None:
@@ -130,7 +140,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("open_interest", "open_interest", number),
         field("iv", "greeks.mid_iv", number),
         *(field(name, f"greeks.{name}", number) for name in ("delta", "gamma", "theta", "vega")),
-        field("greeks_ts", "greeks.updated_at", instant),
+        field("greeks_ts", "greeks.updated_at", _universal),
     ),
     "calendar_day": (
         field("date", "date", day, required=True),

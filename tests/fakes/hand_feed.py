@@ -146,3 +146,5 @@ class HandFeed:
 
     def record(self) -> ProviderRecord:
         return ProviderRecord(name=self.name, host="", on=not self.broken, why="a test feed")
+
+    def probe(self) -> None: ...

@@ -6,12 +6,17 @@ from app.wiring import build, build_feed
 from services.kit.context import system_principal
 from services.kit.environment import load_settings
 from services.kit.errors import Refusal
+from services.market.failover import FailoverFeed
 from services.market.feed import Feed
 from services.market.massive import MassiveFeed
 from services.market.off import OffFeed
 from services.market.replay import ReplayFeed
+from services.market.tradier import TradierFeed
 from tests.fakes.massive_server import KEY, MassiveServer
 from tests.unit.market.test_massive import snapshot
+
+
+BOTH = {"MASSIVE_API_KEY": "k", "TRADIER_ACCESS_TOKEN": "k"}
 
 
 @pytest.fixture
@@ -96,7 +101,10 @@ def test_the_polygon_host_is_asked_when_it_is_on(tmp_path, server, polygon):
         ({"MASSIVE_API_KEY": "k"}, MassiveFeed),
         ({"MASSIVE_API_KEY": "k", "FEATURE_REPLAY_ENABLED": "false"}, MassiveFeed),
         ({"POLYGON_API_KEY": "k"}, OffFeed),
-        ({"TRADIER_ACCESS_TOKEN": "k"}, OffFeed),
+        ({"TRADIER_ACCESS_TOKEN": "k"}, TradierFeed),
+        (BOTH, MassiveFeed),
+        (BOTH | {"FEATURE_FAILOVER_ENABLED": "true"}, FailoverFeed),
+        ({"TRADIER_ACCESS_TOKEN": "k", "FEATURE_FAILOVER_ENABLED": "true"}, TradierFeed),
         ({"MASSIVE_API_KEY": "k", "FEATURE_MOCK_MODE": "true"}, ReplayFeed),
     ],
 )
