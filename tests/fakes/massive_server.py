@@ -83,6 +83,11 @@ class MassiveServer:
     trades: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     quotes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     splits: list[dict[str, Any]] = field(default_factory=list)
+    news: list[dict[str, Any]] = field(default_factory=list)
+    earnings: list[dict[str, Any]] = field(default_factory=list)
+    corporate_events: list[dict[str, Any]] = field(default_factory=list)
+    contracts: list[dict[str, Any]] = field(default_factory=list)
+    chains: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     planned: list[Planned] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -221,6 +226,26 @@ class MassiveServer:
                 return 200, self._paged(parts.path, _between(rows, query), query)
             case ["v3", "reference", "splits"]:
                 rows = [row for row in self.splits if row["ticker"] == query.get("ticker")]
+                return 200, self._paged(parts.path, rows, query)
+            case ["v2", "reference", "news"]:
+                wanted = query.get("ticker")
+                rows = [row for row in self.news if wanted in (None, *row["tickers"])]
+                rows = sorted(rows, key=lambda row: row["published_utc"], reverse=True)
+                return 200, _body(rows[: int(query.get("limit", "10"))])
+            case ["benzinga", "v1", "earnings"] | ["tmx", "v1", "corporate-events"]:
+                rows = self.earnings if words[0] == "benzinga" else self.corporate_events
+                first, last = query["date.gte"], query["date.lte"]
+                asked = [row for row in rows if row["ticker"] == query["ticker"]]
+                return 200, _body([row for row in asked if first <= row["date"] <= last])
+            case ["v3", "reference", "options", "contracts"]:
+                wanted, first = query["underlying_ticker"], query["expiration_date.gte"]
+                rows = [row for row in self.contracts if row["underlying_ticker"] == wanted]
+                rows = [row for row in rows if row["expiration_date"] >= first]
+                return 200, self._paged(parts.path, rows, query)
+            case ["v3", "snapshot", "options", symbol]:
+                day = query["expiration_date"]
+                rows = self.chains.get(symbol, [])
+                rows = [row for row in rows if row["details"]["expiration_date"] == day]
                 return 200, self._paged(parts.path, rows, query)
             case ["v3", "reference", "conditions"]:
                 return 200, self._paged(parts.path, CONDITIONS, query)
