@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 ROOMS_WITH_TABLES = (
+    "services.alerts.tables",
     "services.audit",
     "services.identity.tables",
     "services.journal",
@@ -26,6 +27,7 @@ ROOMS_WITH_TABLES = (
     "services.kit.lease",
     "services.kit.outbox",
     "services.ledger.tables",
+    "services.market.quality_tables",
     "services.market.store_tables",
     "services.market.tables",
     "services.orders.tables",

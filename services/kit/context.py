@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -72,7 +72,8 @@ class Context:
 
     `now` is the wall time stamped once at its start; the market's own time is the feed's `as_of`.
     `trace` correlates log lines, audit events and runs. `origin` names the conversation, run and
-    call that the coach acts in; it is empty for everybody else.
+    call that the coach acts in; it is empty for everybody else. `afterwards` holds acts that run
+    in a transaction of their own once this one has ended, however it ended.
     """
 
     db: Db
@@ -84,6 +85,7 @@ class Context:
     trace: str = ""
     ports: Mapping[type, object] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
+    afterwards: list[Callable[[Context], object]] = field(default_factory=list)
 
     def port(self, kind: type[T]) -> T:
         """Return the adapter that was wired for the port `kind`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import TypeVar
 from services.kit.clock import Clock
 from services.kit.context import Context, Principal
 from services.kit.db import Database, Db
+from services.kit.errors import Refusal
 from services.kit.ids import Ids
 from services.kit.money import use_context
 from services.kit.policy import DEFAULT_POLICY, Policy
@@ -38,10 +40,27 @@ class Runtime:
     )
 
     def write(self, principal: Principal, act: Callable[[Context], T], *, trace: str = "") -> T:
-        """Run `act` in one writing transaction and return its result after the commit."""
+        """Run `act` in one writing transaction and return its result after the commit.
+
+        What it left in `ctx.afterwards` runs then, also when `act` was refused and rolled back.
+        """
         use_context()
-        with self.database.write(principal.tenant_id) as db:
-            return act(self.context(db, principal, trace))
+        left: list[Callable[[Context], object]] = []
+        try:
+            with self.database.write(principal.tenant_id) as db:
+                ctx = self.context(db, principal, trace)
+                left = ctx.afterwards
+                return act(ctx)
+        finally:
+            self._finish(principal, left, trace)
+
+    def _finish(
+        self, principal: Principal, left: list[Callable[[Context], object]], trace: str
+    ) -> None:
+        """Run what a unit of work left behind; a database that refuses it loses only that."""
+        for later in left:
+            with contextlib.suppress(Refusal), self.database.write(principal.tenant_id) as db:
+                later(self.context(db, principal, trace))
 
     def read(self, principal: Principal, act: Callable[[Context], T], *, trace: str = "") -> T:
         """Run `act` in one reading transaction."""

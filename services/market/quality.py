@@ -1,58 +1,78 @@
-"""Owns data quality: what is wrong with a quote, and the snapshot that advice must stand on."""
+"""Owns data quality: a look at the newest data, and the snapshot that advice must stand on."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
+from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal, refuse
 from services.kit.money import decimal_text
-from services.kit.policy import Policy
 from services.market.feed import Feed
-from services.market.instrument import Instrument, tick_size
+from services.market.finding import OF_THE_TIME, Finding, Severity, until_words
+from services.market.freeze import TENANT, Freeze, active_freezes, listing_scope
+from services.market.gate import explained, observed, settle
+from services.market.instrument import Instrument
+from services.market.priming import primed
+from services.market.quality_store import Mark
 from services.market.quote import Quote
-from services.market.session import MarketState, market_state
+from services.market.quote_rule import LIMITS, QualityLimits, assess, named
+from services.market.session import market_state
 from services.market.tables import dq_snapshots
+
+__all__ = [
+    "LIMITS",
+    "Finding",
+    "LastGood",
+    "Look",
+    "QualityLimits",
+    "QualitySnapshot",
+    "Severity",
+    "assess",
+    "block",
+    "look",
+    "require_green",
+    "snapshot",
+]
 
 SYMBOLS_MAX = 50
 
 
-class Severity(StrEnum):
-    """`CRIT` blocks advice and orders; `WARN` is shown; `INFO` is counted."""
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """The newest price that was believed, when it was true, and how real it is."""
 
-    INFO = "INFO"
-    WARN = "WARN"
-    CRIT = "CRIT"
+    price: Decimal
+    at: datetime
+    provenance: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
-class QualityLimits:
-    """Thresholds of the checks that the policy does not hold. `_pct` is a fraction."""
+class Look:
+    """What one look at one listing found; `frozen` are the standing freezes that bind it."""
 
-    stale_crit_s: int = 60
-    future_s: int = 2
-    wide_ticks: int = 5
-    wide_crit_pct: Decimal = Decimal("0.05")
-    digits_max: int = 12
-    decimals_max: int = 8
+    instrument: Instrument
+    quote: Quote | None
+    findings: tuple[Finding, ...]
+    last_good: LastGood | None
+    frozen: tuple[Freeze, ...] = ()
 
-
-LIMITS = QualityLimits()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong with the data of one symbol."""
-
-    symbol: str
-    code: str
-    severity: Severity
-    detail: str
+    @property
+    def critical(self) -> tuple[Finding, ...]:
+        """Return what blocks advice: critical findings, and freezes that no finding names."""
+        found = [one for one in self.findings if one.severity is Severity.CRIT]
+        codes = {one.code for one in found}
+        held = [
+            Finding(self.instrument.symbol, one.code, Severity.CRIT, f"frozen: {one.reason}")
+            for one in self.frozen
+            if one.code not in codes
+        ]
+        return (*found, *held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,113 +84,15 @@ class QualitySnapshot:
     as_of: datetime
     green: bool
     findings: tuple[Finding, ...]
+    looks: tuple[Look, ...] = ()
 
 
-def assess(
-    quote: Quote | None,
-    as_of: datetime,
-    state: MarketState,
-    policy: Policy,
-    *,
-    instrument: Instrument,
-) -> list[Finding]:
-    """Return what is wrong with a quote at `as_of`, by code; empty when nothing is. Pure.
+def look(ctx: Context, symbols: Sequence[str], *, scopes: Sequence[str] = ()) -> tuple[Look, ...]:
+    """Return what is wrong with the newest data of some symbols, by symbol; stores no finding.
 
-    Without a quote `DQ_MISSING`. Numbers that cannot be prices end the checks; then come time,
-    currency and spread. Worked: bid 10.02 over ask 10.00 is `DQ_CROSSED`, critical.
-    """
-    symbol = instrument.symbol
-    if quote is None:
-        return [Finding(symbol, "DQ_MISSING", Severity.CRIT, "no quote")]
-    found = _numbers(quote)
-    if not found:
-        found = [
-            *_spread(quote, policy, instrument),
-            *_currency(quote, instrument),
-            *_times(quote, as_of, state, policy),
-            *_session(quote, instrument),
-        ]
-    return sorted((Finding(symbol, *rest) for rest in found), key=lambda one: one.code)
-
-
-_Fault = tuple[str, Severity, str]
-
-
-def _numbers(quote: Quote) -> list[_Fault]:
-    faults: list[_Fault] = []
-    for name in ("bid", "ask", "last", "bid_size", "ask_size"):
-        value: Decimal = getattr(quote, name)
-        if not isinstance(value, Decimal) or not value.is_finite() or not _fits(value):
-            faults.append(("DQ_FORMAT", Severity.CRIT, f"{name} is not a usable number"))
-        elif value < 0 or (value == 0 and not name.endswith("_size")):
-            faults.append(("DQ_NONPOSITIVE", Severity.CRIT, f"{name}={decimal_text(value)}"))
-    return faults
-
-
-def _fits(value: Decimal) -> bool:
-    _, digits, exponent = value.as_tuple()
-    return (
-        isinstance(exponent, int)
-        and -exponent <= LIMITS.decimals_max
-        and len(digits) + exponent <= LIMITS.digits_max
-    )
-
-
-def _spread(quote: Quote, policy: Policy, instrument: Instrument) -> list[_Fault]:
-    bid, ask = decimal_text(quote.bid), decimal_text(quote.ask)
-    if quote.bid > quote.ask:
-        return [("DQ_CROSSED", Severity.CRIT, f"bid {bid} above ask {ask}")]
-    if quote.bid == quote.ask:
-        return [("DQ_LOCKED", Severity.WARN, f"bid and ask are both {bid}")]
-    width, text = quote.ask - quote.bid, f"{bid} to {ask} is {quote.spread_pct} of the mid"
-    if width > LIMITS.wide_crit_pct * quote.mid:
-        return [("DQ_WIDE", Severity.CRIT, text)]
-    tick = tick_size(instrument, quote.mid, quote.ts.date())
-    if width > max(LIMITS.wide_ticks * tick, policy.orders.max_spread_pct * quote.mid):
-        return [("DQ_WIDE", Severity.WARN, text)]
-    return []
-
-
-def _currency(quote: Quote, instrument: Instrument) -> list[_Fault]:
-    if quote.currency in (instrument.currency, instrument.quote_unit):
-        return []
-    return [
-        (
-            "DQ_CCY_MISMATCH",
-            Severity.CRIT,
-            f"{quote.currency} given, {instrument.quote_unit} expected",
-        )
-    ]
-
-
-def _times(quote: Quote, as_of: datetime, state: MarketState, policy: Policy) -> list[_Fault]:
-    """Judge the quote's age: by the clock in session, by the last session otherwise."""
-    if quote.ts > as_of + timedelta(seconds=LIMITS.future_s):
-        ahead = int((quote.ts - as_of).total_seconds())
-        return [("DQ_FUTURE_TS", Severity.CRIT, f"{ahead} s ahead of the market's time")]
-    if state.state != "open":
-        session = state.last_session
-        old = session is not None and quote.ts < session.open
-        return [("DQ_STALE", Severity.CRIT, "older than the last session")] if old else []
-    age_s = int((as_of - quote.ts).total_seconds())
-    if age_s <= policy.orders.quote_age_advice_s:
-        return []
-    severity = Severity.CRIT if age_s > LIMITS.stale_crit_s else Severity.WARN
-    return [("DQ_STALE", severity, f"{age_s} s old, limit {policy.orders.quote_age_advice_s} s")]
-
-
-def _session(quote: Quote, instrument: Instrument) -> list[_Fault]:
-    before = quote.ts - timedelta(microseconds=1)
-    states = {market_state(instrument.calendar, moment).state for moment in (quote.ts, before)}
-    if states == {"closed"}:
-        return [("DQ_SESSION", Severity.WARN, "a print outside every session")]
-    return []
-
-
-def snapshot(ctx: Context, symbols: Sequence[str]) -> QualitySnapshot:
-    """Assess the newest quote of each symbol and store the result; a writing unit of work.
-
-    Raises `SYMBOL_UNKNOWN` and `PARAM_INVALID`; a feed that cannot answer is a `DQ_MISSING`.
+    `scopes` are freezes that bind besides those of the listings and of everything, such as
+    `portfolio:<id>`. Raises `SYMBOL_UNKNOWN` and `PARAM_INVALID`; a feed that cannot answer is a
+    `DQ_MISSING`.
     """
     if not 1 <= len(symbols) <= SYMBOLS_MAX:
         raise refuse(
@@ -182,36 +104,46 @@ def snapshot(ctx: Context, symbols: Sequence[str]) -> QualitySnapshot:
     feed = ctx.port(Feed)
     as_of = feed.as_of(ctx)
     instruments = {one.symbol: one for one in (feed.instrument(ctx, text) for text in symbols)}
-    findings = [
-        finding
-        for _, instrument in sorted(instruments.items())
-        for finding in assess(
-            _find_quote(ctx, feed, instrument),
+    marks = primed(ctx, instruments.values(), as_of)
+    own = {one.id: listing_scope(one.id) for one in instruments.values()}
+    wide = (TENANT, *scopes)
+    standing = active_freezes(ctx, (*wide, *own.values()))
+    return tuple(
+        _look(
+            ctx,
+            instrument,
             as_of,
-            market_state(instrument.calendar, as_of),
-            ctx.policy,
-            instrument=instrument,
+            mark=marks[instrument.id],
+            frozen=[one for one in standing if one.scope in (*wide, own[instrument.id])],
         )
-    ]
-    taken = QualitySnapshot(
-        ctx.ids.new("dq"),
-        tuple(sorted(instruments)),
-        as_of,
-        not any(finding.severity == Severity.CRIT for finding in findings),
-        tuple(findings),
+        for _, instrument in sorted(instruments.items())
     )
-    ctx.db.insert(
-        dq_snapshots,
-        {
-            "id": taken.id,
-            "at": ctx.now,
-            "as_of": as_of,
-            "symbols": json.dumps(taken.symbols),
-            "green": int(taken.green),
-            "findings_json": json.dumps([asdict(finding) for finding in findings]),
-        },
-    )
-    return taken
+
+
+def _look(
+    ctx: Context, instrument: Instrument, as_of: datetime, *, mark: Mark, frozen: list[Freeze]
+) -> Look:
+    quote = _find_quote(ctx, ctx.port(Feed), instrument)
+    state = market_state(instrument.calendar, as_of)
+    found = assess(quote, as_of, state, ctx.policy, instrument=instrument)
+    if quote is not None:
+        known = {one.code for one in found}
+        window = replace(mark.window, newest=None)
+        faults, _ = explained(ctx, observed(instrument, quote), window, as_of)
+        found += [one for one in named(instrument.symbol, faults) if one.code not in known]
+    findings = tuple(sorted(found, key=lambda one: one.code))
+    return Look(instrument, quote, findings, _last_good(quote, findings, mark), tuple(frozen))
+
+
+def _last_good(quote: Quote | None, findings: Sequence[Finding], mark: Mark) -> LastGood | None:
+    """Return the quote's own price when only its moment is wrong, else the mark's."""
+    wrong = {one.code for one in findings if one.severity is Severity.CRIT} - OF_THE_TIME
+    if quote is not None and not wrong:
+        return LastGood(quote.last, quote.ts, str(quote.provenance), quote.source)
+    window = mark.window
+    if window.last is None or window.last_ts is None:
+        return None
+    return LastGood(window.last, window.last_ts, window.provenance, window.source)
 
 
 def _find_quote(ctx: Context, feed: Feed, instrument: Instrument) -> Quote | None:
@@ -223,19 +155,121 @@ def _find_quote(ctx: Context, feed: Feed, instrument: Instrument) -> Quote | Non
         return None
 
 
-def require_green(ctx: Context, symbols: Sequence[str]) -> QualitySnapshot:
+def snapshot(
+    ctx: Context, symbols: Sequence[str], *, scopes: Sequence[str] = ()
+) -> QualitySnapshot:
+    """Look at some symbols and store the result; a writing unit of work.
+
+    What a red look found is kept in a transaction of its own, however this one ends: findings,
+    alerts, freezes, and the count of clean looks. Raises as `look` does.
+    """
+    looks = look(ctx, symbols, scopes=scopes)
+    findings = [
+        *dict.fromkeys(finding for one in looks for finding in (*one.findings, *one.critical))
+    ]
+    taken = QualitySnapshot(
+        ctx.ids.new("dq"),
+        tuple(sorted(one.instrument.symbol for one in looks)),
+        ctx.port(Feed).as_of(ctx),
+        not any(one.critical for one in looks),
+        tuple(findings),
+        looks,
+    )
+    ctx.db.insert(
+        dq_snapshots,
+        {
+            "id": taken.id,
+            "at": ctx.now,
+            "as_of": taken.as_of,
+            "symbols": json.dumps(taken.symbols),
+            "green": int(taken.green),
+            "findings_json": json.dumps([asdict(finding) for finding in findings]),
+        },
+    )
+    if not taken.green:
+        seen = {one.instrument.symbol: (one.instrument, one.quote) for one in looks}
+        ctx.afterwards.append(lambda later: settle(later, seen, findings))
+    return taken
+
+
+def require_green(
+    ctx: Context, symbols: Sequence[str], *, scopes: Sequence[str] = ()
+) -> QualitySnapshot:
     """Return a stored green snapshot of `symbols`; what every proposal and advice stands on.
 
-    Raises `DQ_BLOCK` with the critical findings (`checks`, and `findings` one by one).
+    Raises `DQ_BLOCK` on critical findings and on standing freezes, as `block` words it.
     """
-    taken = snapshot(ctx, symbols)
+    taken = snapshot(ctx, symbols, scopes=scopes)
     if not taken.green:
-        critical = [one for one in taken.findings if one.severity == Severity.CRIT]
-        raise refuse(
-            "DQ_BLOCK",
-            checks=", ".join(f"{one.symbol} {one.code}" for one in critical),
-            findings=[
-                {"symbol": one.symbol, "code": one.code, "detail": one.detail} for one in critical
-            ],
-        )
+        raise block(taken)
     return taken
+
+
+def block(taken: QualitySnapshot, **facts: str) -> Refusal:
+    """Return the `DQ_BLOCK` of a red snapshot: what was found, the last good value, what ends it.
+
+    `checks` names every critical finding, `findings` gives them one by one; the other facts are
+    those of the first symbol that is blocked.
+    """
+    bad = [one for one in taken.looks if one.critical]
+    critical = [finding for one in bad for finding in one.critical]
+    first = bad[0]
+    return refuse(
+        "DQ_BLOCK",
+        hint=" ".join(_words(one, taken.as_of) for one in bad[:3]),
+        checks=", ".join(dict.fromkeys(f"{one.symbol} {one.code}" for one in critical)),
+        findings=[
+            {"symbol": one.symbol, "code": one.code, "detail": one.detail} for one in critical
+        ],
+        symbol=first.instrument.symbol,
+        finding=first.critical[0].code,
+        detail=first.critical[0].detail,
+        unfreezes=_unfreezes(first),
+        freezes=[one.id for one in first.frozen],
+        **_good_facts(first, taken.as_of),
+        **facts,
+    )
+
+
+def _good_facts(seen: Look, as_of: datetime) -> dict[str, str]:
+    good = seen.last_good
+    if good is None:
+        return {}
+    return {
+        "last_good": decimal_text(good.price),
+        "last_good_at": instant_text(good.at),
+        "last_good_age": age_words(as_of - good.at),
+        "last_good_provenance": good.provenance,
+    }
+
+
+def _words(seen: Look, as_of: datetime) -> str:
+    worst, good = seen.critical[0], seen.last_good
+    symbol = seen.instrument.symbol
+    value = f"There is no earlier good value of {symbol}."
+    if good is not None:
+        value = (
+            f"The last good value is {decimal_text(good.price)} ({good.provenance}), "
+            f"{age_words(as_of - good.at)} old."
+        )
+    return f"{symbol}: {worst.detail} ({worst.code}). {value} {_unfreezes(seen)}"
+
+
+def _unfreezes(seen: Look) -> str:
+    """Return what ends the block: of a freeze that stands, else of the first finding."""
+    manual = [one for one in seen.frozen if not one.auto_clear]
+    standing = [*manual, *seen.frozen]
+    if not standing:
+        return until_words(seen.critical[0].code)
+    left = standing[0].clean_needed - standing[0].clean_seen
+    counted = f" {left} of them are missing." if 0 < left < standing[0].clean_needed else ""
+    return f"{standing[0].unfreezes}{counted} See freeze {standing[0].id}."
+
+
+def age_words(age: timedelta) -> str:
+    """Return an age in its largest unit, rounded down. Worked: 200 s is `3 min`."""
+    seconds = max(0, int(age.total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -40,7 +40,7 @@ class QualityThresholds:
     jump_confirmations: int = 2
     scale_factors: tuple[Decimal, ...] = (Decimal(100), Decimal(1000))
     scale_pct: Decimal = Decimal("0.02")
-    split_ratios: tuple[Decimal, ...] = tuple(map(Decimal, ("1.5", "2", "3", "4", "5", "10", "20")))
+    split_ratios: tuple[Decimal, ...] = (Decimal("1.5"), *(Decimal(n) for n in range(2, 21)))
     split_pct: Decimal = Decimal("0.015")
     split_volume_slack: Decimal = Decimal(3)
     out_of_order_pct: Decimal = Decimal("0.01")
@@ -49,9 +49,22 @@ class QualityThresholds:
     fx_inverse_pct: Decimal = Decimal("0.005")
     fx_jump_pct: Decimal = Decimal("0.03")
     coverage_freeze: Decimal = Decimal("0.95")
+    recon_warn: Decimal = Decimal("0.01")
+    recon_crit: Decimal = Decimal("0.05")
 
 
 THRESHOLDS = QualityThresholds()
+THRESHOLDS_BY_CLASS: Mapping[str, QualityThresholds] = {
+    "equity": THRESHOLDS,
+    "etf": THRESHOLDS,
+    "index": THRESHOLDS,
+    "option": QualityThresholds(
+        jump_intraday=1.0, jump_day=2.5, recon_warn=Decimal("0.05"), recon_crit=Decimal("0.25")
+    ),
+    "fx": QualityThresholds(jump_intraday=0.02, jump_day=0.03),
+    "crypto": QualityThresholds(jump_intraday=0.10, jump_day=0.30),
+}
+"""The numbers by asset class. An option moves by multiples of what its underlying moves."""
 
 
 def jump_limit(
@@ -141,8 +154,8 @@ def find_split_fault(
 ) -> Fault | None:
     """Return `DQ_SPLIT_SUSPECT` for a gap at the open that looks like a split or its reverse.
 
-    The ratio lies within 1.5 % of 2, 3, 4, 5, 10, 20, 3:2 or an inverse, and volume against the
-    usual scales inversely; unknown volume does not clear it. Raises `PARAM_INVALID`.
+    The ratio lies within 1.5 % of a whole number from 2 to 20, of 3:2 or of an inverse, and volume
+    against the usual scales inversely; unknown volume does not clear it. Raises `PARAM_INVALID`.
     """
     ratio = _ratio(open_price, close_before)
     for terms in limits.split_ratios:
@@ -157,6 +170,20 @@ def find_split_fault(
 
 def _scales(product: Decimal, slack: Decimal) -> bool:
     return ONE / slack <= product <= slack
+
+
+def find_recon_fault(
+    price: Decimal, other: Decimal, *, limits: QualityThresholds = THRESHOLDS
+) -> Fault | None:
+    """Return `DQ_RECON` when two sources differ: a warning above 1 %, critical above 5 %.
+
+    Raises `PARAM_INVALID`. Worked: 102 against 100 is 2 % apart, a warning.
+    """
+    apart = abs(_ratio(price, other) - 1)
+    if apart <= limits.recon_warn:
+        return None
+    severity: Literal["WARN", "CRIT"] = "CRIT" if apart > limits.recon_crit else "WARN"
+    return Fault("DQ_RECON", severity, f"two sources are {decimal_text(rounded(apart, 6))} apart")
 
 
 class Arrival(NamedTuple):

@@ -26,7 +26,8 @@ class Quote:
     """The best bid and ask and the last trade of one instrument at `ts`, per unit of `currency`.
 
     Nothing here is checked: a provider's quote may be crossed or old, `services.market.quality`
-    says so. `source` and `dataset` name where it came from, for citations.
+    says so. `source` and `dataset` name where it came from, for citations. `halted` says that
+    trading of this symbol stands still although its market may be open.
     """
 
     symbol: str
@@ -41,6 +42,7 @@ class Quote:
     source: str
     currency: str
     dataset: str = ""
+    halted: bool = False
 
     @property
     def mid(self) -> Decimal:

@@ -28,7 +28,7 @@ from services.orders.cancel import request_cancel
 from services.orders.card import Card, card, typed_phrase
 from services.orders.guard import evaluate, first_block, needs_typing
 from services.orders.guard_context import GuardResult, Stage
-from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
+from services.orders.guard_facts import clean_market, guard_context, latch_day_loss
 from services.orders.order import Order, Side, Status, order_from_json, stored_hash
 from services.orders.proposal import close, get_proposal, proposal_of, proposal_row, require_pending
 from services.orders.queueing import queue_order
@@ -258,7 +258,7 @@ def _decide(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> 
 def _confirm_order(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> Decision:
     order = order_from_json(row.order_json)
     try:
-        market = require_clean(market_facts(ctx, order.symbol))
+        market = clean_market(ctx, order.symbol, order.portfolio_id)
         seen = guard_context(
             ctx,
             order,

@@ -239,7 +239,7 @@ def _deny(ctx: Context, row: Row[Any], refusal: Refusal) -> bool:
 def _claim_guards(ctx: Context, row: Row[Any]) -> tuple[str, Refusal | None]:
     order = order_from_json(row.order_json)
     try:
-        market = require_clean(market_facts(ctx, order.symbol))
+        market = require_clean(market_facts(ctx, order.symbol, order.portfolio_id))
         seen = guard_context(ctx, order, Stage.CLAIM, market=market, expires_at=row.valid_until)
     except Refusal as refusal:
         if refusal.kind is Kind.INTERNAL:

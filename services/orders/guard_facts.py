@@ -11,10 +11,10 @@ from sqlalchemy import or_, select
 
 from services import audit
 from services.kit.context import Context
-from services.kit.errors import refuse
 from services.ledger import book, holding, portfolio, valuation
 from services.market import quality
 from services.market.feed import Feed
+from services.market.freeze import portfolio_scope
 from services.market.instrument import Instrument, tick_size
 from services.market.quote import Quote
 from services.market.round import market_round, session_key
@@ -45,41 +45,69 @@ class MarketFacts:
     session_date: str
     session_key: str
     tick: Decimal
-    dq_snapshot_id: str
+    snapshot: quality.QualitySnapshot
     findings: tuple[str, ...]
 
+    @property
+    def dq_snapshot_id(self) -> str:
+        """Return the id of the stored data-quality snapshot."""
+        return self.snapshot.id
 
-def market_facts(ctx: Context, symbol: str) -> MarketFacts:
+
+def market_facts(ctx: Context, symbol: str, portfolio_id: str) -> MarketFacts:
     """Return the market's side of a decision; stores a data-quality snapshot.
 
-    Raises `SYMBOL_UNKNOWN`, `FEATURE_OFF` and what the feed refuses.
+    Freezes of the portfolio count too. Raises `SYMBOL_UNKNOWN`, `FEATURE_OFF` and what the feed
+    refuses.
     """
     feed = ctx.port(Feed)
     instrument = feed.instrument(ctx, symbol)
     quote = feed.quote(ctx, instrument.symbol)
-    as_of = feed.as_of(ctx)
+    scopes = (portfolio_scope(portfolio_id),)
+    snapshot = quality.snapshot(ctx, (instrument.symbol,), scopes=scopes)
+    return _facts(instrument, quote, snapshot, ctx)
+
+
+def clean_market(ctx: Context, symbol: str, portfolio_id: str) -> MarketFacts:
+    """Return the market's side of a decision on green data; what proposes and confirms asks this.
+
+    Raises `DQ_BLOCK` as `quality.block` words it, also when the feed has no quote; otherwise as
+    `market_facts`.
+    """
+    feed = ctx.port(Feed)
+    instrument = feed.instrument(ctx, symbol)
+    scopes = (portfolio_scope(portfolio_id),)
+    snapshot = quality.snapshot(ctx, (instrument.symbol,), scopes=scopes)
+    if not snapshot.green:
+        raise quality.block(snapshot, guard="quote_fresh")
+    return _facts(instrument, feed.quote(ctx, instrument.symbol), snapshot, ctx)
+
+
+def _facts(
+    instrument: Instrument, quote: Quote, snapshot: quality.QualitySnapshot, ctx: Context
+) -> MarketFacts:
+    as_of = snapshot.as_of
     state = market_state(instrument.calendar, as_of)
-    snapshot = quality.snapshot(ctx, (instrument.symbol,))
-    findings = () if snapshot.green else tuple(finding.code for finding in snapshot.findings)
+    critical = [finding.code for seen in snapshot.looks for finding in seen.critical]
     day = state.session.date if state.session else as_of.date()
     return MarketFacts(
         instrument=instrument,
         quote=quote,
         as_of=as_of,
-        state=str(state.state),
+        state="halted" if quote.halted else str(state.state),
         next_open=str(state.next_open or ""),
         session_date=day.isoformat(),
         session_key=session_key(ctx, day),
         tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO,
-        dq_snapshot_id=snapshot.id,
-        findings=findings,
+        snapshot=snapshot,
+        findings=tuple(critical),
     )
 
 
 def require_clean(market: MarketFacts) -> MarketFacts:
     """Return the facts when data quality is green. Raises `DQ_BLOCK` naming the findings."""
     if market.findings:
-        raise refuse("DQ_BLOCK", checks=", ".join(market.findings), guard="quote_fresh")
+        raise quality.block(market.snapshot, guard="quote_fresh")
     return market
 
 

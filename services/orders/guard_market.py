@@ -35,11 +35,15 @@ def provenance_tradable(seen: GuardContext) -> GuardResult:
 
 
 def session_open(seen: GuardContext) -> GuardResult:
-    """Refuse market and day orders outside the regular session; good till cancelled may wait."""
+    """Refuse market and day orders outside the regular session; good till cancelled may wait.
+
+    A halted symbol has a closed market of its own, and nothing waits for its unknown end.
+    """
     if seen.market_state == "open":
         return ok("session_open", state="open")
+    halted = seen.market_state == "halted"
     waits = seen.order.tif is Tif.GTC and seen.order.type is not OrderType.MARKET
-    if waits:
+    if waits and not halted:
         return GuardResult(
             "session_open",
             "warn",

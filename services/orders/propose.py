@@ -19,13 +19,7 @@ from services.orders import desk
 from services.orders.draft import OrderDraft, Risk, Terms, build_order, build_risk, reference_price
 from services.orders.guard import evaluate, first_block
 from services.orders.guard_context import Stage
-from services.orders.guard_facts import (
-    MarketFacts,
-    commission_of,
-    guard_context,
-    market_facts,
-    require_clean,
-)
+from services.orders.guard_facts import MarketFacts, clean_market, commission_of, guard_context
 from services.orders.order import (
     OPEN,
     Order,
@@ -93,7 +87,7 @@ def propose(
 def _draft_order(ctx: Context, draft: OrderDraft) -> tuple[MarketFacts, Order]:
     book = portfolio.get_portfolio(ctx, draft.portfolio_id)
     account = portfolio.account_of(ctx, book.id)
-    market = require_clean(market_facts(ctx, draft.symbol))
+    market = clean_market(ctx, draft.symbol, book.id)
     if market.instrument.currency != account.currency:
         raise refuse(
             "CURRENCY_MISMATCH", given=market.instrument.currency, expected=account.currency

@@ -206,18 +206,6 @@ switches = tenant_table(
     CheckConstraint(_one_of("state", ("ACTIVE", "REDUCE_ONLY", "HALTED")), name="state"),
 )
 
-freezes = tenant_table(
-    "freezes",
-    Column("id", Text, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("opened_at", UtcDateTime, nullable=False),
-    Column("cleared_at", UtcDateTime),
-    Column("cleared_by", Text),
-    Column("clear_reason", Text),
-)
-
 day_loss_latches = tenant_table(
     "day_loss_latches",
     Column("portfolio_id", Text, primary_key=True),

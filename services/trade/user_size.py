@@ -9,6 +9,7 @@ from services.kit.context import Context
 from services.kit.money import decimal_text, parse_decimal, rounded
 from services.ledger import portfolio, valuation
 from services.market.feed import Feed
+from services.market.freeze import portfolio_scope
 from services.market.instrument import tick_size
 from services.market.quality import require_green
 from services.market.quote import Quote
@@ -70,7 +71,8 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
     """
     feed = ctx.port(Feed)
     instrument = feed.instrument(ctx, ask.symbol)
-    quality = require_green(ctx, [instrument.symbol])
+    owned = portfolio.get_portfolio(ctx, None)
+    quality = require_green(ctx, [instrument.symbol], scopes=(portfolio_scope(owned.id),))
     quote = feed.quote(ctx, instrument.symbol)
     market = quote.ask if ask.side == "long" else quote.bid
     entry = parse_decimal(ask.entry, "entry") if ask.entry else market or quote.last
