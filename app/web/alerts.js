@@ -3,7 +3,7 @@
 import { html, nothing, repeat } from "./vendor/lit.js";
 import { ApiError, get, newKey, patch, post, remove } from "./api.js";
 import { Live } from "./element.js";
-import { decimal, local, stamp, words } from "./format.js";
+import { day, decimal, local, stamp, words } from "./format.js";
 import { loadAlerts } from "./lists.js";
 import { refused, sentence, trouble, waiting } from "./panel.js";
 import { state } from "./state.js";
@@ -135,7 +135,7 @@ class CornermanAlerts extends Live {
     const name = alert.text || `${alert.symbol} ${words(alert.kind)} ${decimal(alert.level)}`;
     return html`<li data-alert=${alert.id}><p><b>${name}</b></p>
       <p class="chips"><span class="chip ${alert.state}">${STATES[alert.state] ?? words(alert.state)}</span>
-        ${alert.expires_at ? html`<span class="chip">until ${stamp(alert.expires_at)}</span>` : nothing}
+        ${alert.expires_at ? html`<span class="chip" title=${stamp(alert.expires_at)}>until ${day(alert.expires_at)}</span>` : nothing}
         ${alert.repeat ? html`<span class="chip">repeats</span>` : nothing}
         ${alert.flags.map((flag) => html`<span class="chip">${words(flag)}</span>`)}</p>
       ${alert.note ? html`<p class="muted">Your note: ${alert.note}</p>` : nothing}

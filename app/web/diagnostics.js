@@ -69,13 +69,13 @@ class CornermanDiagnostics extends Live {
   /** @param {import("./wire.js").Provider} one */
   #provider(one) {
     const tone = !one.on ? "off" : one.breaker === "closed" ? "green" : one.breaker === "open" ? "red" : "amber";
-    const quota = one.requests_used === null || one.requests_used === undefined ? "" : `${one.requests_used}${one.requests_allowed ? ` of ${one.requests_allowed}` : ""} requests`;
+    const quota = one.requests_allowed ? `${one.requests_used} of ${one.requests_allowed} requests this minute` : one.requests_used ? `${one.requests_used} requests this minute` : "";
     const refusedParts = (one.products ?? []).filter((part) => !part.on);
     return html`<li data-provider=${one.name}><p><b>${one.name}</b> ${badge(one.on ? one.provenance : null)}
         <span class="level ${tone}"><span class="dot" aria-hidden="true"></span>${one.on ? BREAKERS[one.breaker] ?? words(one.breaker) : "off"}</span></p>
       <p class="muted">${sentence(one.why)}${one.todo ? html` <b>${sentence(one.todo)}</b>` : nothing}</p>
       <p class="chips">${quota ? html`<span class="chip">${quota}</span>` : nothing}
-        ${Number(one.limited_for_s) > 0 ? html`<span class="chip">limited for ${span(Number(one.limited_for_s))}</span>` : nothing}
+        ${one.limited_for_s > 0 ? html`<span class="chip">limited for ${span(Number(one.limited_for_s))}</span>` : nothing}
         ${one.failed_over_to ? html`<span class="chip warn">values come from ${one.failed_over_to}</span>` : nothing}
         ${one.checked_at ? html`<span class="chip">checked ${local(one.checked_at)}</span>` : nothing}</p>
       ${refusedParts.length ? html`<ul class="plain">${refusedParts.map((part) => html`<li><b>${part.feature}</b>: off. ${sentence(part.why)} ${sentence(part.todo)}</li>`)}</ul>` : nothing}</li>`;

@@ -6,6 +6,7 @@ import { add } from "./cards.js";
 import { Live } from "./element.js";
 import { local, span, words } from "./format.js";
 import { loadNotices } from "./lists.js";
+import { wording } from "./next_action.js";
 import { refused, sentence, trouble, waiting } from "./panel.js";
 import { loadPending } from "./refresh.js";
 import { state, suggest } from "./state.js";
@@ -24,12 +25,11 @@ class CornermanNotifications extends Live {
   }
 
   async #read() {
-    const newest = state.notices?.items[0];
-    if (!newest) return;
+    if (!state.notices) return;
     this.busy = true;
     this.problem = null;
     try {
-      await post("notifications/read", { up_to: newest.id });
+      await post("notifications/read", { up_to: state.notices.cursor });
       await loadNotices();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -43,7 +43,7 @@ class CornermanNotifications extends Live {
   #next(action) {
     const proposal = action.arguments?.proposal_id;
     if (typeof proposal === "string") { add(proposal); void loadPending(); return; }
-    suggest(action.text);
+    suggest(wording(action));
   }
 
   render() {
@@ -65,8 +65,15 @@ class CornermanNotifications extends Live {
     return html`<li class="${one.level} ${one.read_at ? "" : "unread"}" data-notice=${one.id}>
       <p>${one.read_at ? nothing : html`<span class="chip new">new</span>`} <span class="sr">${LEVELS[one.level]}:</span> ${one.message}</p>
       <small class="muted"><span aria-hidden="true">${LEVELS[one.level]} · </span>${words(one.topic)} · <time datetime=${one.at}>${ago < 86_400 ? `${span(ago)} ago` : local(one.at)}</time></small>
-      ${one.next_action ? html`<div class="actions"><button class="small" data-act="next" @click=${() => this.#next(/** @type {any} */ (one.next_action))}>${one.next_action.text}</button>
-        <small class="muted">opens in the chat, nothing is sent</small></div>` : nothing}</li>`;
+      ${one.next_action ? this.#action(one.next_action) : nothing}</li>`;
+  }
+
+  /** A suggestion with a call behind it is a button; words alone are words.
+   * @param {import("./wire.js").NextAction} action */
+  #action(action) {
+    if (!action.tool && !action.arguments) return html`<p class="muted">${action.text}</p>`;
+    return html`<div class="actions"><button class="small" data-act="next" @click=${() => this.#next(action)}>${action.text}</button>
+      <small class="muted">opens in the chat, nothing is sent</small></div>`;
   }
 }
 

@@ -10,10 +10,14 @@ const FLUSH_MS = 200;
 const POLL_MS = 3000;
 const POLLED_MAX = 6;
 const SYMBOLS_MAX = 200;
+/** A pushed price that is silent for this long is asked for once: a quiet symbol, or a deaf line. */
+const SILENT_MS = 15_000;
 /** @typedef {import("./wire.js").Price} Price */
 
 /** @type {Map<string, Price>} */
 const fresh = new Map();
+/** When each symbol was last heard of. @type {Map<string, number>} */
+const heard = new Map();
 let flushing = 0;
 let turn = 0;
 /** @type {LiveSocket | null} */
@@ -59,6 +63,7 @@ function take(frame) {
  * @param {Price} price */
 function note(price) {
   fresh.set(price.symbol, price);
+  heard.set(price.symbol, Date.now());
   flushing ||= window.setTimeout(() => {
     flushing = 0;
     const missing = Object.fromEntries(Object.entries(state.missing).filter(([symbol]) => !fresh.has(symbol)));
@@ -75,10 +80,10 @@ function miss(symbol, why) {
   update({ prices, missing: { ...state.missing, [symbol]: why } });
 }
 
-/** Without the live line the prices are asked for, a few at a time, in turn. */
+/** Asks for prices, a few at a time, in turn: for all without the live line, else for the silent. */
 async function poll() {
-  if (state.socket.phase === "live") return;
-  const symbols = wanted();
+  const silent = (/** @type {string} */ symbol) => Date.now() - (heard.get(symbol) ?? 0) > SILENT_MS;
+  const symbols = state.socket.phase === "live" ? wanted().filter(silent) : wanted();
   const now = symbols.length <= POLLED_MAX ? symbols
     : Array.from({ length: POLLED_MAX }, (_, at) => symbols[(turn + at) % symbols.length]);
   turn = (turn + POLLED_MAX) % Math.max(1, symbols.length);

@@ -109,8 +109,8 @@ class CornermanWatchlist extends Live {
       ${price ? this.#figures(price) : html`<td colspan="6">${state.missing[symbol]
         ? html`<span class="level red"><span class="dot" aria-hidden="true"></span>no price</span><small class="why">${state.missing[symbol]}</small>`
         : html`<span class="muted">waiting for a price</span>`}</td>`}
-      <td class="number"><button class="quiet small" data-act="remove" ?disabled=${this.busy} aria-label=${`Remove ${symbol} from the watchlist`}
-        @click=${() => this.#drop(symbol)}>Remove</button></td></tr>`;
+      <td class="number"><button class="quiet small" data-act="remove" ?disabled=${this.busy} title="Remove" aria-label=${`Remove ${symbol} from the watchlist`}
+        @click=${() => this.#drop(symbol)}>×</button></td></tr>`;
   }
 
   /** @param {import("./wire.js").Price} price */

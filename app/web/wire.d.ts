@@ -18,8 +18,8 @@ export interface Config {
 export interface Product { feature: string; on: boolean; why: string; todo: string }
 export interface Provider {
   name: string; host: string; on: boolean; why: string; todo: string; provenance: string | null;
-  products: Product[]; breaker: "closed" | "open" | "half_open"; requests_used: number | null;
-  requests_allowed: number | null; limited_for_s: number | string | null; failed_over_to: string | null;
+  products: Product[]; breaker: "closed" | "open" | "half_open"; requests_used: number;
+  requests_allowed: number; limited_for_s: number; failed_over_to: string | null;
   checked_at: string | null;
 }
 export interface StreamState {
@@ -50,10 +50,10 @@ export interface Trigger { at: string; price: string; gap: boolean; late_s?: num
 export interface Rule { canonical: string; rule: Record<string, unknown>; alert?: Alert | null; warnings?: string[]; flags?: string[] }
 export interface NextAction { text: string; tool?: string | null; arguments?: Record<string, unknown> | null }
 export interface Notice {
-  id: string; level: "info" | "warning" | "critical"; topic: string; message: string;
+  id: number; level: "info" | "warning" | "critical"; topic: string; message: string;
   next_action: NextAction | null; at: string; read_at: string | null;
 }
-export interface Notices { items: Notice[]; unread: number; cursor: string | null }
+export interface Notices { items: Notice[]; unread: number; cursor: number }
 export interface Finding { code: string; detail: string; at?: string; severity?: string }
 export interface Freeze {
   id: string; scope: string; code?: string; subject: string; reason: string; findings?: Finding[];
