@@ -12,9 +12,9 @@ import structlog
 
 from agent.loop import recover
 from agent.relay import deliver
+from app.jobs import run_due_jobs, tenant_principals
 from app.wiring import Product
-from services.identity.user import NOBODY, tenant_ids
-from services.kit.context import Context, Principal, system_principal
+from services.kit.context import Context
 from services.ledger import portfolio, split, valuation
 from services.market import failover, replay
 from services.market.failover import FailoverFeed
@@ -68,6 +68,7 @@ LOOPS = (
         round=lambda product: record_failovers(product),  # noqa: PLW0108 - made later
         every_s=1.0,
     ),
+    Loop(name="jobs", round=lambda product: _run_jobs(product), every_s=5.0),  # noqa: PLW0108 - made later
 )
 """Every duty of the `worker` role. A lost wake-up costs at most the period."""
 
@@ -125,6 +126,12 @@ def _value_all(ctx: Context) -> int:
     return 0
 
 
+def _run_jobs(product: Product) -> int:
+    """Run what is due, then rest: a fast replay has a new tick at any time."""
+    run_due_jobs(product)
+    return 0
+
+
 async def _run(product: Product, loop: Loop) -> None:
     async with AsyncExitStack() as stack:
         wakes = (
@@ -169,10 +176,3 @@ def each_tenant(product: Product, act: Callable[[Context], int]) -> int:
         except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
             _log.exception("loop.tenant_failed", tenant=principal.tenant_id)
     return total
-
-
-def tenant_principals(product: Product) -> list[Principal]:
-    """Return the product itself, once per tenant."""
-    runtime = product.runtime
-    with runtime.database.read(None) as db:
-        return [system_principal(tenant) for tenant in tenant_ids(runtime.context(db, NOBODY))]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from services.kit.errors import refuse
+from services.market.tick_table import TICKS
 
 AssetClass = Literal["equity", "etf", "option", "index", "fx", "crypto"]
 SYMBOL_LENGTH_MAX = 15
@@ -20,7 +21,8 @@ _NAMED = re.compile(r"[A-Z0-9]{4}:[A-Z0-9][A-Z0-9.\-]{0,14}", re.ASCII)
 class Instrument:
     """One listing. `price_scale` turns a quoted price into the major unit of `currency`.
 
-    `id` is `MIC:SYMBOL`; `tick_rule` names the rows of `TICKS` that apply to it.
+    `id` is `MIC:SYMBOL`; `tick_rule` names the rows of `TICKS` that apply to it. `flags` tell of
+    corporate actions and of a listing that can not be trusted yet.
     """
 
     id: str
@@ -36,21 +38,18 @@ class Instrument:
     calendar: str
     shortable: bool
     tick_rule: str
+    flags: tuple[str, ...] = ()
 
-
-_EVER = date(1, 1, 1)
-TICKS: dict[str, tuple[tuple[date, tuple[tuple[Decimal, Decimal], ...]], ...]] = {
-    "us_equity": ((_EVER, ((Decimal("1.00"), Decimal("0.01")), (Decimal(0), Decimal("0.0001")))),)
-}
-"""Tick tables: by rule, by the date they begin, pairs of (price from, tick), highest price first.
-
-The amended Rule 612 of the SEC, when it applies, is one more dated row here.
-"""
+    @property
+    def mic(self) -> str:
+        """Return the venue's market identifier code: `XNAS` of `XNAS:AAPL`."""
+        return self.id.partition(":")[0]
 
 
 def tick_size(instrument: Instrument, price: Decimal, on: date) -> Decimal:
     """Return the price step of `instrument` at `price` on the exchange date `on`.
 
+    Price and step are in the quoted unit: pence for a London share.
     Raises `TICK_UNKNOWN` when the instrument's rule has no row for it.
     Worked: a US share at 411.23 steps by 0.01, at 0.98 by 0.0001.
     """

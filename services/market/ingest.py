@@ -1,0 +1,231 @@
+"""Owns taking in market data: asked of the feed, judged by the gate, stored once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from services.kit.clock import instant_text
+from services.kit.context import Context
+from services.kit.errors import Refusal
+from services.kit.outbox import put
+from services.market.as_of import market_now
+from services.market.bar import Bar
+from services.market.feed import BarSeries, Feed
+from services.market.finding import Severity
+from services.market.gate import Admission, admit, admit_all, observed
+from services.market.instrument import Instrument
+from services.market.last_good import keep_good
+from services.market.metrics import build_metrics, keep_metrics
+from services.market.observation import Observation
+from services.market.quality_rule import FxObservation, find_fx_faults
+from services.market.rate_feed import RateFeed
+from services.market.rates import last_rate, record_rate
+from services.market.session import find_last_session, sessions_between
+from services.market.store import PricePoint, record_price
+from services.market.store_bars import last_bar_at, new_bars, stored_bars, upsert_bars
+from services.market.store_trades import record_trades
+from services.market.unit import Quoted, major_price
+
+Counts = Counter[str]
+"""What one part of a job did: `prices`, `bars`, `rejected:CODE` by the gate, `refused:CODE`."""
+_MINUTES_MIN, _MINUTES_MAX = 3, 390
+_DAYS_MIN, _DAYS_MAX = 5, 60
+
+
+def ingest_intraday(ctx: Context, symbols: Sequence[str]) -> Counts:
+    """Take in the quote and the new minute bars of `symbols`; return the counts.
+
+    One symbol that is refused does not stop the others. A price that the gate does not admit is
+    never stored as one.
+    """
+    return _each(ctx, symbols, _ingest_now)
+
+
+def ingest_eod(ctx: Context, symbols: Sequence[str]) -> Counts:
+    """Take in the daily bars since the last stored one, and each close as a price of its day."""
+    return _each(ctx, symbols, _ingest_days)
+
+
+def ingest_last_good(ctx: Context, symbols: Sequence[str]) -> Counts:
+    """Keep the quote of each symbol as its last known good one when the gate admits it."""
+    return _each(ctx, symbols, _snapshot)
+
+
+def ingest_rates(ctx: Context, pairs: Sequence[str]) -> Counts:
+    """Take in the rates of `pairs`, each `GBP/USD`: dollars per pound; return the counts.
+
+    A rate that is wrong (inverted, a jump, old) is counted and told, and never stored.
+    """
+    done: Counts = Counter()
+    for pair in pairs:
+        currency, _, base = pair.partition("/")
+        try:
+            done.update(_take_rate(ctx, currency, base))
+        except Refusal as refusal:
+            done[f"refused:{refusal.code}"] += 1
+    return done
+
+
+def _take_rate(ctx: Context, currency: str, base: str) -> Counts:
+    found = ctx.port(RateFeed).rate(ctx, currency, base)
+    before = last_rate(ctx, currency, base)
+    inverse = last_rate(ctx, base, currency)
+    seen = FxObservation(
+        found.rate.rate,
+        found.ts,
+        inverse=inverse.rate.rate if inverse else None,
+        rate_before=before.rate.rate if before else None,
+    )
+    faults = find_fx_faults(seen, market_now(ctx))
+    if any(fault.severity == "CRIT" for fault in faults):
+        codes = ", ".join(sorted({fault.code for fault in faults}))
+        _tell_rate(ctx, f"{currency}/{base}", codes, found.ts)
+        return Counter({"rejected": 1})
+    stored = record_rate(
+        ctx, found.rate, found.ts, provenance=found.provenance, source=found.source
+    )
+    return Counter({"rates": int(stored)})
+
+
+def _tell_rate(ctx: Context, pair: str, codes: str, ts: datetime) -> None:
+    message = f"The rate {pair} was not taken in: {codes}."
+    facts = {"level": "critical", "message": message, "code": codes, "subject": pair}
+    key = f"fx:{pair}:{codes}:{instant_text(ts)}"
+    put(ctx, "alert", key, {**facts, "topic": "data"}, dedupe=key)
+
+
+def _each(
+    ctx: Context, symbols: Sequence[str], act: Callable[[Context, Instrument], Counts]
+) -> Counts:
+    total: Counts = Counter()
+    for symbol in symbols:
+        try:
+            total.update(act(ctx, ctx.port(Feed).instrument(ctx, symbol)))
+        except Refusal as refusal:
+            total[f"refused:{refusal.code}"] += 1
+    return total
+
+
+def _ingest_now(ctx: Context, instrument: Instrument) -> Counts:
+    done = _take_quote(ctx, instrument)
+    done.update(_take_minutes(ctx, instrument))
+    if ctx.settings.ingest_trades:
+        done["trades"] += record_trades(ctx, instrument)
+    return done
+
+
+def _snapshot(ctx: Context, instrument: Instrument) -> Counts:
+    quote = ctx.port(Feed).quote(ctx, instrument.symbol)
+    verdict = admit(ctx, observed(instrument, quote))
+    if any(one.severity is Severity.CRIT for one in verdict.findings):
+        return _rejected(verdict)
+    return Counter({"snapshots": int(keep_good(ctx, instrument, quote))})
+
+
+def _take_quote(ctx: Context, instrument: Instrument) -> Counts:
+    quote = ctx.port(Feed).quote(ctx, instrument.symbol)
+    verdict = admit(ctx, observed(instrument, quote))
+    if not verdict.accepted:
+        return _rejected(verdict)
+    price = major_price(Quoted(quote.last, quote.currency), instrument)
+    point = PricePoint(
+        instrument.id,
+        quote.ts,
+        price.per_unit,
+        price.currency,
+        quote.provenance,
+        quote.source,
+        "intraday",
+    )
+    kept = keep_good(ctx, instrument, quote)
+    return Counter({"prices": int(record_price(ctx, point)), "snapshots": int(kept)})
+
+
+def _rejected(verdict: Admission) -> Counts:
+    return Counter({f"rejected:{one.code}" for one in verdict.findings})
+
+
+def _take_minutes(ctx: Context, instrument: Instrument) -> Counts:
+    feed = ctx.port(Feed)
+    now = feed.as_of(ctx)
+    session = find_last_session(instrument.calendar, now)
+    if session is None:
+        return Counter()
+    last = last_bar_at(ctx, instrument.id, "1m")
+    since = session.open if last is None else max(last, session.open)
+    missing = int((min(now, session.close) - since) / timedelta(minutes=1))
+    count = min(max(missing, _MINUTES_MIN), _MINUTES_MAX)
+    series = feed.bars(ctx, instrument.symbol, "1m", count)
+    done = _keep_bars(ctx, instrument, series)
+    stored = stored_bars(ctx, instrument.id, "1m", session.open, session.close)
+    found = build_metrics(instrument, session, replace(series, bars=tuple(stored)))
+    if found is not None:
+        keep_metrics(ctx, found)
+    return done
+
+
+def _ingest_days(ctx: Context, instrument: Instrument) -> Counts:
+    feed = ctx.port(Feed)
+    now = feed.as_of(ctx)
+    last = last_bar_at(ctx, instrument.id, "1d")
+    count = _DAYS_MAX
+    if last is not None:
+        missed = len(sessions_between(instrument.calendar, last.date(), now.date()))
+        count = min(max(missed, _DAYS_MIN), _DAYS_MAX)
+    series = feed.bars(ctx, instrument.symbol, "1d", count)
+    return _keep_bars(ctx, instrument, series)
+
+
+def _keep_bars(ctx: Context, instrument: Instrument, series: BarSeries) -> Counts:
+    """Store the bars that the gate admits, and with daily ones the close as the day's price."""
+    fresh = new_bars(ctx, instrument.id, series.timeframe, series.bars)
+    done: Counts = Counter()
+    good: list[Bar] = []
+    verdicts = admit_all(ctx, [_seen_bar(instrument, series, bar) for bar in fresh])
+    for bar, verdict in zip(fresh, verdicts, strict=True):
+        if verdict.accepted:
+            good.append(bar)
+        else:
+            done.update(_rejected(verdict))
+    stored = upsert_bars(
+        ctx, instrument, series.timeframe, good, provenance=series.provenance, source=series.source
+    )
+    done["bars"] += stored
+    if series.timeframe == "1d" and stored:
+        done["prices"] += sum(_keep_close(ctx, instrument, series, bar) for bar in good)
+    return done
+
+
+def _seen_bar(instrument: Instrument, series: BarSeries, bar: Bar) -> Observation:
+    daily = series.timeframe == "1d"
+    return Observation(
+        instrument=instrument,
+        price=bar.c,
+        ts=bar.t_close,
+        currency=instrument.quote_unit,
+        kind="day" if daily else "intraday",
+        source=series.source,
+        volume=bar.v if daily else None,
+        bar=bar,
+        provenance=str(series.provenance),
+    )
+
+
+def _keep_close(ctx: Context, instrument: Instrument, series: BarSeries, bar: Bar) -> bool:
+    price = major_price(Quoted(bar.c, instrument.quote_unit), instrument)
+    return record_price(
+        ctx,
+        PricePoint(
+            instrument.id,
+            bar.t_close,
+            price.per_unit,
+            price.currency,
+            series.provenance,
+            series.source,
+            "day",
+            bar.v,
+        ),
+    )
