@@ -32,6 +32,123 @@ class PlanPolicy:
 
 
 @dataclass(frozen=True)
+class BreakoutPolicy:
+    """The opening-range breakout (`orb`) on 5 minutes. Widths and zones are in ATR of the day."""
+
+    width_min: D = D("0.15")
+    width_max: D = D("0.80")
+    rvol_tod: D = D("1.2")
+    rvol_bar: D = D("1.5")
+    zone: D = D("0.25")
+    minutes: int = 120
+
+
+@dataclass(frozen=True)
+class ReclaimPolicy:
+    """The reclaim of VWAP (`vwap_reclaim`) on 5 minutes: closes below it, then one above."""
+
+    below: int = 6
+    window: int = 12
+    rvol_bar: D = D("1.3")
+    lookback: int = 24
+    give_sigma: D = D("0.25")
+
+
+@dataclass(frozen=True)
+class PullbackPolicy:
+    """The pullback to the average (`ema_pullback`) in a trend."""
+
+    adx: D = D(20)
+    swing_bars: int = 20
+    touch_atr: D = D("0.1")
+    bars: int = 10
+
+
+@dataclass(frozen=True)
+class BoxPolicy:
+    """The break of a box (`range_breakout`). Heights and zones are in ATR."""
+
+    bars: int = 20
+    height_atr: D = D(3)
+    touches: int = 2
+    touch_atr: D = D("0.25")
+    rvol_bar: D = D("1.5")
+    close_share: D = D("0.30")
+    zone_atr: D = D("0.5")
+    structure_atr: D = D("1.0")
+    give_atr: D = D("0.5")
+    sessions: int = 5
+
+
+@dataclass(frozen=True)
+class CrossPolicy:
+    """Averages that cross (`ma_cross`): lengths within the day and by the day."""
+
+    fast: int = 9
+    slow: int = 21
+    fast_day: int = 20
+    slow_day: int = 50
+    warm: int = 4
+    lookback: int = 10
+    sessions: int = 10
+
+
+@dataclass(frozen=True)
+class DeviationPolicy:
+    """The return to VWAP (`vwap_deviation`) in a market without a trend."""
+
+    adx_max: D = D(20)
+    sigmas: D = D(2)
+    rsi: D = D(30)
+    edge_minutes: int = 30
+    lookback: int = 6
+    structure_atr: D = D("0.1")
+    give_sigmas: D = D(3)
+
+
+@dataclass(frozen=True)
+class SpikePolicy:
+    """The bar of exceptional volume (`volume_spike`) beyond yesterday's range."""
+
+    rvol_bar: D = D(3)
+    range_atr: D = D("1.5")
+    close_share: D = D("0.25")
+    bars: int = 12
+
+
+@dataclass(frozen=True)
+class WeeklyPolicy:
+    """The weekly breakout (`weekly_breakout`) after a contraction near the half-year high."""
+
+    high_weeks: int = 26
+    near_pct: D = D("0.03")
+    fast: int = 10
+    slow: int = 30
+    short_weeks: int = 5
+    long_weeks: int = 20
+    contraction: D = D("0.6")
+    close_weeks: int = 10
+    zone_atr: D = D("0.5")
+    structure_weeks: int = 3
+    sessions: int = 10
+
+
+@dataclass(frozen=True)
+class SetupPolicy:
+    """Thresholds of the detectors. A changed number needs a new `version`: its record restarts."""
+
+    version: int = 1
+    orb: BreakoutPolicy = field(default_factory=BreakoutPolicy)
+    vwap_reclaim: ReclaimPolicy = field(default_factory=ReclaimPolicy)
+    ema_pullback: PullbackPolicy = field(default_factory=PullbackPolicy)
+    range_breakout: BoxPolicy = field(default_factory=BoxPolicy)
+    ma_cross: CrossPolicy = field(default_factory=CrossPolicy)
+    vwap_deviation: DeviationPolicy = field(default_factory=DeviationPolicy)
+    volume_spike: SpikePolicy = field(default_factory=SpikePolicy)
+    weekly_breakout: WeeklyPolicy = field(default_factory=WeeklyPolicy)
+
+
+@dataclass(frozen=True)
 class OrderPolicy:
     """Numbers of the confirm gate and the guards. `_pct` is a fraction: 0.01 is 1 %."""
 
@@ -105,6 +222,7 @@ class Policy:
     policy_version: int = 1
     bars: BarPolicy = field(default_factory=BarPolicy)
     plan: PlanPolicy = field(default_factory=PlanPolicy)
+    setups: SetupPolicy = field(default_factory=SetupPolicy)
     orders: OrderPolicy = field(default_factory=OrderPolicy)
     sizing: SizingPolicy = field(default_factory=SizingPolicy)
     risk: RiskPolicy = field(default_factory=RiskPolicy)

@@ -1,0 +1,1 @@
+"""The detectors: one file per setup, each a pure rule on a scene."""

@@ -1,0 +1,185 @@
+"""Owns the view: a track seen from one side and up to one bar, so one rule serves both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+from services.kit.errors import refuse
+from services.market.bar import Bar
+from services.strategy.track import Series, Track
+
+Side = Literal["long", "short"]
+
+
+class _Slice:
+    """The first bars of a track from one side; what lies outside is refused or None."""
+
+    __slots__ = ("_count", "_track", "sign")
+
+    def __init__(self, track: Track, side: Side, count: int) -> None:
+        self._track = track
+        self._count = count
+        self.sign = 1.0 if side == "long" else -1.0
+
+    def _at(self, ago: int) -> int | None:
+        if ago < 0:
+            raise refuse("LOOKAHEAD", index=ago)
+        at = self._count - 1 - ago
+        return at if at >= 0 else None
+
+    def _plain(self, values: Series | list[float], ago: int) -> float | None:
+        at = self._at(ago)
+        return values[at] if at is not None and at < len(values) else None
+
+    def _signed(self, values: Series | list[float], ago: int) -> float | None:
+        found = self._plain(values, ago)
+        return None if found is None else self.sign * found
+
+
+class Readings(_Slice):
+    """The indicators of a view: prices negated from the short side, strengths turned over."""
+
+    __slots__ = ()
+
+    def volume(self, ago: int = 0) -> float | None:
+        """Return the volume."""
+        return self._plain(self._track.v, ago)
+
+    def ema(self, n: int, ago: int = 0) -> float | None:
+        """Return the exponential average of `n` closes."""
+        return self._signed(self._track.emas[n], ago)
+
+    def vwap(self, ago: int = 0) -> float | None:
+        """Return the session's volume-weighted average price."""
+        return self._signed(self._track.vwap, ago)
+
+    def sigma(self, ago: int = 0) -> float | None:
+        """Return the spread about VWAP."""
+        return self._plain(self._track.sigma, ago)
+
+    def atr(self, ago: int = 0) -> float | None:
+        """Return the average true range of 14; None for 0, on which no distance stands."""
+        return self._plain(self._track.atr, ago) or None
+
+    def adx(self, ago: int = 0) -> float | None:
+        """Return the directional index of 14."""
+        return self._plain(self._track.adx, ago)
+
+    def rsi(self, ago: int = 0) -> float | None:
+        """Return the relative strength of 14, from the short side 100 less it."""
+        found = self._plain(self._track.rsi, ago)
+        return found if found is None or self.sign > 0 else 100.0 - found
+
+    def rvol_tod(self, ago: int = 0) -> float | None:
+        """Return the session's volume so far over that of other days by this minute."""
+        return self._plain(self._track.rvol_tod, ago)
+
+    def rvol_bar(self, ago: int = 0, n: int = 20) -> float | None:
+        """Return the bar's volume over the mean of the `n` before it; None without them."""
+        at = self._at(ago)
+        if at is None or at < n:
+            return None
+        total = 0.0
+        for volume in self._track.v[at - n : at]:
+            total += volume
+        return self._track.v[at] * n / total if total else None
+
+    def opening_range(self) -> tuple[float, float] | None:
+        """Return the best and worst price of the first 15 minutes; None until they are over."""
+        tops, bottoms = self._track.range_high, self._track.range_low
+        if self.sign < 0:
+            tops, bottoms = bottoms, tops
+        top, bottom = self._signed(tops, 0), self._signed(bottoms, 0)
+        return None if top is None or bottom is None else (top, bottom)
+
+    def bars_of_session(self) -> int:
+        """Return how many bars the newest bar's session has so far."""
+        at = self._at(0)
+        return 0 if at is None else at - self._track.first_of_session[at] + 1
+
+
+class View(_Slice):
+    """A track's first `count` bars. From the short side prices are negated, highs are lows.
+
+    `ago` counts back from the newest bar, which is 0; what lies later than the view's end raises
+    `LOOKAHEAD`, what lies before the first bar is None. `read` has the indicators. A price that a
+    rule makes from these goes back through `price`.
+    """
+
+    __slots__ = ("read",)
+
+    def __init__(self, track: Track, side: Side, count: int | None = None) -> None:
+        count = len(track) if count is None else count
+        if not 0 <= count <= len(track):
+            raise refuse("LOOKAHEAD", index=count)
+        super().__init__(track, side, count)
+        self.read = Readings(track, side, count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def timeframe(self) -> str:
+        """Return the bars' timeframe."""
+        return self._track.timeframe
+
+    def price(self, value: float) -> float:
+        """Return a real price of one seen here."""
+        return self.sign * value
+
+    def bar(self, ago: int = 0) -> Bar:
+        """Return the stored bar; raises `LOOKAHEAD` outside the view."""
+        at = self._at(ago)
+        if at is None:
+            raise refuse("LOOKAHEAD", index=ago)
+        return self._track.bars[at]
+
+    def closed_at(self) -> datetime:
+        """Return when the newest bar closed."""
+        return self.bar().t_close
+
+    def open(self, ago: int = 0) -> float | None:
+        """Return the opening price."""
+        return self._signed(self._track.o, ago)
+
+    def close(self, ago: int = 0) -> float | None:
+        """Return the closing price."""
+        return self._signed(self._track.c, ago)
+
+    def high(self, ago: int = 0) -> float | None:
+        """Return the best price of the side."""
+        return self._signed(self._track.h if self.sign > 0 else self._track.l, ago)
+
+    def low(self, ago: int = 0) -> float | None:
+        """Return the worst price of the side."""
+        return self._signed(self._track.l if self.sign > 0 else self._track.h, ago)
+
+    def highest(self, count: int, ago: int = 0) -> float | None:
+        """Return the best price of `count` bars that end `ago` bars back; None with fewer."""
+        column = self._track.h if self.sign > 0 else self._track.l
+        rows = self._rows(column, count, ago)
+        return self.sign * (max(rows) if self.sign > 0 else min(rows)) if rows else None
+
+    def lowest(self, count: int, ago: int = 0) -> float | None:
+        """Return the worst price of `count` bars that end `ago` bars back; None with fewer."""
+        column = self._track.l if self.sign > 0 else self._track.h
+        rows = self._rows(column, count, ago)
+        return self.sign * (min(rows) if self.sign > 0 else max(rows)) if rows else None
+
+    def highest_close(self, count: int, ago: int = 0) -> float | None:
+        """Return the best close of `count` bars that end `ago` bars back; None with fewer."""
+        rows = self._rows(self._track.c, count, ago)
+        return max(self.sign * row for row in rows) if rows else None
+
+    def swings(self, kind: Literal["high", "low"]) -> Iterator[tuple[int, float]]:
+        """Yield confirmed swings of the side as (bars ago, price), newest first."""
+        real = kind if self.sign > 0 else ("low" if kind == "high" else "high")
+        for swing in self._track.swings_until(self._count):
+            if swing.kind == real:
+                yield self._count - 1 - swing.index, self.sign * swing.price
+
+    def _rows(self, column: list[float], count: int, ago: int) -> list[float]:
+        at = self._at(ago)
+        return [] if at is None or at + 1 < count else column[at + 1 - count : at + 1]
