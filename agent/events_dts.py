@@ -5,6 +5,8 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -12,7 +14,13 @@ from agent.events import EVENTS, Fault, Mark, Source
 
 TARGET = Path(__file__).resolve().parents[1] / "app" / "web" / "events.d.ts"
 _PARTS: tuple[type, ...] = (Mark, Source, Fault)
-_SCALARS: dict[Any, str] = {str: "string", int: "number", bool: "boolean"}
+_SCALARS: dict[Any, str] = {
+    str: "string",
+    int: "number",
+    bool: "boolean",
+    Decimal: "string",
+    datetime: "string",
+}
 
 
 def declaration() -> str:
@@ -22,7 +30,7 @@ def declaration() -> str:
     """
     lines = ["// Generated from agent/events.py by: python -m agent.events_dts", ""]
     for part in _PARTS:
-        lines += [f"export interface {part.__name__} {{", *_members(part), "}", ""]
+        lines += [f"export interface {part.__name__} {{", *members(part), "}", ""]
     lines += [
         "interface Head {",
         "  v: 1;",
@@ -37,7 +45,7 @@ def declaration() -> str:
         lines += [
             f"export interface {event.__name__} extends Head {{",
             f'  type: "{event.type}";',
-            *_members(event),
+            *members(event),
             "}",
             "",
         ]
@@ -50,7 +58,8 @@ def declaration() -> str:
     return "\n".join(lines)
 
 
-def _members(cls: type) -> list[str]:
+def members(cls: type) -> list[str]:
+    """Return the members of a dataclass as TypeScript lines; what may be None is optional."""
     hints = get_type_hints(cls)
     out = []
     for item in fields(cls):

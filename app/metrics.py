@@ -32,6 +32,7 @@ class Metrics:
             "cornerman_http_request_seconds", "Time to the last byte.", "method", "route"
         )
         self.streams = self._gauge("cornerman_http_streams", "Event streams open now.")
+        self.sockets = self._gauge("cornerman_ws_clients", "WebSocket clients connected now.")
         self.loops = self._counter(
             "cornerman_loop_rounds_total",
             "Rounds of the background loops; `outcome` is ok or failed.",

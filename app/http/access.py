@@ -18,6 +18,8 @@ GET    /openapi.json                                public   page
 GET    /healthz                                     public   none    anyhost
 GET    /readyz                                      public   none    anyhost
 GET    /metrics                                     read     none    local
+GET    /ws                                          public   stream
+GET    /api/v1/stream/state                         read     read
 GET    /api/v1/diag/health                          public   read
 GET    /api/v1/diag/ready                           public   read
 GET    /api/v1/diag/config                          read     read

@@ -41,6 +41,7 @@ from app.http.answer_models import (
     ToolAnswer,
     ToolFacts,
 )
+from app.http.live_models import LiveState
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.audit import AuditEvent
 from services.identity.key import ApiKey
@@ -100,6 +101,7 @@ ANSWERS: dict[str, Any] = {
     "POST /watchlists": Watchlist,
     "PATCH /watchlists/{id}": Watchlist,
     "DELETE /watchlists/{id}": Deleted,
+    "GET /stream/state": LiveState,
     "GET /plans/{id}": PlanAnswer,
     "POST /plan/validate": ToolAnswer,
     "POST /sizing/suggest": ToolAnswer,

@@ -24,16 +24,23 @@ from app.http import (
     pages,
     plans,
     portfolio,
+    socket,
     stream,
+    stream_state,
     tools,
     watchlists,
 )
 from app.http.errors import on_defect, on_http, on_refusal, on_validation
 from app.http.gate import Gate
+from app.http.hub import Hub
 from app.http.openapi import complete
 from app.http.runs import Runs
 from app.http.shape import Problem
+from app.http.socket import Sockets
 from app.http.stream import Streams
+from app.http.ws_door import Door
+from app.live import Live
+from app.probe import start_probes
 from app.wiring import Product
 from services.kit.errors import Refusal
 
@@ -41,6 +48,7 @@ _ROUTERS = (
     auth.router,
     api.router,
     stream.router,
+    stream_state.router,
     confirm.router,
     tools.router,
     broker.router,
@@ -54,6 +62,7 @@ _ROUTERS = (
     admin.router,
     health.router,
     pages.router,
+    socket.router,
 )
 
 
@@ -87,9 +96,12 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
     """Start the loops and the registry of runs; end streams, runs and loops at shutdown."""
     product: Product = api_app.state.product
     api_app.state.streams = Streams(product)
+    hub = Hub(product)
+    api_app.state.sockets = Sockets(product, hub, Door(product, api_app.state.gate))
     api_app.state.runs = Runs(product.coach, grace_s=product.reader_grace_s)
-    async with start_loops(product):
+    async with start_loops(product), start_probes(product), Live(product, hub).running():
         yield
         api_app.state.streams.closing.set()
+        hub.close()
         await api_app.state.runs.close()
         await product.model.close()

@@ -19,6 +19,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "mutate": ("limit_mutate",),
     "read": ("limit_read",),
     "stream": ("limit_stream",),
+    "ws": ("limit_ws",),
     "page": ("limit_page",),
     "none": (),
 }

@@ -8,8 +8,10 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.http.factory import build_api
 from app.http.guard import Guard
@@ -18,6 +20,7 @@ from app.wiring import Product, open_first_user, prepare_database
 from services.identity.ticket import issue_ticket
 from services.identity.user import User, principal_of
 from services.kit.context import Surface
+from services.kit.settings import Settings
 
 _GRACE_S = 10
 _HEADERS_BYTES_MAX = 32_768
@@ -54,9 +57,9 @@ async def running(
     listening = _listen(product.settings.host, product.settings.port)
     api_app = build_api(product)
     server = _Server(
-        _config(Guard(api_app, product, api_app.state.gate)),
+        _config(Guard(api_app, product, api_app.state.gate), product.settings),
         with_signals=signals,
-        before_end=lambda: api_app.state.streams.closing.set(),  # noqa: PLW0108 - made later
+        before_end=lambda: _close_streams(api_app),
     )
     task = asyncio.create_task(server.serve([listening]), name="http")
     try:
@@ -108,12 +111,19 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _close_streams(api_app: FastAPI) -> None:
+    api_app.state.streams.closing.set()
+    api_app.state.sockets.hub.close()
+
+
 def _prepared(product: Product) -> User:
     prepare_database(product)
     return open_first_user(product)
 
 
-def _config(app: Guard) -> uvicorn.Config:
+def _config(app: Guard, settings: Settings | None = None) -> uvicorn.Config:
+    limits = settings or Settings()
+    beat_s = limits.ws_heartbeat_interval_ms / 1000
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -123,10 +133,21 @@ def _config(app: Guard) -> uvicorn.Config:
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=_HEADERS_BYTES_MAX,
         proxy_headers=False,
-        ws="none",
+        ws=_open_line,  # type: ignore[arg-type]
+        ws_max_size=limits.ws_max_payload_bytes,
+        ws_ping_interval=beat_s,
+        ws_ping_timeout=max(beat_s, limits.ws_idle_close_ms / 1000),
+        ws_per_message_deflate=False,
         lifespan="on",
         limit_concurrency=2_000,
     )
+
+
+def _open_line(**given: Any) -> asyncio.Protocol:
+    """Return the protocol of a WebSocket; its library is loaded for the first one."""
+    from app.http.ws_line import Line
+
+    return Line(**given)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -151,6 +151,8 @@ def _together(settings: Settings) -> list[str]:
                 "use 127.0.0.1, or CORNERMAN_MODE=served",
             )
         return faults
+    if settings.ws_legacy_api_key:
+        fault("WS_LEGACY_API_KEY", "served mode takes no key from an address", "remove it")
     return faults + _served(settings)
 
 
