@@ -71,8 +71,8 @@ class LiveBook:
             for trade in frame.trades:
                 self._note_trade(trade)
             for bar in frame.bars:
-                line = self._line(bar.symbol)
-                if line is not None and bar.span == "minute" and not line.bars.add_bar(bar):
+                line = self._line(bar.symbol) if bar.span == "minute" else None
+                if line is not None and not line.bars.add_bar(bar):
                     self.counts["bar_outside"] += 1
             for value in frame.values:
                 line = self._line(value.symbol)
