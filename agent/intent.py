@@ -52,6 +52,9 @@ _NOT = re.compile(
     rf"\s+(?:\w+\s+){{0,2}}?(?:{_BUY}|{_SELL}|cancel|order|place)\w*",
     re.IGNORECASE,
 )
+_WATCH = re.compile(
+    r"\b(?:add|put|remove|drop|take|move|change)\b.{0,80}\bwatch ?lists?\b", re.IGNORECASE
+)
 _PLAN = re.compile(r"\b(?:plan|size|sizing|stop|target|entry|risk|setup)\b", re.IGNORECASE)
 _ALERT = re.compile(
     r"\b(?:alert|notify|warn|ping|tell) me\b|\b(?:set|create|delete|remove|change"
@@ -82,7 +85,7 @@ def intent_of(text: str) -> Intent:
     Worked: `buy it` is an order, `should I buy it?` and `don't buy it` are questions.
     """
     said = own_words(text)
-    wanted = _NOT.sub(" ", said)
+    wanted = _WATCH.sub(" ", _NOT.sub(" ", said))
     if _ALERT.search(wanted) and not _asks(wanted):
         return Intent.ALERT
     if _JOURNAL.search(wanted) and not _asks(wanted):

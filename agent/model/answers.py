@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.model.errands import Known, Outcome, basis_of, held_rows, open_orders, order_symbol
+from agent.model.errands import (
+    Known,
+    Outcome,
+    asks_why,
+    basis_of,
+    held_rows,
+    open_orders,
+    order_symbol,
+)
 from agent.model.phrases import Errand, Wish
 from tools.wording.quotation import quotation
 
@@ -16,6 +24,8 @@ CAPABILITIES = (
     "- **Plans and sizes**: `plan AAPL long, stop 3% below, risk 1%`, `size it at 0.5%`\n"
     "- **Orders, as a card that you confirm**: `buy 50 MSFT stop 26.10`, `buy it`, `sell all IBM`, "
     "`cancel my AAPL order`\n"
+    "- **News and dates**: `news on AAPL`, `when does IBM report`, `AAPL options`, `is the market "
+    "open`\n"
     "- **Your book**: `what do I hold and why?`, `my orders`, `my portfolio`\n"
     "- **Journal**: `note: waited for the pullback`, `show my journal`, "
     "`why did you propose that?`\n"
@@ -31,7 +41,7 @@ _REASONS_MAX = 3
 def answer(wish: Wish, known: Known) -> str:
     """Return the closing words of an errand; every figure is copied from a result."""
     failed = next((item for item in known.now if not item.ok), None)
-    if failed is not None:
+    if failed is not None and not (asks_why(wish) and failed.name == "news"):
         return _failure(known, failed)
     return _WORDS.get(wish.errand, _unknown)(wish, known) or _unknown(wish, known)
 
@@ -80,11 +90,23 @@ def _quote(_wish: Wish, known: Known) -> str:
 
 
 def _moves(wish: Wish, known: Known) -> str:
-    if wish.text.lower().startswith("why"):
-        return _paragraphs(
-            _said(known, "quote"), "I do not know why it moved: no news source is connected."
-        )
-    return _quote(wish, known)
+    if not asks_why(wish):
+        return _quote(wish, known)
+    found = known.done("news")
+    if found is None or not found.ok or not found.body["stories"]:
+        told = "I do not know why it moved: no news source is connected."
+        if found is not None and not (found.ok and found.body["reason"] == "provider_disabled"):
+            told = "I do not know why it moved: there is no news of it that I could read."
+        return _paragraphs(_said(known, "quote"), told)
+    told = "I do not know why it moved. This is what others tell about it:"
+    return _paragraphs(_said(known, "quote"), told, _said(known, "news"))
+
+
+def _watch(_wish: Wish, _known: Known) -> str:
+    return (
+        "Watchlists are yours alone: add or remove symbols in the watchlist on the page. I only "
+        "read them."
+    )
 
 
 def _plan(_wish: Wish, known: Known) -> str:
@@ -289,6 +311,15 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.NOTHING: _nothing,
     Errand.HELP: _help,
     Errand.BARS: lambda wish, known: _said(known, "bars") or _quote(wish, known),
+    Errand.NEWS: lambda _wish, known: _said(known, "news"),
+    Errand.EARNINGS: lambda _wish, known: (
+        _said(known, "earnings") or "Whose? For example: `when does IBM report`."
+    ),
+    Errand.CHAIN: lambda _wish, known: (
+        _said(known, "chain") or "Of which symbol? For example: `AAPL options`."
+    ),
+    Errand.MARKET: lambda _wish, known: _said(known, "market_status"),
+    Errand.WATCH: _watch,
     Errand.ORDERS: lambda _wish, known: _said(known, "orders"),
     Errand.PORTFOLIO: lambda _wish, known: _said(known, "portfolio"),
     Errand.JOURNAL: lambda _wish, known: _said(known, "journal_list"),

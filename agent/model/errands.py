@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from agent.model.phrases import Errand, Wish
 
 Call = tuple[str, dict[str, Any]]
+_DAY = re.compile(r"\b(20[0-9]{2}-[01][0-9]-[0-3][0-9])\b", re.ASCII)
 _CARDS_MAX = 5
 """Most cards that one sentence may ask for, such as `sell everything`."""
 
@@ -67,7 +69,30 @@ def _once(name: str, known: Known, **arguments: Any) -> list[Call]:
 
 def _quote(wish: Wish, known: Known) -> list[Call]:
     symbols = list(wish.symbols) or _recalled_symbol(known)
-    return _once("quote", known, symbols=symbols) if symbols else []
+    if not symbols:
+        return []
+    asking = _once("quote", known, symbols=symbols)
+    return asking or (_once("news", known, symbols=symbols[:5]) if asks_why(wish) else [])
+
+
+def asks_why(wish: Wish) -> bool:
+    """Return True for a question about the reason of a move. Worked: `why is AAPL up?`."""
+    return wish.errand is Errand.QUOTE and wish.text.lstrip().lower().startswith("why")
+
+
+def _earnings(wish: Wish, known: Known) -> list[Call]:
+    symbols = list(wish.symbols) or _recalled_symbol(known)
+    return _once("earnings", known, symbols=symbols) if symbols else []
+
+
+def _chain(wish: Wish, known: Known) -> list[Call]:
+    """Return the call for the options of one symbol: a date of the sentence is the expiry."""
+    symbols, day = list(wish.symbols) or _recalled_symbol(known), _DAY.search(wish.text)
+    if not symbols:
+        return []
+    sides = {side for side in ("call", "put") if re.search(rf"\b{side}s?\b", wish.text.lower())}
+    right = sides.pop() if len(sides) == 1 else None
+    return _once("chain", known, symbol=symbols[0], expiry=day[1] if day else None, right=right)
 
 
 def _bars(wish: Wish, known: Known) -> list[Call]:
@@ -296,6 +321,10 @@ _NOTE_LEADS = (
 _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.QUOTE: _quote,
     Errand.BARS: _bars,
+    Errand.NEWS: lambda wish, known: _once("news", known, symbols=list(wish.symbols[:5])),
+    Errand.EARNINGS: _earnings,
+    Errand.CHAIN: _chain,
+    Errand.MARKET: lambda _wish, known: _once("market_status", known),
     Errand.PLAN: _plan,
     Errand.SIZE: _size,
     Errand.ORDER: _order,

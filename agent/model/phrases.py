@@ -25,6 +25,11 @@ class Errand(StrEnum):
     NOTE = "note"
     JOURNAL = "journal"
     WHY = "why"
+    NEWS = "news"
+    EARNINGS = "earnings"
+    CHAIN = "chain"
+    MARKET = "market"
+    WATCH = "watch"
     HELP = "help"
     CONFIRM = "confirm"
     EDIT = "edit"
@@ -117,6 +122,7 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         ),
         (Errand.JOURNAL, r"\b(?:journal|diary|my notes)\b"),
         (Errand.NOTHING, _NOT),
+        (Errand.WATCH, r"\bwatch ?lists?\b"),
         (Errand.CANCEL, r"^(?!\W*(?:why|buy|sell)\b).*\bcancel\b"),
         (Errand.ORDER, _POLITE + _DO),
         (
@@ -132,6 +138,27 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
             (
                 r"^\W*(?:make (?:it|that)|change|edit|modify|raise|lower)\b(?!.{0,30}\bstop\b)"
                 r".{0,30}(?:\d|order|card|limit|quantity)"
+            ),
+        ),
+        (Errand.NEWS, r"\b(?:news|headlines?)\b"),
+        (
+            Errand.EARNINGS,
+            r"\bearnings\b|^\W*when (?:do|does|will|is|are)\b.{0,40}\breport(?:s|ing)?\b",
+        ),
+        (
+            Errand.CHAIN,
+            (
+                r"\boptions? chain\b|^\W*(?:show (?:me )?|list )?(?:the )?(?:options|calls|puts)\b"
+                r"|\b(?:options|calls|puts|expirations?|expir(?:y|ies)) (?:for|of|on)\b"
+                r"|^\W*[A-Za-z.]{1,6} (?:options|calls|puts|chain|expirations?)\b"
+            ),
+        ),
+        (
+            Errand.MARKET,
+            (
+                r"^(?!.*\b(?:plan|stop|size|target)\b).*(?:\bmarket (?:status|hours)\b|\bhalf day\b"
+                r"|\b(?:markets?|exchanges?)\b.{0,20}\b(?:open(?:s|ing)?|clos(?:e|ed|es|ing)|holiday)\b"
+                r"|\b(?:open|closed)\b.{0,12}\bmarkets?\b)"
             ),
         ),
         (

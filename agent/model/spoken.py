@@ -82,14 +82,15 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z.\-]{0,14}")
 _CAPS = re.compile(r"\b[A-Z]{2,5}(?:\.[A-Z])?\b")
 _PLAIN_WORDS = frozenset(
     """
-    a add all am an and any apple are as ask at atr bar bars bid big buy by can card cash
-    close cool day days do doing done down dump ema entry etf every exit few fine five for
-    four from get go going good great gtc half has have help hey hi hold how i if in is it its
-    just less limit long look many me more much my need new next nice nine no none not now of
-    off ok okay on one open or order out over pay plan pnl price risk rr rsi say sell send set
-    short show size so some stock stop sure take tell ten than thanks that the them then there
-    these they this those three time to too top tp trade trim two up us usd value very vwap
-    was way we well what when where which who why will with work worth yes yet you your
+    a add all am an and any apple are as ask at atr bar bars bid big buy by call calls can
+    card cash chain close cool day days do doing done down dump ema entry etf every exit few
+    fine five for four from get go going good great gtc half has have help hey hi hold how i
+    if in is it its just less limit list long look many market me more much my need new news
+    next nice nine no none not now of off ok okay on one open or order out over pay plan pnl
+    price put puts report risk rr rsi say sell send set short show size so some stock stop
+    sure take tell ten than thanks that the them then there these they this those three time
+    to too top tp trade trim two up us usd value very vwap was watch way we well what when
+    where which who why will with work worth yes yet you your
     """.split()  # noqa: SIM905 - one word list, kept sorted
 )
 _NAMED = (
@@ -103,6 +104,14 @@ _NAMED = (
         re.ASCII,
     ),
     re.compile(r"^\W*([a-z]{2,5})\W*$", re.ASCII),
+    re.compile(
+        r"\b(?:news|headlines|earnings|chain|options|calls|puts|expirations?|expiry)"
+        r"\s+(?:on|for|of|about)\s+([a-z]{2,5})\b",
+        re.ASCII,
+    ),
+    re.compile(
+        r"^\W*([a-z]{2,5})\s+(?:news|headlines|earnings|options|calls|puts|chain)\W*$", re.ASCII
+    ),
 )
 _CONDITION = re.compile(
     r"\b(?:if|when|once|unless|until|tomorrow|tonight|later|monday|tuesday|wednesday|thursday"
