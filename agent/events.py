@@ -159,11 +159,15 @@ class ProposalChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something the person should know now."""
+    """Something the person should know now; `notification_id` finds it in the feed."""
 
     type: ClassVar[str] = "alert"
     level: Literal["info", "warning", "critical"]
     message: str
+    topic: str | None = None
+    subject: str | None = None
+    code: str | None = None
+    notification_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
 
 from agent.events import Alert, Event, ProposalChanged, ProposalPending, RiskChanged, StateSnapshot
 from agent.log import append, desk_stream
+from services.alerts import notification
 from services.chat import conversations, runs
 from services.kit.context import Context
 from services.kit.failpoint import reach
@@ -29,6 +31,8 @@ def deliver(ctx: Context, *, limit: int = _BATCH) -> int:
         event = event_of(message)
         if event is None:
             continue
+        if isinstance(event, Alert):
+            event = _noted(ctx, message, event)
         append(ctx, desk_stream(ctx.principal.tenant_id), event)
         stream = _conversation(ctx, message.payload)
         if stream and message.kind != "switch.changed":
@@ -57,6 +61,7 @@ def event_of(message: Message) -> Event | None:
             return Alert(
                 level=level if level in ("info", "warning", "critical") else "warning",
                 message=str(body.get("message", "")),
+                **{name: _text(body, name) for name in ("topic", "subject", "code")},
             )
         case "risk" | "switch.changed":
             return RiskChanged(state=str(body.get("state", "")), reason=_text(body, "reason"))
@@ -64,6 +69,20 @@ def event_of(message: Message) -> Event | None:
             return StateSnapshot(state=dict(body), changed=(_CHANGED[kind],))
         case _:
             return None
+
+
+def _noted(ctx: Context, message: Message, event: Alert) -> Alert:
+    """Return the alert with its place in the notification feed, where it is stored with it."""
+    note = notification.record(
+        ctx,
+        event.level,
+        event.message,
+        topic=event.topic or "orders",
+        subject=event.subject or message.key,
+        dedupe=f"outbox:{message.seq}",
+        body=message.payload,
+    )
+    return replace(event, notification_id=note)
 
 
 def _changed(body: Mapping[str, Any]) -> ProposalChanged:

@@ -106,6 +106,10 @@ export interface Alert extends Head {
   type: "alert";
   level: "info" | "warning" | "critical";
   message: string;
+  topic?: string;
+  subject?: string;
+  code?: string;
+  notification_id?: number;
 }
 
 export interface Narration extends Head {

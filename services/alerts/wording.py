@@ -1,0 +1,87 @@
+"""Owns how an alert and its event are said: the canonical rule in words, and what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from services.alerts.alert import AT_VWAP, Alert, AlertKind
+from services.alerts.rule import AlertEvent
+from services.kit.money import decimal_text, rounded
+from services.trade.wording import price_words
+
+LATE_S = 120
+"""An event told later than this after its bar says so."""
+_BARS = {"minute": "minute bars", "day": "daily bars"}
+
+
+def canonical_words(alert: Alert) -> str:
+    """Return the rule in one sentence that reads back as the same rule.
+
+    Worked: `Alert once when AAPL trades at or above 200.00 (minute bars), until 2027-01-15 21:00
+    UTC.`
+    """
+    often = "each time" if alert.repeat else "once"
+    until = "" if alert.expires_at is None else f", until {_minute(alert.expires_at)}"
+    bars = _BARS[alert.timeframe]
+    return f"Alert {often} when {alert.symbol} {_condition(alert)} ({bars}){until}."
+
+
+def _condition(alert: Alert) -> str:
+    verb = "trades" if alert.basis == "touch" else "closes"
+    match alert.kind:
+        case AlertKind.VWAP_CROSS if alert.level == 0:
+            return f"{verb} at or {alert.side} VWAP"
+        case AlertKind.VWAP_CROSS:
+            return f"{verb} {decimal_text(abs(alert.level))}% or more {alert.side} VWAP"
+        case AlertKind.RVOL_ABOVE:
+            return f"has relative volume at or above {decimal_text(alert.level)}"
+        case _:
+            return f"{verb} at or {alert.side} {price_words(alert.level)}{_threshold(alert)}"
+
+
+def _threshold(alert: Alert) -> str:
+    if not alert.threshold_pct:
+        return ""
+    how = "by" if alert.threshold_pct > 0 else "or within"
+    return f" {how} {decimal_text(abs(alert.threshold_pct))}%"
+
+
+def event_words(alert: Alert, event: AlertEvent, *, at: datetime, late_s: int = 0) -> str:
+    """Return what happened, with the bar's time and, when told late, that it is late.
+
+    Worked: `AAPL traded at 200.00, at or above your level of 200.00 (14:31 UTC).`
+    """
+    told = ""
+    if late_s > LATE_S:
+        told = f" Told {timedelta(seconds=late_s)} after that bar."
+    when = f"{at:%H:%M} UTC" if alert.timeframe == "minute" else f"session of {at:%Y-%m-%d}"
+    return f"{alert.symbol} {_happened(alert, event)} ({when}).{told}"
+
+
+def _happened(alert: Alert, event: AlertEvent) -> str:
+    if alert.kind is AlertKind.VWAP_CROSS:
+        away = decimal_text(rounded(abs(event.price - AT_VWAP), 2))
+        side = "above" if event.price >= AT_VWAP else "below"
+        return f"was {away}% {side} its VWAP"
+    if alert.kind is AlertKind.RVOL_ABOVE:
+        times = decimal_text(rounded(event.price, 2))
+        return f"had traded {times} times its usual volume by this time of day"
+    if event.gap:
+        verb = "opened past your level"
+        return f"{verb} of {price_words(_level(alert))}, at {price_words(_short(event.price))}"
+    verb = "traded" if alert.basis == "touch" else "closed"
+    price = price_words(_short(event.price))
+    return f"{verb} at {price}, at or {alert.side} your level of {price_words(_level(alert))}"
+
+
+def _level(alert: Alert) -> Decimal:
+    return rounded(alert.effective, 4) + 0
+
+
+def _short(price: Decimal) -> Decimal:
+    return price.normalize() + 0
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
