@@ -15,9 +15,10 @@ from agent.relay import deliver
 from app.jobs import run_due_jobs, tenant_principals
 from app.wiring import Product
 from services.kit.context import Context
-from services.ledger import portfolio, split, valuation
+from services.ledger import coverage, portfolio, split, valuation
 from services.market import failover, replay
 from services.market.failover import FailoverFeed
+from services.market.quality_watch import watch_frozen
 from services.market.replay import ReplayFeed
 from services.orders import execute, proposal, reconcile
 
@@ -58,6 +59,7 @@ LOOPS = (
         name="expiry", round=lambda product: each_tenant(product, proposal.expire_due), every_s=2.0
     ),
     Loop(name="valuation", round=lambda product: each_tenant(product, _value_all), every_s=5.0),
+    Loop(name="quality", round=lambda product: each_tenant(product, _watch_data), every_s=10.0),
     Loop(
         name="splits",
         round=lambda product: each_tenant(product, lambda ctx: len(split.apply_due_splits(ctx))),
@@ -123,6 +125,13 @@ def resume_clock(ctx: Context) -> int:
 def _value_all(ctx: Context) -> int:
     for mine in portfolio.list_portfolios(ctx):
         valuation.record(ctx, mine.id)
+    return 0
+
+
+def _watch_data(ctx: Context) -> int:
+    watch_frozen(ctx)
+    for mine in portfolio.list_portfolios(ctx):
+        coverage.check_coverage(ctx, mine.id)
     return 0
 
 

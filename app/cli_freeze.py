@@ -9,7 +9,7 @@ import typer
 
 def unfreeze(
     freeze_id: Annotated[str, typer.Argument(help="Id from the refusal or from `freezes`.")],
-    reason: Annotated[str, typer.Argument(help="Why the book can be trusted again.")],
+    reason: Annotated[str, typer.Argument(help="Why book or data can be trusted again.")],
 ) -> None:
     """Clear one freeze for good. Example: cornerman unfreeze frz_01j… "checked the fills"."""
     from app.cli import desk_here
@@ -30,4 +30,6 @@ def freezes() -> None:
     with desk_here() as desk:
         for one in desk.product.runtime.read(desk.principal, list_freezes):
             stands = f"cleared: {one.clear_reason}" if one.cleared_at else "STANDS"
-            typer.echo(f"{one.id}  {one.scope}  {one.reason}  {stands}")
+            typer.echo(f"{one.id}  {one.scope}  {one.code}  {one.reason}  {stands}")
+            if not one.cleared_at:
+                typer.echo(f"    {one.unfreezes}")

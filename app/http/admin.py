@@ -66,15 +66,18 @@ async def resume(request: Request, body: ResumeBody) -> Response:
 @router.get("/freezes")
 async def list_freezes(
     request: Request,
-    open: bool = False,  # noqa: A002, FBT001, FBT002
+    active: bool = False,  # noqa: FBT001, FBT002
 ) -> Response:
-    """Return the freezes, newest first; `open=true` leaves out those that were cleared."""
-    return await read(request, lambda ctx: {"items": freeze.list_freezes(ctx, open_only=open)})
+    """Return the freezes of data and book, newest first; `active=true` only those that stand."""
+    return await read(request, lambda ctx: {"items": freeze.list_freezes(ctx, open_only=active)})
 
 
 @router.post("/freezes/{id}/clear")
 async def clear_freeze(request: Request, id: Word, body: ResumeBody) -> Response:  # noqa: A002
-    """Clear one freeze for good; needs a reason and a fresh login."""
+    """Clear one freeze for good; needs a reason and a fresh login.
+
+    Data that froze because of a unit, a currency or a split are trusted from here on.
+    """
 
     def act(ctx: Context) -> freeze.Freeze:
         require_fresh(ctx)

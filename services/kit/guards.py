@@ -16,8 +16,15 @@ _PG_GREEN = """
 CREATE OR REPLACE FUNCTION cornerman_green() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN
 IF NEW.kind <> 'cancel' AND NOT EXISTS (
-  SELECT 1 FROM dq_snapshots s WHERE s.id = NEW.dq_snapshot_id AND s.green = 1)
+  SELECT 1 FROM dq_snapshots s WHERE s.id = NEW.dq_snapshot_id AND s.green = 1
+  AND s.tenant_id = NEW.tenant_id AND position('"' || coalesce(
+    to_jsonb(NEW) ->> 'symbol', (to_jsonb(NEW) ->> 'order_json')::jsonb ->> 'symbol', ''
+  ) || '"' IN s.symbols) > 0)
 THEN RAISE EXCEPTION 'no green data-quality snapshot'; END IF; RETURN NEW; END $$"""
+
+_REST = """substr(NEW.order_json, instr(NEW.order_json, '"symbol":"') + 10)"""
+_SYMBOL_OF_ORDER = f"""substr({_REST}, 1, instr({_REST}, '"') - 1)"""
+"""The symbol of a canonical order in SQLite, whose JSON functions no trigger may call here."""
 
 
 def _flagged(flag: str) -> Iterator[Table]:
@@ -62,10 +69,12 @@ def _sqlite_triggers() -> dict[str, str]:
         )
     for table in _flagged("requires_green"):
         name = table.name
+        symbol = "NEW.symbol" if "symbol" in table.c else _SYMBOL_OF_ORDER
         triggers[f"{name}__green"] = (
             f"CREATE TRIGGER {name}__green BEFORE INSERT ON {name} WHEN NEW.kind <> 'cancel' "  # noqa: S608 - names of our own tables
             "AND NOT EXISTS (SELECT 1 FROM dq_snapshots s WHERE s.id = NEW.dq_snapshot_id "
-            "AND s.green = 1) "
+            "AND s.green = 1 AND s.tenant_id = NEW.tenant_id "
+            f"AND instr(s.symbols, '\"' || ({symbol}) || '\"') > 0) "
             "BEGIN SELECT RAISE(ABORT, 'no green data-quality snapshot'); END"
         )
     return triggers

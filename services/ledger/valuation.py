@@ -20,6 +20,7 @@ from services.ledger.position import ZERO
 from services.ledger.posting import to_minor
 from services.ledger.split import find_due
 from services.ledger.tables import ledger_batches, ledger_entries, valuations
+from services.market.doubt import Doubts, build_doubts
 from services.market.feed import Feed
 from services.market.quote import Quote
 from services.market.round import market_round, round_of, session_key
@@ -91,7 +92,9 @@ def value(ctx: Context, portfolio_id: str | None = None) -> Valuation:
     Worked: cash 79999 and 100 units last traded at 201 are an equity of 100099.
     """
     portfolio = get_portfolio(ctx, portfolio_id)
-    held = tuple(_held_value(ctx, portfolio, holding) for holding in positions(ctx, portfolio.id))
+    holdings = positions(ctx, portfolio.id)
+    doubts = build_doubts(ctx, (holding.listing for holding in holdings))
+    held = tuple(_held_value(ctx, portfolio, holding, doubts) for holding in holdings)
     money, as_of = cash(ctx, portfolio.id), market_now(ctx)
     worth = _total(item.market_value for item in held)
     equity = None if worth is None else money.posted.amount + worth
@@ -113,7 +116,7 @@ def value(ctx: Context, portfolio_id: str | None = None) -> Valuation:
     )
 
 
-def _held_value(ctx: Context, portfolio: Portfolio, held: Holding) -> HeldValue:
+def _held_value(ctx: Context, portfolio: Portfolio, held: Holding, doubts: Doubts) -> HeldValue:
     facts: dict[str, Any] = {
         "listing": held.listing,
         "symbol": held.symbol,
@@ -125,8 +128,11 @@ def _held_value(ctx: Context, portfolio: Portfolio, held: Holding) -> HeldValue:
         quote = ctx.port(Feed).quote(ctx, held.listing)
         if find_due(ctx, portfolio.id, held):
             return HeldValue(**facts, missing="CORPORATE_ACTION_PENDING")
+        doubt = doubts.of(ctx, quote)
     except Refusal as refusal:
         return HeldValue(**facts, missing=refusal.code)
+    if doubt:
+        return HeldValue(**facts, missing=doubt)
     if quote.currency != portfolio.base_currency:
         return HeldValue(**facts, last=quote.last, missing="FX_MISSING")
     mark = mark_of(quote)

@@ -224,7 +224,7 @@ def block(taken: QualitySnapshot, **facts: str) -> Refusal:
         symbol=first.instrument.symbol,
         finding=first.critical[0].code,
         detail=first.critical[0].detail,
-        unfreezes=_unfreezes(first),
+        unfreezes=unfreezes_words(first),
         freezes=[one.id for one in first.frozen],
         **_good_facts(first, taken.as_of),
         **facts,
@@ -252,10 +252,10 @@ def _words(seen: Look, as_of: datetime) -> str:
             f"The last good value is {decimal_text(good.price)} ({good.provenance}), "
             f"{age_words(as_of - good.at)} old."
         )
-    return f"{symbol}: {worst.detail} ({worst.code}). {value} {_unfreezes(seen)}"
+    return f"{symbol}: {worst.detail} ({worst.code}). {value} {unfreezes_words(seen)}"
 
 
-def _unfreezes(seen: Look) -> str:
+def unfreezes_words(seen: Look) -> str:
     """Return what ends the block: of a freeze that stands, else of the first finding."""
     manual = [one for one in seen.frozen if not one.auto_clear]
     standing = [*manual, *seen.frozen]
