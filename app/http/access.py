@@ -56,7 +56,12 @@ GET    /api/v1/broker/fills                         read     read
 GET    /api/v1/market/status                        read     read
 GET    /api/v1/market/replay                        read     read
 POST   /api/v1/market/replay                        propose  mutate
+GET    /api/v1/snapshots                            read     read
+GET    /api/v1/instruments                          read     read
+GET    /api/v1/task-runs                            read     read
+POST   /api/v1/task-runs                            propose  mutate
 GET    /api/v1/symbols                              read     read
+GET    /api/v1/symbols/metrics                      read     read
 GET    /api/v1/symbols/{symbol}/price               read     read
 GET    /api/v1/symbols/{symbol}/history             read     read
 GET    /api/v1/news                                 read     read

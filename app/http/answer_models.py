@@ -156,16 +156,6 @@ class MarketSession(BaseModel):
     half_day: bool
 
 
-class MarketStatus(Labelled):
-    """Whether the market is open at the feed's own time."""
-
-    state: Literal["open", "closed", "pre", "post"]
-    session: MarketSession | None
-    next_open: datetime
-    next_change: datetime
-    calendar: str
-
-
 class ReplayState(Labelled):
     """The replay clock."""
 

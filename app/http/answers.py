@@ -28,7 +28,6 @@ from app.http.answer_models import (
     LabelledItems,
     LoggedIn,
     LoggedOut,
-    MarketStatus,
     NewKey,
     PlanAnswer,
     Price,
@@ -42,6 +41,7 @@ from app.http.answer_models import (
     ToolFacts,
 )
 from app.http.live_models import LiveState
+from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.audit import AuditEvent
 from services.identity.key import ApiKey
@@ -50,6 +50,7 @@ from services.ledger.performance import Performance
 from services.ledger.portfolio import Portfolio
 from services.ledger.valuation import HeldValue
 from services.market.instrument import Instrument
+from services.market.last_good import LastGood
 from services.orders.freeze import Freeze
 from services.orders.switch import Switch
 from services.preference import Setting
@@ -90,7 +91,12 @@ ANSWERS: dict[str, Any] = {
     "GET /market/status": MarketStatus,
     "GET /market/replay": ReplayState,
     "POST /market/replay": ReplayState,
+    "GET /snapshots": LabelledItems[LastGood],
+    "GET /instruments": LabelledItems[Instrument],
+    "GET /task-runs": TaskRuns,
+    "POST /task-runs": TaskRunAnswer,
     "GET /symbols": LabelledItems[Instrument],
+    "GET /symbols/metrics": MetricsList,
     "GET /symbols/{symbol}/price": Price,
     "GET /symbols/{symbol}/history": Bars,
     "GET /news": NewsList,

@@ -27,6 +27,8 @@ from app.http import (
     socket,
     stream,
     stream_state,
+    symbols,
+    task_runs,
     tools,
     watchlists,
 )
@@ -53,6 +55,8 @@ _ROUTERS = (
     tools.router,
     broker.router,
     market.router,
+    symbols.router,
+    task_runs.router,
     news.router,
     options.router,
     watchlists.router,

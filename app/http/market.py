@@ -1,20 +1,23 @@
-"""Owns the routes of the market: its state, the replay clock, symbols, prices, history."""
+"""Owns the routes of the market: its state, the replay clock, the last known good quotes."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from app.http.banner import build_banner
 from app.http.unit import read, write
-from app.http.wire import Body, Symbol
+from app.http.wire import Body
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.market import replay
 from services.market.feed import Feed
-from services.market.instrument import require_symbol
+from services.market.last_good import list_last_good
+from services.market.listing import stored_calendars
 from services.market.replay_clock import SPEED_MAX, STEP_SECONDS_MAX
 from services.market.session import market_state
 
@@ -32,22 +35,38 @@ class ReplayBody(Body):
 
 @router.get("/market/status")
 async def show_status(request: Request) -> Response:
-    """Return whether the market is open at the feed's own time, and what changes next."""
+    """Return whether the market is open at the feed's own time, what changes next, and a banner."""
+    return await read(request, _status)
 
-    def act(ctx: Context) -> dict[str, Any]:
-        feed = ctx.port(Feed)
-        as_of = feed.as_of(ctx)
-        state = market_state(_CALENDAR, as_of)
-        return {
-            "state": state.state,
-            "session": state.session,
-            "next_open": state.next_open,
-            "next_change": state.next_change,
-            "calendar": _CALENDAR,
-            **_label(feed, as_of),
-        }
 
-    return await read(request, act)
+def _status(ctx: Context) -> dict[str, Any]:
+    feed = ctx.port(Feed)
+    as_of = feed.as_of(ctx)
+    state = market_state(_CALENDAR, as_of)
+    half_day = state.session is not None and state.session.half_day
+    names = sorted({_CALENDAR, *stored_calendars(ctx)})
+    return {
+        "state": state.state,
+        "session": state.session,
+        "next_open": state.next_open,
+        "next_change": state.next_change,
+        "calendar": _CALENDAR,
+        "half_day": half_day,
+        "banner": build_banner(state, feed.provenance, half_day=half_day),
+        "calendars": [_calendar(name, as_of) for name in names],
+        "last_good": list_last_good(ctx) if state.state == "closed" else [],
+        **_label(feed, as_of),
+    }
+
+
+def _calendar(name: str, as_of: datetime) -> dict[str, Any]:
+    state = market_state(name, as_of)
+    return {
+        "calendar": name,
+        "state": state.state,
+        "half_day": state.session is not None and state.session.half_day,
+        "next_change": state.next_change,
+    }
 
 
 @router.get("/market/replay")
@@ -76,78 +95,13 @@ async def set_replay(request: Request, body: ReplayBody) -> Response:
     return await write(request, act)
 
 
-@router.get("/symbols")
-async def list_symbols(request: Request) -> Response:
-    """List the instruments that the feed knows."""
+@router.get("/snapshots")
+async def list_snapshots(request: Request) -> Response:
+    """List the last known good quote of each followed symbol, as a job took it."""
 
     def act(ctx: Context) -> dict[str, Any]:
         feed = ctx.port(Feed)
-        return {"items": feed.instruments(ctx), **_label(feed, feed.as_of(ctx))}
-
-    return await read(request, act)
-
-
-@router.get("/symbols/{symbol}/price")
-async def show_price(request: Request, symbol: Symbol) -> Response:
-    """Return the current quote of a symbol, with its provenance."""
-
-    def act(ctx: Context) -> dict[str, Any]:
-        quote = ctx.port(Feed).quote(ctx, require_symbol(symbol))
-        return {
-            "symbol": quote.symbol,
-            "instrument_id": quote.instrument_id,
-            "bid": quote.bid,
-            "ask": quote.ask,
-            "last": quote.last,
-            "bid_size": quote.bid_size,
-            "ask_size": quote.ask_size,
-            "mid": quote.mid,
-            "spread_pct": quote.spread_pct,
-            "currency": quote.currency,
-            "as_of": quote.ts,
-            "provenance": quote.provenance,
-            "source": quote.source,
-        }
-
-    return await read(request, act)
-
-
-@router.get("/symbols/{symbol}/history")
-async def show_history(
-    request: Request,
-    symbol: Symbol,
-    *,
-    timeframe: Annotated[str, Query(pattern=r"^[0-9]{1,3}(m|d|w|mo)$")] = "1d",
-    count: Annotated[int, Query(ge=1, le=2000)] = 200,
-    include_partial: bool = False,
-) -> Response:
-    """Return the last bars of a symbol, oldest first; `closed_provenance` is of the closed ones."""
-
-    def act(ctx: Context) -> dict[str, Any]:
-        feed, known = ctx.port(Feed), require_symbol(symbol)
-        series = feed.bars(ctx, known, timeframe, count, include_partial=include_partial)
-        forming = bool(series.bars) and not series.bars[-1].complete
-        closed = feed.bars(ctx, known, timeframe, 1) if forming else series
-        return {
-            "symbol": series.symbol,
-            "timeframe": timeframe,
-            "as_of": series.as_of,
-            "provenance": series.provenance,
-            "closed_provenance": closed.provenance,
-            "source": series.source,
-            "bars": [
-                {
-                    "t": bar.t_open,
-                    "o": bar.o,
-                    "h": bar.h,
-                    "l": bar.l,
-                    "c": bar.c,
-                    "v": bar.v,
-                    "complete": bar.complete,
-                }
-                for bar in series.bars
-            ],
-        }
+        return {"items": list_last_good(ctx), **_label(feed, feed.as_of(ctx))}
 
     return await read(request, act)
 

@@ -11,11 +11,14 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Row
 
 from services.kit.context import Context
+from services.kit.errors import Kind, Refusal
 from services.kit.money import rounded
 from services.market.as_of import market_now
+from services.market.feed import Feed
 from services.market.instrument import Instrument
 from services.market.quote import Provenance, Quote
 from services.market.round import market_round
+from services.market.session import market_state
 from services.market.store_tables import market_snapshots
 
 
@@ -87,6 +90,24 @@ def find_last_good(ctx: Context, instrument_id: str) -> LastGood | None:
     row = ctx.db.row(_ONE, listing=instrument_id)
     known = row is not None and row.round == market_round(ctx) and row.ts <= market_now(ctx)
     return _last_good(row) if row is not None and known else None
+
+
+def price_or_last_good(ctx: Context, symbol: str) -> Quote | LastGood:
+    """Return the feed's quote, or while the market is closed and it has none the last good one.
+
+    In an open market a missing quote is refused as the feed refuses it: an old price is not shown
+    as today's. Raises what the feed's quote raises.
+    """
+    feed = ctx.port(Feed)
+    instrument = feed.instrument(ctx, symbol)
+    try:
+        return feed.quote(ctx, symbol)
+    except Refusal as refusal:
+        closed = market_state(instrument.calendar, feed.as_of(ctx)).state == "closed"
+        kept = find_last_good(ctx, instrument.id) if closed else None
+        if kept is None or (refusal.kind is not Kind.DATA and refusal.code != "QUOTE_UNUSABLE"):
+            raise
+        return kept
 
 
 def _last_good(row: Row[Any]) -> LastGood:

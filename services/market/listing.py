@@ -131,6 +131,13 @@ def stored_listings(ctx: Context) -> list[Instrument]:
     return [_instrument(row) for row in ctx.db.rows(_ALL, now=market_now(ctx))]
 
 
+def stored_calendars(ctx: Context) -> list[str]:
+    """Return the calendars of the listings that are valid now, by name."""
+    found = select(instruments.c.calendar).where(*_VALID).distinct()
+    rows = ctx.db.rows(found.order_by(instruments.c.calendar), now=market_now(ctx))
+    return [row.calendar for row in rows]
+
+
 def _row(one: Instrument, now: datetime, source: str) -> dict[str, Any]:
     values = {name: getattr(one, name) for name in _FIELDS}
     return values | {
