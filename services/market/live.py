@@ -17,8 +17,8 @@ from services.market.stream_frame import Frame, StreamQuote, StreamTrade, Stream
 
 SYMBOLS_MAX = 1000
 """Symbols in the book, also the most option contracts that one connection may follow."""
-_SETTLED = timedelta(seconds=3)
-"""How long after a minute's close the provider has it for sure, its own delay aside."""
+_SETTLED = timedelta(seconds=8)
+"""How long after a minute's close the feed has it for sure: 5 s of its own memory among it."""
 
 
 class _Line:
@@ -52,8 +52,8 @@ class LiveBook:
         self.provenance = provenance
         self.source = source
         self.counts: Counter[str] = Counter()
-        self.ineligible: frozenset[str] = frozenset()
-        self._delay = timedelta(seconds=delay_s)
+        self.ineligible: frozenset[str] | None = None
+        self.delay = timedelta(seconds=delay_s)
         self._symbols_max = symbols_max
         self._lines: dict[str, _Line] = {}
         self._instruments: dict[str, Instrument] = {}
@@ -149,7 +149,7 @@ class LiveBook:
             line = self._lines.get(symbol)
             if line is None:
                 return ()
-            line.bars.finish(self._now - self._delay)
+            line.bars.finish(self._now - self.delay)
             return line.bars.newest(count)
 
     def indicators(self, symbol: str) -> LiveIndicators | None:
@@ -158,7 +158,7 @@ class LiveBook:
             line = self._lines.get(symbol)
             if line is None:
                 return None
-            line.bars.finish(self._now - self._delay)
+            line.bars.finish(self._now - self.delay)
             return line.bars.indicators()
 
     def mark_gap(self, symbols: Iterable[str], at: datetime) -> None:
@@ -167,7 +167,7 @@ class LiveBook:
             for symbol in symbols:
                 line = self._line(symbol)
                 if line is not None:
-                    line.bars.sound_from = at - self._delay
+                    line.bars.sound_from = at - self.delay
                     line.whole_from = None
 
     def fill(self, symbol: str, bars: Sequence[Bar], as_of: datetime) -> None:
@@ -177,7 +177,7 @@ class LiveBook:
             if line is None:
                 return
             line.bars.put(bars)
-            if bars and as_of - self._delay - _SETTLED >= line.bars.sound_from:
+            if bars and as_of - self.delay - _SETTLED >= line.bars.sound_from:
                 line.whole_from = bars[0].t_open
 
     def find_whole(self, symbol: str) -> datetime | None:
@@ -207,11 +207,12 @@ class LiveBook:
 
     def _note_trade(self, trade: StreamTrade) -> None:
         line = self._line(trade.symbol)
-        if line is None or not self.ineligible.isdisjoint(trade.conditions):
+        excluded = self.ineligible
+        if line is None or (excluded and not excluded.isdisjoint(trade.conditions)):
             return
         known = line.trade
         if known is None or (trade.ts, trade.seq, trade.key) > (known.ts, known.seq, known.key):
             line.trade = trade
-        line.bars.add_trade(trade, self._now - self._delay)
+        line.bars.add_trade(trade, self._now - self.delay)
         if known is not None and known.ts.minute != trade.ts.minute:
-            line.bars.finish(self._now - self._delay)
+            line.bars.finish(self._now - self.delay)

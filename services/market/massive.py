@@ -17,7 +17,8 @@ from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.fetching import Fetched
 from services.market.grid import MINUTES
 from services.market.instrument import Instrument
-from services.market.link import Ask, Link
+from services.market.link import Ask
+from services.market.live_reading import LiveReading
 from services.market.massive_link import PRODUCTS, MassiveLink
 from services.market.massive_reference import MassiveReference
 from services.market.massive_refusal import PROVIDER
@@ -38,6 +39,7 @@ class MassiveFeed:
 
     Its time is the machine's, a second back. Answers are kept for seconds, and asked for between
     transactions (`services.market.fetching`). What the plan lacks is remembered, not retried.
+    With `live` set, prices that stream in spare requests while they are fresh.
     """
 
     def __init__(
@@ -55,19 +57,15 @@ class MassiveFeed:
         )
         self.name: str = name
         self._http = HttpClient(origin, clock, limits=limits)
-        self._link = MassiveLink(self._http, clock, requests_minute)
+        self.link = MassiveLink(self._http, clock, requests_minute)
         self._fetched = Fetched(clock)
-        self._reference = MassiveReference(self._link, self._fetched)
+        self._reference = MassiveReference(self.link, self._fetched)
+        self.live: LiveReading | None = None
 
     @property
     def provenance(self) -> Provenance:
         """Return `LIVE` once an answer was real-time; `DELAYED` before and on a delayed plan."""
-        return Provenance.LIVE if self._link.delayed is False else Provenance.DELAYED
-
-    @property
-    def link(self) -> Link:
-        """Return the link, so that every adapter of this account shares budget and breaker."""
-        return self._link
+        return Provenance.LIVE if self.link.delayed is False else Provenance.DELAYED
 
     def close(self) -> None:
         """Close the connections."""
@@ -91,19 +89,9 @@ class MassiveFeed:
         Raises `QUOTE_UNUSABLE` when a side or the last trade is missing, `PROVIDER_*`.
         """
         instrument = self.instrument(ctx, symbol)
-        page: Page = self._fetched.get(
-            ("quote", instrument.symbol), _QUOTE_TTL_S, lambda: self._ask_snapshot(instrument)
-        )
-        if not page.records:
-            raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason="no quote yet")
-        record = page.records[0]
-        return build_quote(
-            record,
-            instrument,
-            record["quote_ts"] or record["ts"],
-            delayed=page.delayed,
-            source=self.name,
-        )
+        if self.live is None:
+            return self._ask_quote(instrument)
+        return self.live.quote(ctx, instrument, lambda: self._ask_quote(instrument))
 
     def bars(
         self,
@@ -121,6 +109,10 @@ class MassiveFeed:
         """
         require_request(timeframe, count)
         instrument, as_of = self.instrument(ctx, symbol), self.as_of(ctx)
+        if self.live is not None and timeframe == "1m" and not include_partial:
+            streamed = self.live.bars(ctx, instrument, count, as_of)
+            if streamed is not None:
+                return streamed
         plan = build_plan(instrument, timeframe, count, as_of)
         key = ("bars", instrument.symbol, plan.base, plan.sessions[0].date, plan.sessions[-1].date)
         page: Page = self._fetched.get(
@@ -145,7 +137,7 @@ class MassiveFeed:
         page: Page = self._fetched.get(
             ("tape", instrument.symbol, after, end),
             _TAPE_TTL_S,
-            lambda: self._link.pages(_tape_ask(instrument.symbol, after, end)),
+            lambda: self.link.pages(_tape_ask(instrument.symbol, after, end)),
         )
         if page.delayed:
             raise refuse("PROVIDER_NOT_ENTITLED", provider=PROVIDER, what="real-time trades")
@@ -166,23 +158,38 @@ class MassiveFeed:
 
     def capability(self) -> Capability:
         """Return whether the key works, what the plan lacks, and whether the provider answers."""
-        on, why, todo = self._link.state()
+        on, why, todo = self.link.state()
         return Capability("market data", on=on, why=why, todo=todo)
 
     def record(self) -> ProviderRecord:
         """Return what this account gives and lacks, its breaker and its budget."""
-        return self._link.record(self.name, self.provenance, PRODUCTS)
+        return self.link.record(self.name, self.provenance, PRODUCTS)
 
     def probe(self) -> None:
         """Ask for the market's status, which every plan includes; the record tells the outcome."""
         path = "/v1/marketstatus/now"
         ask = Ask(kind="market_status", product="status", path=path, template=path)
         with suppress(Refusal):
-            self._link.page(ask)
+            self.link.page(ask)
+
+    def _ask_quote(self, instrument: Instrument) -> Quote:
+        page: Page = self._fetched.get(
+            ("quote", instrument.symbol), _QUOTE_TTL_S, lambda: self._ask_snapshot(instrument)
+        )
+        if not page.records:
+            raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason="no quote yet")
+        record = page.records[0]
+        return build_quote(
+            record,
+            instrument,
+            record["quote_ts"] or record["ts"],
+            delayed=page.delayed,
+            source=self.name,
+        )
 
     def _ask_snapshot(self, instrument: Instrument) -> Page:
         root = "/v2/snapshot/locale/us/markets/stocks/tickers"
-        return self._link.page(
+        return self.link.page(
             Ask(
                 kind="snapshot",
                 product="snapshots",
@@ -195,7 +202,7 @@ class MassiveFeed:
     def _ask_bars(self, instrument: Instrument, plan: BarPlan) -> Page:
         multiplier, unit = _span(plan.base)
         first, last = plan.sessions[0].date.isoformat(), plan.sessions[-1].date.isoformat()
-        return self._link.pages(
+        return self.link.pages(
             Ask(
                 kind="bar",
                 product="aggregates",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -35,14 +35,25 @@ class MinuteSource(Protocol):
         """Return the newest complete minutes."""
         ...
 
+    def ineligible(self) -> frozenset[str]:
+        """Return the conditions of trades that set no price."""
+        ...
+
 
 class FeedMinutes:
     """The minutes of the feed, each asked for in a unit of work of its own."""
 
-    def __init__(self, runtime: Runtime, feed: Feed, principal: Principal) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        feed: Feed,
+        principal: Principal,
+        conditions: Callable[[], frozenset[str]],
+    ) -> None:
         self._runtime = runtime
         self._feed = feed
         self._principal = principal
+        self._conditions = conditions
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the listing of a symbol. Raises what `Feed.instrument` raises."""
@@ -55,6 +66,10 @@ class FeedMinutes:
             return self._feed.bars(ctx, symbol, "1m", count)
 
         return self._runtime.read(self._principal, ask)
+
+    def ineligible(self) -> frozenset[str]:
+        """Return the conditions of trades that set no price. Raises `PROVIDER_*`."""
+        return self._runtime.read(self._principal, lambda _: self._conditions())
 
 
 class GapFill:
@@ -94,6 +109,8 @@ class GapFill:
             return False
         symbol, tries = found
         try:
+            if self._book.ineligible is None:
+                self._book.ineligible = self._source.ineligible()
             self._book.enroll(self._source.instrument(symbol))
             series = self._source.minutes(symbol, BARS_MAX)
         except Refusal as refusal:

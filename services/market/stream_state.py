@@ -23,7 +23,7 @@ class StreamTiming:
     backoff_s_max: float = 60.0
     crowded_s: float = 60.0
     lease_s: float = 60.0
-    fill_after_s: float = 5.0
+    fill_after_s: float = 10.0
     close_s: float = 1.0
     symbols_batch: int = 100
     undecodable_max: int = 3

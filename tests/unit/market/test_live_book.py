@@ -152,7 +152,7 @@ def test_a_gap_is_whole_again_once_the_provider_filled_it():
     rest = Bar(t_open=opens - MINUTE, t_close=opens, o=D(1), h=D(1), l=D(1), c=D(1), v=D(1))
     made.fill("AAPL", [rest], NOW)
     assert made.find_whole("AAPL") is None
-    made.fill("AAPL", [rest], NOW + timedelta(seconds=3))
+    made.fill("AAPL", [rest], NOW + timedelta(seconds=8))
     assert made.find_whole("AAPL") == rest.t_open
     made.note(frame(at=NOW + MINUTE, bars=[minute_bar(opens)]))
     assert [bar.t_open for bar in made.recent_bars("AAPL")] == [opens - MINUTE, opens]

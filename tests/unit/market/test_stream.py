@@ -47,6 +47,9 @@ class Minutes:
     def instrument(self, symbol):
         return us_listing("XNAS", symbol, symbol, "equity")
 
+    def ineligible(self):
+        return frozenset({"2"})
+
     def minutes(self, symbol, count):
         self.asked.append((symbol, count))
         if self.refusals:
