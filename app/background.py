@@ -170,7 +170,7 @@ def record_failovers(product: Product) -> int:
     """Write each change between the first and the second provider into every tenant's record."""
     if not isinstance(product.feed, FailoverFeed):
         return 0
-    changes = product.feed.take_changes()
+    changes = product.feed.changes.take()
     for change in changes:
         each_tenant(product, partial(failover.record_change, change=change))
     return 0

@@ -48,6 +48,26 @@ class Change:
         return bool(self.reason)
 
 
+class Changes:
+    """The changes that nobody has written down yet; the newest hundred are kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Change] = []
+
+    def add(self, change: Change) -> None:
+        """Add the newest change."""
+        with self._lock:
+            self._waiting.append(change)
+            del self._waiting[:-_CHANGES_MAX]
+
+    def take(self) -> list[Change]:
+        """Return the changes since the last call, oldest first; each is returned once."""
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+        return taken
+
+
 class FailoverFeed:
     """Two feeds behind the port. Each request is answered whole by one of them, under its name.
 
@@ -62,7 +82,7 @@ class FailoverFeed:
         self._reason = ""
         self._since: datetime | None = None
         self._again_at = 0.0
-        self._changes: list[Change] = []
+        self.changes = Changes()
 
     @property
     def name(self) -> str:
@@ -139,12 +159,6 @@ class FailoverFeed:
         """Probe the first provider."""
         self.first.probe()
 
-    def take_changes(self) -> list[Change]:
-        """Return the changes since the last call, oldest first; each is returned once."""
-        with self._lock:
-            taken, self._changes = self._changes, []
-        return taken
-
     def _answering(self) -> Feed:
         with self._lock:
             return self.first if self._since is None else self.second
@@ -170,18 +184,19 @@ class FailoverFeed:
             self._reason = refusal.code
             if self._since is None:
                 self._since = self._clock.now()
-                self._note(self.first.name, self.second.name, refusal.code)
+                self._note(refusal.code)
 
     def _recover(self) -> None:
         with self._lock:
             if self._since is not None:
                 self._since, self._reason = None, ""
-                self._note(self.second.name, self.first.name, "")
+                self._note("")
 
-    def _note(self, leaves: str, takes_over: str, reason: str) -> None:
+    def _note(self, reason: str) -> None:
+        names = (self.first.name, self.second.name)
+        leaves, takes_over = names if reason else names[::-1]
         at = self._clock.now()
-        self._changes.append(Change(leaves=leaves, takes_over=takes_over, reason=reason, at=at))
-        del self._changes[:-_CHANGES_MAX]
+        self.changes.add(Change(leaves=leaves, takes_over=takes_over, reason=reason, at=at))
 
 
 def record_change(ctx: Context, change: Change) -> int:

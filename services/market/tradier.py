@@ -16,7 +16,7 @@ from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.fetching import Fetched
 from services.market.grid import MINUTES
 from services.market.instrument import Instrument
-from services.market.link import Ask, Link
+from services.market.link import Ask
 from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
 from services.market.tradier_calendar import CalendarCheck
@@ -62,21 +62,16 @@ class TradierFeed:
         limits: HttpLimits | None = None,
     ) -> None:
         self.env: TradierEnv = env
-        self._http, self._link = open_link(token, clock, env=env, base_url=base_url, limits=limits)
+        self._http, self.link = open_link(token, clock, env=env, base_url=base_url, limits=limits)
         self._fetched = Fetched(clock)
-        self._reference = TradierReference(self._link, self._fetched)
-        self._quotes = QuoteBatch(self._link, clock)
-        self._calendar = CalendarCheck(self._link, clock)
+        self._reference = TradierReference(self.link, self._fetched)
+        self._quotes = QuoteBatch(self.link, clock)
+        self._calendar = CalendarCheck(self.link, clock)
 
     @property
     def provenance(self) -> Provenance:
         """Return `LIVE` once production answered; `DELAYED` before, and in the sandbox always."""
-        return Provenance.LIVE if self._link.delayed is False else Provenance.DELAYED
-
-    @property
-    def link(self) -> Link:
-        """Return the link, so that every adapter of this account shares budget and breaker."""
-        return self._link
+        return Provenance.LIVE if self.link.delayed is False else Provenance.DELAYED
 
     def close(self) -> None:
         """Close the connections."""
@@ -130,7 +125,7 @@ class TradierFeed:
         page: Page = self._fetched.get(
             ("bars", instrument.symbol, plan.base, first, last),
             _MINUTES_TTL_S if plan.base in MINUTES else _DAYS_TTL_S,
-            lambda: self._link.page(_bars_ask(instrument.symbol, plan.base, first, last)),
+            lambda: self.link.page(_bars_ask(instrument.symbol, plan.base, first, last)),
         )
         newest_first = Page(page.records[::-1], delayed=page.delayed)
         return build_series(
@@ -152,7 +147,7 @@ class TradierFeed:
         page: Page = self._fetched.get(
             ("tape", instrument.symbol, after, end),
             _TAPE_TTL_S,
-            lambda: self._link.page(_tape_ask(instrument.symbol, after, end)),
+            lambda: self.link.page(_tape_ask(instrument.symbol, after, end)),
         )
         ticks = [
             Tick(one["ts"] + _SECOND, one["price"], one["size"] or _NO_SIDE, _NO_SIDE, _NO_SIDE)
@@ -171,19 +166,19 @@ class TradierFeed:
 
     def capability(self) -> Capability:
         """Return whether the token works, what it lacks, and whether the provider answers."""
-        on, why, todo = self._link.state()
+        on, why, todo = self.link.state()
         return Capability("market data", on=on, why=why, todo=todo)
 
     def record(self) -> ProviderRecord:
         """Return what this account gives and lacks, its breaker and its budget."""
         missing = (_NO_SPLITS, *self._calendar.findings())
-        return self._link.record(self.name, self.provenance, PRODUCTS, missing)
+        return self.link.record(self.name, self.provenance, PRODUCTS, missing)
 
     def probe(self) -> None:
         """Ask for the market's clock and calendar; the record tells the outcome."""
         path = "/v1/markets/clock"
         with suppress(Refusal):
-            self._link.page(Ask(kind="market_status", product="clock", path=path, template=path))
+            self.link.page(Ask(kind="market_status", product="clock", path=path, template=path))
             self._calendar.run()
 
 

@@ -63,7 +63,7 @@ def feed(first_server, second_server, clock):
 def test_while_the_first_answers_the_second_is_asked_nothing(feed, second_server, ctx):
     assert feed.quote(ctx(), "AAPL").source == "massive"
     assert (second_server.requests, feed.record().failed_over_to) == ([], None)
-    assert feed.take_changes() == []
+    assert feed.changes.take() == []
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,9 @@ def test_it_stays_for_a_while_and_comes_back_when_the_first_answers(feed, first_
     clock.advance(seconds=2)
     assert feed.quote(ctx(), "AAPL").source == "massive"
     assert (feed.record().failed_over_to, feed.name) == (None, "massive")
-    said = [(one.leaves, one.takes_over, one.reason) for one in feed.take_changes()]
+    said = [(one.leaves, one.takes_over, one.reason) for one in feed.changes.take()]
     assert said == [("massive", "tradier", "PROVIDER_UNAVAILABLE"), ("tradier", "massive", "")]
-    assert feed.take_changes() == []
+    assert feed.changes.take() == []
 
 
 def test_a_wrong_key_fails_over_too_and_the_record_still_says_it_is_wrong(
@@ -129,7 +129,7 @@ def test_a_wrong_key_fails_over_too_and_the_record_still_says_it_is_wrong(
 def test_what_the_plan_lacks_is_no_outage(feed, first_server, second_server, ctx):
     first_server.fault(SNAPSHOTS, massive.Fault.DENIED_403)
     assert refused(lambda: feed.quote(ctx(), "AAPL")).code == "PROVIDER_NOT_ENTITLED"
-    assert (second_server.requests, feed.take_changes()) == ([], [])
+    assert (second_server.requests, feed.changes.take()) == ([], [])
 
 
 def test_an_unknown_symbol_is_no_outage(feed, second_server, ctx):
@@ -155,7 +155,7 @@ def test_a_change_is_written_into_the_audit_chain_and_told_once(
 ):
     first_server.fault(SNAPSHOTS, massive.Fault.HTML_504)
     feed.quote(ctx(), "AAPL")
-    (change,) = feed.take_changes()
+    (change,) = feed.changes.take()
     runtime.write(owner, lambda one: record_change(one, change))
 
     def act(one):
