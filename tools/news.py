@@ -13,7 +13,7 @@ from tools.wording.figures import Moment, Row
 from tools.wording.market import cite_page, empty_words
 from tools.wording.quotation import quotation
 
-_TITLE_MAX, _SUMMARY_MAX = 160, 200
+_TITLE_MAX, _SUMMARY_MAX, _PUBLISHER_MAX, _LINE_MAX, _SYMBOLS_MAX = 140, 140, 40, 100, 6
 
 
 class NewsArgs(Args):
@@ -59,10 +59,11 @@ def news(ctx: Context, args: NewsArgs) -> NewsResult:
 
 
 def _story(row: NewsRow) -> StoryRow:
-    same = ("quality", "relevance", "symbols", "duplicates_count", "flags")
+    same = ("quality", "relevance", "duplicates_count", "flags")
     return StoryRow(
         title=row.item.title[:_TITLE_MAX],
-        publisher=row.item.publisher,
+        publisher=row.item.publisher[:_PUBLISHER_MAX],
+        symbols=row.symbols[:_SYMBOLS_MAX],
         published_at=row.at,
         summary=row.item.summary and row.item.summary[:_SUMMARY_MAX],
         **{name: getattr(row, name) for name in same},
@@ -70,7 +71,8 @@ def _story(row: NewsRow) -> StoryRow:
 
 
 def _line(row: NewsRow) -> str:
-    told = f"{quotation(row.item.title, _TITLE_MAX)} ({quotation(row.item.publisher, 60)})"
+    publisher = quotation(row.item.publisher, _PUBLISHER_MAX)
+    told = f"{quotation(row.item.title, _LINE_MAX)} ({publisher})"
     return f"- {row.at:%Y-%m-%d %H:%M} UTC: {told}"
 
 

@@ -45,10 +45,16 @@ GOOD = {
     "propose_order": ORDER,
     "orders": {},
     "positions": {},
+    "data_health": {"symbols": ["AAPL"]},
+    "freeze_list": {},
     "portfolio": {},
     "help": {"topic": "quote"},
     "journal_add": {"text": "waited"},
     "journal_list": {"limit": 5},
+    "news": {"symbols": ["AAPL"]},
+    "earnings": {"symbols": ["AAPL", "IBM"]},
+    "chain": {"symbol": "AAPL", "strikes": 3, "right": "call"},
+    "market_status": {},
 }
 
 
