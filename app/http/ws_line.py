@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+from asyncio.transports import BaseTransport
 from collections.abc import Callable, Sequence
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.protocol import OPEN
@@ -12,6 +15,8 @@ EXTENSION = "cornerman.line"
 """Where the state of a socket's scope carries its line."""
 _LAST_WORDS_S = 5.0
 """How long a client that was told to go may take to read that; then the line is cut."""
+_SEND_BYTES = 262_144
+"""What the system may keep of a reader's unread bytes; by itself it would keep megabytes."""
 _TEXT = 0x81
 _SHORT, _MEDIUM = 126, 65_536
 
@@ -36,11 +41,24 @@ class Line(WebSocketsSansIOProtocol):
     heard_at = 0.0
     on_resume: Callable[[], None] | None = None
 
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Bound what the system keeps for a reader, so that a slow one shows itself soon."""
+        super().connection_made(transport)
+        given = transport.get_extra_info("socket")
+        if given is not None:
+            given.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
+
     async def run_asgi(self) -> None:
         """Run the application with this line in its scope."""
         self.scope["state"][EXTENSION] = self
         self.heard_at = self.loop.time()
         await super().run_asgi()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send for the application; an answer that refuses the handshake completes it."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
 
     @property
     def is_open(self) -> bool:
