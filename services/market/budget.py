@@ -17,12 +17,16 @@ class Budget:
         self._said_used = 0
         self._said_until = 0.0
 
-    def wait_s(self, now: float) -> float:
-        """Return the seconds until the next request is allowed; 0 when it is now."""
+    def wait_s(self, now: float, spare: int = 0) -> float:
+        """Return the seconds until the next request is allowed; 0 when it is now.
+
+        With `spare` that many requests of the minute stay free for what is more urgent.
+        """
+        open_to = max(1, self.allowed - spare)
         while self._asked and self._asked[0] <= now - _MINUTE_S:
             self._asked.popleft()
-        spent = len(self._asked) >= self.allowed
-        due = self._asked[-self.allowed] + _MINUTE_S if spent else 0.0
+        spent = len(self._asked) >= open_to
+        due = self._asked[-open_to] + _MINUTE_S if spent else 0.0
         return max(0.0, due - now, self._limited_until - now)
 
     def spend(self, now: float) -> None:

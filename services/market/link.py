@@ -19,6 +19,7 @@ from services.market.quote import Provenance
 
 _LIMITED_S = 12.0
 _KEY_REFUSED_S = 300.0
+_SPARE = 5
 _QUOTA = ("x-ratelimit-allowed", "x-ratelimit-used", "x-ratelimit-available")
 PAGES_MAX = 20
 """Bound of the pages that one answer is put together from."""
@@ -40,6 +41,8 @@ class Ask:
 class Vendor:
     """Whom a link asks: the name in refusals, its decoder, and which product shows a delay.
 
+    Products that are not `urgent` leave a fifth of the budget to those that are, so that prices
+    still come when news and chains have to wait.
     `due_of` finds the instant that a refusal names as the end of a limit; `key_todo` is what to
     do when the key is refused.
     """
@@ -48,6 +51,7 @@ class Vendor:
     decode: Callable[[str, bytes, Given], Page]
     key_todo: str
     priced: frozenset[str]
+    urgent: frozenset[str]
     due_of: Callable[[Refusal], datetime | None] = lambda _: None
 
 
@@ -140,10 +144,15 @@ class Link:
         products: Mapping[str, str],
         missing: Sequence[Capability] = (),
     ) -> ProviderRecord:
-        """Return the record; `products` maps the product of an `Ask` to what a person calls it."""
+        """Return the record; `products` maps the product of an `Ask` to what a person calls it.
+
+        Other products follow under their own names once they were asked for.
+        """
         on, why, todo = self.state()
         now = self._clock.monotonic()
         with self._lock:
+            others = sorted((self._denied.keys() | self._answered) - products.keys())
+            labels = {**products, **{key: key for key in others}}
             return ProviderRecord(
                 name=name,
                 host=self._http.host,
@@ -152,7 +161,7 @@ class Link:
                 todo=todo,
                 provenance=provenance if on else None,
                 products=(
-                    *(self._product(key, label, on=on) for key, label in products.items()),
+                    *(self._product(key, label, on=on) for key, label in labels.items()),
                     *missing,
                 ),
                 breaker=self._breaker.state(now),
@@ -181,7 +190,8 @@ class Link:
                 raise refuse("PROVIDER_UNAUTHORIZED", provider=provider)
             if ask.product in self._denied:
                 raise refuse("PROVIDER_NOT_ENTITLED", provider=provider, what=ask.product)
-            wait_s = self._budget.wait_s(now)
+            spare = 0 if ask.product in self._vendor.urgent else self._budget.allowed // _SPARE
+            wait_s = self._budget.wait_s(now, spare)
             if wait_s:
                 retry_after_s = max(1, round(wait_s))
                 raise refuse(

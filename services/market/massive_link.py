@@ -28,6 +28,7 @@ _VENDOR = Vendor(
     decode=decode_page,
     key_todo="Correct MASSIVE_API_KEY (or POLYGON_API_KEY) and restart.",
     priced=frozenset({"snapshots", "aggregates"}),
+    urgent=frozenset(PRODUCTS),
 )
 
 

@@ -32,6 +32,7 @@ PRODUCTS = {
 }
 """The products of an `Ask` here, and what a person calls them."""
 _PRICED = frozenset({"quotes", "history", "timesales", "options"})
+_URGENT = frozenset(PRODUCTS) - {"options", "calendar"}
 _EPOCH = re.compile(r"(?<![0-9])([0-9]{13}|[0-9]{10})(?![0-9])", re.ASCII)
 
 
@@ -55,6 +56,7 @@ def open_link(
         decode=_decode_delayed if env == "sandbox" else _decode,
         key_todo=f"Correct TRADIER_ACCESS_TOKEN, which has to be one of the {env} (TRADIER_ENV).",
         priced=_PRICED,
+        urgent=_URGENT,
         due_of=find_due,
     )
     return http, Link(http, clock, vendor, requests_minute=REQUESTS_MINUTE[env])

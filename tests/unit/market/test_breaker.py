@@ -102,3 +102,10 @@ def test_no_request_left_means_wait_until_the_window_ends():
     budget = Budget(120)
     budget.note_quota(allowed=120, used=120, available=0, until=50.0)
     assert (budget.wait_s(20.0), budget.wait_s(50.0)) == (30.0, 0)
+
+
+def test_a_spare_part_of_the_budget_is_kept_for_what_is_more_urgent():
+    budget = Budget(5)
+    for at in (0.0, 1.0, 2.0, 3.0):
+        budget.spend(at)
+    assert (budget.wait_s(4.0), budget.wait_s(4.0, spare=1)) == (0, 56.0)

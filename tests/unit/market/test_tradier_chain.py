@@ -8,7 +8,7 @@ import pytest
 from services.market.quote import Provenance
 from services.market.tradier_chain import TradierChain, find_greeks_flags
 from tests.fakes.tradier_server import Fault, TradierServer
-from tests.unit.market.test_tradier_feed import NOW, clock, ctx, open_feed, refused
+from tests.unit.market.test_tradier_feed import NOW, clock, ctx, open_feed, quote_row, refused
 
 __all__ = ["clock", "ctx"]
 EXPIRY = date(2027, 1, 15)
@@ -132,3 +132,19 @@ def test_a_broken_body_is_a_refusal_and_no_chain(server, chains, ctx, fault):
     server.fault(CHAINS, fault)
     code = refused(lambda: chains.chain(ctx(), "AAPL", EXPIRY)).code
     assert code in ("PROVIDER_BODY_INVALID", "PROVIDER_UNAVAILABLE")
+
+
+@pytest.mark.fault("F028")
+def test_chains_wait_first_when_the_budget_runs_low_and_prices_go_on(server, clock, ctx):
+    feed = open_feed(server, clock, env="sandbox")
+    chains = TradierChain(feed.link, clock)
+    server.quotes["AAPL"] = quote_row()
+    server.options["AAPL", "2027-01-15"] = [option_row()]
+    for _ in range(47):
+        clock.advance(seconds=1.01)
+        feed.quote(ctx(), "AAPL")
+    refusal = refused(lambda: chains.chain(ctx(), "AAPL", EXPIRY))
+    assert (refusal.code, server.count(CHAINS)) == ("PROVIDER_RATE_LIMITED", 0)
+    clock.advance(seconds=1.01)
+    assert feed.quote(ctx(), "AAPL").symbol == "AAPL"
+    feed.close()
