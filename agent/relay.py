@@ -61,7 +61,9 @@ def event_of(message: Message) -> Event | None:
             return Alert(
                 level=level if level in ("info", "warning", "critical") else "warning",
                 message=str(body.get("message", "")),
-                **{name: _text(body, name) for name in ("topic", "subject", "code")},
+                topic=_text(body, "topic"),
+                subject=_text(body, "subject"),
+                code=_text(body, "code"),
             )
         case "risk" | "switch.changed":
             return RiskChanged(state=str(body.get("state", "")), reason=_text(body, "reason"))

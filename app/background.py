@@ -12,6 +12,7 @@ import structlog
 
 from agent.loop import recover
 from agent.relay import deliver
+from app.alert_poll import poll_alerts
 from app.jobs import run_due_jobs, tenant_principals
 from app.wiring import Product
 from services.kit.context import Context
@@ -35,6 +36,11 @@ class Loop:
     round: Callable[[Product], int]
     every_s: float
     topic: str = ""
+    setting: str = ""
+
+    def period_s(self, product: Product) -> float:
+        """Return the seconds between rounds: those of the named setting, else the loop's own."""
+        return float(getattr(product.settings, self.setting)) if self.setting else self.every_s
 
 
 LOOPS = (
@@ -70,6 +76,7 @@ LOOPS = (
         round=lambda product: record_failovers(product),  # noqa: PLW0108 - made later
         every_s=1.0,
     ),
+    Loop(name="alerts", round=poll_alerts, every_s=5.0, topic="alerts", setting="alert_poll_sec"),
     Loop(name="jobs", round=lambda product: _run_jobs(product), every_s=5.0),  # noqa: PLW0108 - made later
 )
 """Every duty of the `worker` role. A lost wake-up costs at most the period."""
@@ -161,9 +168,9 @@ async def _run(product: Product, loop: Loop) -> None:
             if done:
                 continue
             if wakes is None:
-                await asyncio.sleep(loop.every_s)
+                await asyncio.sleep(loop.period_s(product))
             else:
-                await wakes.next(loop.every_s)
+                await wakes.next(loop.period_s(product))
 
 
 def record_failovers(product: Product) -> int:

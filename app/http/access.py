@@ -68,6 +68,14 @@ GET    /api/v1/news                                 read     read
 GET    /api/v1/earnings                             read     read
 GET    /api/v1/options/chain                        read     read
 GET    /api/v1/options/expirations                  read     read
+GET    /api/v1/alerts                               read     read
+POST   /api/v1/alerts                               propose  mutate
+POST   /api/v1/alerts/rules                         propose  mutate
+PATCH  /api/v1/alerts/{id}                          propose  mutate
+DELETE /api/v1/alerts/{id}                          propose  mutate
+GET    /api/v1/alerts/{id}/triggers                 read     read
+GET    /api/v1/notifications                        read     read
+POST   /api/v1/notifications/read                   propose  mutate
 GET    /api/v1/watchlists                           read     read
 POST   /api/v1/watchlists                           propose  mutate
 PATCH  /api/v1/watchlists/{id}                      propose  mutate

@@ -15,6 +15,7 @@ from app.http.account_models import (
     OrderDetail,
     ValuedPortfolio,
 )
+from app.http.alert_models import AlertAnswer, AlertRuleAnswer, AlertSet, TriggerAnswer, Unread
 from app.http.answer_models import (
     Bars,
     ChainVerdict,
@@ -43,6 +44,7 @@ from app.http.answer_models import (
 from app.http.live_models import LiveState
 from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
+from services.alerts.notification import NotificationPage
 from services.audit import AuditEvent
 from services.identity.key import ApiKey
 from services.identity.session import Session
@@ -103,6 +105,14 @@ ANSWERS: dict[str, Any] = {
     "GET /earnings": EarningsList,
     "GET /options/chain": ChainAnswer,
     "GET /options/expirations": Expirations,
+    "GET /alerts": LabelledItems[AlertAnswer],
+    "POST /alerts": AlertSet,
+    "POST /alerts/rules": AlertRuleAnswer,
+    "PATCH /alerts/{id}": AlertSet,
+    "DELETE /alerts/{id}": Deleted,
+    "GET /alerts/{id}/triggers": LabelledItems[TriggerAnswer],
+    "GET /notifications": NotificationPage,
+    "POST /notifications/read": Unread,
     "GET /watchlists": Watchlists,
     "POST /watchlists": Watchlist,
     "PATCH /watchlists/{id}": Watchlist,

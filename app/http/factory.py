@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.background import start_loops
 from app.http import (
     admin,
+    alerts,
     api,
     auth,
     broker,
@@ -20,6 +21,7 @@ from app.http import (
     journal,
     market,
     news,
+    notifications,
     options,
     pages,
     plans,
@@ -43,6 +45,7 @@ from app.http.stream import Streams
 from app.http.ws_door import Door
 from app.live import Live
 from app.probe import start_probes
+from app.stream_duty import start_streaming
 from app.wiring import Product
 from services.kit.errors import Refusal
 
@@ -59,6 +62,8 @@ _ROUTERS = (
     task_runs.router,
     news.router,
     options.router,
+    alerts.router,
+    notifications.router,
     watchlists.router,
     plans.router,
     portfolio.router,
@@ -103,7 +108,12 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
     hub = Hub(product)
     api_app.state.sockets = Sockets(product, hub, Door(product, api_app.state.gate))
     api_app.state.runs = Runs(product.coach, grace_s=product.reader_grace_s)
-    async with start_loops(product), start_probes(product), Live(product, hub).running():
+    async with (
+        start_loops(product),
+        start_probes(product),
+        start_streaming(product, hub),
+        Live(product, hub).running(),
+    ):
         yield
         api_app.state.streams.closing.set()
         hub.close()

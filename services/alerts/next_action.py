@@ -166,7 +166,7 @@ def _closed(now: Situation) -> NextAction | None:
         "symbol": now.symbol,
         "kind": kind,
         "level": decimal_text(now.level),
-        "mode": "level",
+        "fires": "at_level",
     }
     text = f"Queue {now.symbol} for review at the open, {now.next_open:%Y-%m-%d %H:%M} UTC."
     return NextAction("closed", text, "alert_set", arguments)

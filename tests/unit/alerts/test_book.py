@@ -18,7 +18,7 @@ def kinds(desk, alert_id):
 
 def test_an_alert_carries_its_reference_hysteresis_cooldown_and_expiry(desk, feed):
     made = desk.set("200").alert
-    assert (made.state, made.ref_price, made.last_close) == ("armed", D("198"), D("198"))
+    assert (made.state, made.ref_price, made.last_close) == ("armed", D(198), D(198))
     assert (made.hysteresis, made.cooldown_s) == (D("0.2"), 300)
     assert made.expires_at.isoformat() == "2027-01-19T21:00:00+00:00"
     assert (made.created_at, made.basis, made.note_by) == (feed.time, "touch", "person")
@@ -27,10 +27,10 @@ def test_an_alert_carries_its_reference_hysteresis_cooldown_and_expiry(desk, fee
 
 def test_hysteresis_comes_from_the_range_of_the_timeframe(desk, feed):
     feed.put(*[bar(at, 198, 200, 196, 198) for at in range(30)])
-    assert desk.set("205").alert.hysteresis == D("1")
+    assert desk.set("205").alert.hysteresis == D(1)
     feed.put(*[bar(OPEN - timedelta(days=at), 198, 202, 194, 198) for at in range(40)],
              timeframe="1d")  # fmt: skip
-    assert desk.set("206", timeframe="day").alert.hysteresis == D("2")
+    assert desk.set("206", timeframe="day").alert.hysteresis == D(2)
 
 
 def test_a_level_that_the_price_has_passed_waits_for_a_reset(desk):
@@ -44,7 +44,7 @@ def test_without_a_direction_the_last_price_decides(desk):
 
 
 def test_a_distance_becomes_a_level_on_the_tick(desk):
-    assert desk.set(None, kind="price_below", distance_pct=D("-5")).alert.level == D("188.1")
+    assert desk.set(None, kind="price_below", distance_pct=D(-5)).alert.level == D("188.1")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_can_not_be_watched_is_refused(desk, terms, code):
 
 
 def test_a_far_level_is_set_after_a_second_yes(desk):
-    assert desk.set("300", confirm_far=True).alert.level == D("300")
+    assert desk.set("300", confirm_far=True).alert.level == D(300)
 
 
 def test_an_alert_on_bad_data_is_not_set(desk, feed):
@@ -86,8 +86,8 @@ def test_the_same_alert_again_is_the_one_that_stands(desk):
     same = desk.set("200.00")
     assert (same.alert.id, same.flags) == (first.id, ("DUPLICATE",))
     assert desk.set("199", threshold_pct=D(1)).alert.id != first.id
-    assert desk.set("160", threshold_pct=D("20")).alert.id != first.id
-    assert desk.set("250", threshold_pct=D("-20")).alert.id == first.id, "250 less 20 % is 200"
+    assert desk.set("160", threshold_pct=D(20)).alert.id != first.id
+    assert desk.set("250", threshold_pct=D(-20)).alert.id == first.id, "250 less 20 % is 200"
     assert len(desk.do(store.list_alerts)) == 3
 
 
@@ -152,7 +152,7 @@ def test_a_change_into_an_alert_that_stands_is_refused(desk):
     desk.set("200")
     other = desk.set("201").alert
     with pytest.raises(Refusal, match="ALERT_DUPLICATE"):
-        desk.do(lambda ctx: book.update_alert(ctx, other.id, AlertChange(level=D("200"))))
+        desk.do(lambda ctx: book.update_alert(ctx, other.id, AlertChange(level=D(200))))
 
 
 def test_a_deleted_alert_is_gone_for_good(desk, feed):

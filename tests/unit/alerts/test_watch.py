@@ -136,7 +136,7 @@ def test_a_day_alert_looks_at_the_close_of_a_session_once(desk, feed):
     feed.put(second, timeframe="1d")
     assert [desk.poll(), desk.poll()] == [1, 0]
     [trigger] = desk.do(lambda ctx: store.list_triggers(ctx, made.id))
-    assert (trigger.price, trigger.at) == (D("201"), second.t_close)
+    assert (trigger.price, trigger.at) == (D(201), second.t_close)
 
 
 def test_the_bar_in_which_an_alert_is_set_counts_with_its_close_only(desk, feed):
@@ -165,7 +165,7 @@ def test_an_expired_alert_is_not_evaluated_and_ends_by_time_as_well(desk, feed):
 def test_a_bar_that_can_not_be_true_is_passed_over_and_flagged(desk, feed):
     made = desk.set("200").alert
     feed.put(bar(0, 198, 199, 198, 198.5))
-    feed.lists["AAPL", "1m"].append(replace(bar(1, 198, 201, 199, 198), l=D("-1")))
+    feed.lists["AAPL", "1m"].append(replace(bar(1, 198, 201, 199, 198), l=D(-1)))
     feed.put(bar(2, 198, 199, 198, 198.5))
     assert desk.poll() == 0
     after = desk.alert(made.id)
@@ -211,9 +211,9 @@ def test_a_split_moves_the_level_with_the_price(desk, feed):
     feed.put(bar(later, 99.3, 99.9, 99, 99.5), bar(later + MINUTE, 99.5, 100.1, 99.5, 100))
     assert [desk.poll(), desk.poll()] == [1, 0]
     after = desk.alert(made.id)
-    assert (after.level, after.hysteresis) == (D("100"), D("0.1"))
+    assert (after.level, after.hysteresis) == (D(100), D("0.1"))
     [trigger] = desk.do(lambda ctx: store.list_triggers(ctx, made.id))
-    assert (trigger.price, trigger.gap) == (D("100"), False)
+    assert (trigger.price, trigger.gap) == (D(100), False)
 
 
 def test_a_new_round_of_the_replay_is_watched_from_its_beginning(desk, feed):
@@ -232,11 +232,11 @@ def test_a_new_round_of_the_replay_is_watched_from_its_beginning(desk, feed):
 def test_a_fall_below_the_vwap_is_measured_from_the_session_so_far(desk, feed):
     feed.put(bar(0, 100, 100, 100, 100, 10), bar(1, 104, 104, 104, 104, 30))
     made = desk.set("-2", kind="vwap_cross").alert
-    assert (made.side, made.memory["volume"], made.effective) == ("below", "40", D("98"))
+    assert (made.side, made.memory["volume"], made.effective) == ("below", "40", D(98))
     feed.put(bar(2, 104, 104, 101.2, 101.2, 0), bar(3, 101, 101, 100.94, 100.94, 0))
     assert desk.poll() == 1
     [trigger] = desk.do(lambda ctx: store.list_triggers(ctx, made.id))
-    assert (trigger.at, trigger.price) == (OPEN + 4 * MINUTE, D("98"))
+    assert (trigger.at, trigger.price) == (OPEN + 4 * MINUTE, D(98))
     assert notes(desk)[0].startswith("AAPL was 2% below its VWAP (14:34 UTC).")
 
 
@@ -251,7 +251,7 @@ def test_relative_volume_is_read_against_the_sessions_before(desk, feed):
     feed.put(*[bar(at, 198, 198, 198, 198, 300) for at in range(5, 10)])
     assert desk.poll() == 1
     [trigger] = desk.do(lambda ctx: store.list_triggers(ctx, made.id))
-    assert (trigger.at, trigger.price) == (OPEN + 10 * MINUTE, D("2"))
+    assert (trigger.at, trigger.price) == (OPEN + 10 * MINUTE, D(2))
 
 
 def test_a_trade_tells_a_fast_alert_early_and_the_bar_confirms_it(any_desk, feed):
@@ -270,7 +270,7 @@ def test_a_trade_tells_a_fast_alert_early_and_the_bar_confirms_it(any_desk, feed
     feed.put(*RISING)
     assert any_desk.poll() == 0, "the event was told before"
     [sure] = any_desk.do(lambda ctx: store.list_triggers(ctx, made.id))
-    assert (sure.provisional, sure.price, sure.event_key) == (False, D("200"), early.event_key)
+    assert (sure.provisional, sure.price, sure.event_key) == (False, D(200), early.event_key)
     assert any_desk.alert(made.id).state == "done"
     assert len(notes(any_desk)) == 1
 

@@ -39,6 +39,8 @@ def floats_in(item):
 
 GOOD = {
     "quote": {"symbols": ["AAPL", "msft"]},
+    "alert_list": {},
+    "alert_set": {"symbol": "AAPL", "kind": "price_above", "level": "420"},
     "bars": {"symbol": "IBM", "timeframe": "1d", "count": 5},
     "plan_check": PLAN,
     "size": {**PLAN, "risk_pct": "0.5%"},
@@ -227,7 +229,9 @@ VALUES = [
 @pytest.mark.fault("F091")
 @pytest.mark.parametrize("name", sorted(all_tools()))
 def test_hostile_values_are_refused_on_every_field(use, name):
-    good = {**GOOD, "cancel_order": {"order_id": "ord_x1"}, "audit_trail": {"ref": "abc"}}[name]
+    by_id = {"order_id": "ord_x1"}, {"alert_id": "al_x1"}
+    others = {"cancel_order": by_id[0], "alert_update": by_id[1], "alert_delete": by_id[1]}
+    good = {**GOOD, **others, "audit_trail": {"ref": "abc"}}[name]
     fields = all_tools()[name].parameters()["properties"]
     for field in fields:
         for value in VALUES:

@@ -40,7 +40,8 @@ def post(live):
 def test_the_model_is_offered_the_registered_tools():
     offered = {spec.name: spec for spec in Toolbox().specs(Intent.ORDER)}
     journal = {spec.name for spec in Toolbox().specs(Intent.JOURNAL)}
-    assert set(offered) | journal == set(all_tools())
+    alert = {spec.name for spec in Toolbox().specs(Intent.ALERT)}
+    assert set(offered) | journal | alert == set(all_tools())
     for name, spec in offered.items():
         assert spec.parameters == all_tools()[name].parameters()
         assert spec.description == all_tools()[name].description

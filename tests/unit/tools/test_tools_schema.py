@@ -17,6 +17,10 @@ from tools.registry import Effect, all_tools
 
 SNAPSHOT = Path(__file__).parent / "schemas.json"
 REACHABLE = {
+    "alert_delete",
+    "alert_list",
+    "alert_set",
+    "alert_update",
     "audit_trail",
     "bars",
     "cancel_order",

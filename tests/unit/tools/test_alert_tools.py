@@ -1,0 +1,94 @@
+"""The tools of alerts: set, list, change and delete through the registry on the replay feed."""
+
+import json
+
+import pytest
+
+from agent.intent import Intent, allows
+from services.alerts import store
+from services.market import replay
+from tools.registry import call, get_tool
+
+LEVEL = {"symbol": "AAPL", "kind": "price_above", "level": "420"}
+
+
+@pytest.fixture
+def use(runtime, owner):
+    runtime.write(owner, replay.resume_at_boot)
+
+    def act(name, arguments):
+        unit = runtime.write if get_tool(name).writes else runtime.read
+        return unit(owner, lambda ctx: call(ctx, name, arguments))
+
+    return act
+
+
+def test_an_alert_is_set_in_canonical_words_and_listed(use):
+    done = use("alert_set", {**LEVEL, "note": "earnings gap"})
+    assert done.ok, done.error
+    assert done.result["summary"].startswith(
+        'The alert is set: "Alert once when AAPL trades at or above 420.00 (minute bars), until '
+    )
+    listed = use("alert_list", {})
+    assert [(one["id"], one["level"], one["note"]) for one in listed.result["alerts"]] == [
+        (done.result["id"], "420", "earnings gap")
+    ]
+    assert listed.tainted, "a note may hold words of others"
+
+
+def test_the_same_alert_again_says_that_it_stands(use):
+    first = use("alert_set", LEVEL)
+    again = use("alert_set", LEVEL)
+    assert again.result["id"] == first.result["id"]
+    assert again.result["flags"] == ["DUPLICATE"]
+    assert again.result["summary"].startswith("This alert stands already")
+
+
+def test_an_alert_is_changed_and_deleted_by_its_id(use, runtime, owner):
+    made = use("alert_set", LEVEL).result["id"]
+    changed = use("alert_update", {"alert_id": made, "level": "430"})
+    assert changed.result["level"] == "430"
+    gone = use("alert_delete", {"alert_id": made})
+    assert gone.result["id"] == made
+    assert runtime.read(owner, store.list_alerts) == []
+    assert use("alert_delete", {"alert_id": made}).error["code"] == "ALERT_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"symbol": "AAPK"}, "SYMBOL_UNKNOWN"),
+        ({"level": "-1"}, "ALERT_LEVEL_INVALID"),
+        ({"level": "4200"}, "ALERT_LEVEL_FAR"),
+        ({"level": None}, "ALERT_LEVEL_INVALID"),
+        ({"kind": "price_sideways"}, "ARGS_INVALID"),
+        ({"order": "buy 10"}, "ARGS_INVALID"),
+    ],
+)
+def test_a_bad_alert_is_refused_with_what_to_do(use, change, code):
+    done = use("alert_set", {**LEVEL, **change})
+    assert done.error["code"] == code
+    assert done.error["hint"]
+
+
+def test_an_unknown_symbol_names_the_three_nearest(use):
+    assert len(use("alert_set", {**LEVEL, "symbol": "AAPK"}).error["facts"]["nearest"]) == 3
+
+
+def test_a_distance_below_the_vwap_needs_no_level(use):
+    done = use("alert_set", {"symbol": "MSFT", "kind": "vwap_cross", "distance_pct": "-2"})
+    assert done.ok, done.error
+    assert "closes 2% or more below VWAP" in done.result["summary"]
+
+
+@pytest.mark.parametrize("name", ["alert_set", "alert_update", "alert_delete"])
+def test_only_a_turn_about_alerts_may_change_them(name):
+    effect = get_tool(name).effect.value
+    assert [one for one in Intent if allows(one, name, effect)] == [Intent.ALERT]
+
+
+def test_no_alert_tool_can_carry_an_order():
+    for name in ("alert_set", "alert_update", "alert_delete"):
+        fields = set(get_tool(name).parameters()["properties"])
+        assert not fields & {"side", "quantity", "order", "limit_price", "stop_price"}
+        assert "propose" not in json.dumps(get_tool(name).parameters())
