@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from app.http.answer_models import Labelled
-from services.market.earnings import EarningsRow
+from services.market.earnings import ReportTime
 from services.market.news import Quality, Relevance
 from services.watchlist import Watchlist
 
@@ -46,10 +46,32 @@ class NewsList(Labelled, MayBeEmpty):
     older_count: int
 
 
+class ReportAnswer(BaseModel):
+    """One report; `bmo` is before the open, `amc` after the close."""
+
+    symbol: str
+    date: date
+    time: ReportTime
+    confirmed: bool
+    providers: list[str]
+    as_of: datetime
+    sessions_until: int | None
+    flags: list[str]
+
+
+class SymbolReports(BaseModel):
+    """The next and the last report of one symbol."""
+
+    symbol: str
+    next: ReportAnswer | None
+    last: ReportAnswer | None
+    flags: list[str]
+
+
 class EarningsList(Labelled, MayBeEmpty):
     """The next and last report by symbol, `days` ahead."""
 
-    items: list[EarningsRow]
+    items: list[SymbolReports]
     days: int
 
 
