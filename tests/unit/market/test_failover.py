@@ -11,7 +11,7 @@ from services.market.failover import STAY_S, FailoverFeed, record_change
 from services.market.massive import MassiveFeed
 from tests.fakes import massive_server as massive
 from tests.fakes import tradier_server as tradier
-from tests.unit.market.test_massive import row, snapshot
+from tests.unit.market.test_massive import row, snapshot, trade
 from tests.unit.market.test_tradier_feed import (
     NOW,
     SESSION,
@@ -20,6 +20,7 @@ from tests.unit.market.test_tradier_feed import (
     open_feed,
     quote_row,
     refused,
+    tick,
 )
 
 __all__ = ["ctx"]
@@ -148,6 +149,21 @@ def test_splits_are_never_taken_from_a_provider_that_knows_none(feed, first_serv
     first_server.fault("/v3/reference/splits", massive.Fault.HTML_504)
     code = refused(lambda: feed.splits(ctx(), "AAPL", NOW - timedelta(days=2), NOW)).code
     assert code == "PROVIDER_UNAVAILABLE"
+
+
+def test_trades_of_two_providers_never_stand_side_by_side(
+    feed, first_server, second_server, clock, ctx
+):
+    begin = NOW - timedelta(seconds=10)
+    first_server.trades["AAPL"] = [trade(begin + timedelta(seconds=n), n) for n in (1, 4)]
+    second_server.series["AAPL", "tick"] = [tick(begin + timedelta(seconds=1), 1.0)]
+    first_server.fault("/v3/trades", massive.Fault.HTML_504, times=1)
+    refusal = refused(lambda: feed.tape(ctx(), "AAPL", begin, NOW))
+    assert refusal.code == "PROVIDER_UNAVAILABLE"
+    clock.advance(seconds=6)
+    whole = feed.tape(ctx(), "AAPL", begin, NOW)
+    assert [one.price for one in whole] == [1, 4]
+    assert second_server.count("/v1/markets/timesales") == 0
 
 
 def test_a_change_is_written_into_the_audit_chain_and_told_once(
