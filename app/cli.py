@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import cli_freeze
+from app import cli_freeze, cli_jobs
 from services.kit.environment import SettingsInvalid, load_settings
 from services.kit.errors import Refusal, refuse
 from services.kit.settings import Settings
@@ -236,6 +236,8 @@ def resume(reason: Annotated[str, typer.Argument(help="Why it is safe.")]) -> No
 
 app.command()(cli_freeze.unfreeze)
 app.command()(cli_freeze.freezes)
+app.command()(cli_jobs.worker)
+app.command()(cli_jobs.ingest)
 
 
 @app.command()

@@ -14,7 +14,6 @@ from services.identity.user import NOBODY, tenant_ids
 from services.job import JOBS, Job, Part, find_due, get_job, manual_due
 from services.kit.context import Context, Principal, system_principal
 from services.kit.errors import Refusal
-from services.kit.failpoint import reach
 from services.task_run import Due, TaskRun, claim, find_tick, finish, prune
 
 _log = structlog.get_logger("jobs")
@@ -89,12 +88,7 @@ def run_job(product: Product, who: Principal, due: Due) -> TaskRun | None:
     run = begin(product, who, due)
     if run is None:
         return None
-    reach("job.claimed")
-    outcomes = [planned]
-    for part in parts:
-        outcomes.append(do_part(product, who, due, part))
-        reach("job.after_part")
-    return end(product, who, run, outcomes)
+    return end(product, who, run, [planned, *(do_part(product, who, due, one) for one in parts)])
 
 
 def plan(product: Product, who: Principal, due: Due) -> tuple[list[Part], Outcome]:

@@ -11,6 +11,7 @@ from app.http.asked import SymbolList, symbols_asked
 from app.http.label import label
 from app.http.unit import read
 from app.http.wire import Symbol
+from services.job import followed_symbols
 from services.kit.context import Context
 from services.market.feed import Feed
 from services.market.instrument import require_symbol
@@ -66,12 +67,16 @@ async def list_instruments(
 
 
 @router.get("/symbols/metrics")
-async def show_metrics(request: Request, symbols: SymbolList) -> Response:
-    """Return volume, range and volume-weighted price of the newest session, by symbol."""
-    wanted = symbols_asked(symbols, most=METRICS_MAX)
+async def show_metrics(request: Request, symbols: SymbolList = "") -> Response:
+    """Return volume, range and volume-weighted price of the newest session, by symbol.
+
+    Without symbols those of what is followed and held.
+    """
+    asked = symbols_asked(symbols, most=METRICS_MAX)
 
     def act(ctx: Context) -> dict[str, Any]:
         feed = ctx.port(Feed)
+        wanted = asked or tuple(followed_symbols(ctx)[:METRICS_MAX])
         found = {name: read_metrics(ctx, feed.instrument(ctx, name)) for name in wanted}
         return {
             "items": [one for one in found.values() if one is not None],

@@ -103,7 +103,7 @@ def set_flags(ctx: Context, instrument: Instrument, flags: Sequence[str], source
     ctx.db.lock(f"instruments:{ctx.principal.tenant_id}")
     row = ctx.db.row(_ONE, now=now, name=instrument.id)
     wanted = tuple(sorted(set(flags)))
-    if row is not None and tuple(json.loads(row.flags)) == wanted:
+    if wanted == (() if row is None else tuple(json.loads(row.flags))):
         return False
     if row is not None:
         _end(ctx, row, now)

@@ -23,13 +23,15 @@ WHO = system_principal(LOCAL_TENANT)
 class JobDesk:
     """One tenant of a real product on a migrated file."""
 
-    def __init__(self, url: str, folder, now: datetime, feed=None, **environment: str) -> None:
-        self.feed = feed or HandFeed()
+    def __init__(self, url: str, folder, now: datetime, ids=None, **environment: str) -> None:
+        self.feed = HandFeed()
         self.clock = HandClock(now)
         settings = load_settings(
             {"CORNERMAN_HOME": str(folder), "DATABASE_URL": url, **environment}
         )
-        self.product: Product = build(settings, clock=self.clock, ids=CountedIds(), feed=self.feed)
+        self.product: Product = build(
+            settings, clock=self.clock, ids=ids or CountedIds(), feed=self.feed
+        )
         prepare_database(self.product)
         open_first_user(self.product)
 
