@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 
 class Live:
-    """The glue of one process. With a live book prices are pushed, without one they are polled."""
+    """The glue of one process. Prices are pushed while they stream, and polled otherwise."""
 
     def __init__(self, product: Product, hub: Hub, log: EventLog | None = None) -> None:
         self._product, self._hub = product, hub
@@ -86,7 +86,7 @@ class Live:
             self.log.publish(TOPIC, symbol, news.pack(), traceparent=trace)
 
     async def _poll(self) -> None:
-        """Ask the feed for what is followed; with a live book only for what never came by it.
+        """Ask the feed for what is followed; while prices stream only for what never came so.
 
         Who subscribes wakes a round at once that asks for new symbols alone.
         """
@@ -106,6 +106,13 @@ class Live:
                 rest = max(_REST_S / 10, due - clock.monotonic())
                 await asyncio.wait_for(self._hub.asked.wait(), rest)
 
+    @property
+    def _streams(self) -> bool:
+        """Return whether prices come by themselves now: an interrupted stream is polled for."""
+        stream = self._product.stream
+        flows = stream is None or stream.state().phase == "live"
+        return self._book is not None and flows
+
     def _pause_s(self, asked: int) -> float:
         """Return the seconds of one round: 1, or as many as half the provider's budget takes."""
         if self._product.feed.name == "replay":
@@ -120,7 +127,7 @@ class Live:
         every = room.watched() | trading
         watch = self._watches.setdefault(room.tenant_id, Watch(room.tenant_id))
         watch.keep(every)
-        wanted = sorted(every if whole and self._book is None else untold)
+        wanted = sorted(every if whole and not self._streams else untold)
         principal = system_principal(room.tenant_id)
         for at in range(0, len(wanted), CHUNK):
             part = wanted[at : at + CHUNK]

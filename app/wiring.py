@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TextIO, TypedDict, Unpack
+from typing import TYPE_CHECKING, TextIO, TypedDict, Unpack
 
 from agent.loop import Coach
 from agent.model.port import Model
@@ -18,6 +18,7 @@ from app.metered import MeteredModel
 from app.metrics import Metrics
 from app.providers import Market, build_market
 from app.quarantine import Quarantine
+from app.streaming import build_book, build_stream
 from app.telemetry import AccessLog, configure_logs
 from services import schema
 from services.identity.user import LOCAL_TENANT, LOCAL_USER, User, open_tenant, open_user
@@ -34,9 +35,13 @@ from services.kit.work import Runtime
 from services.market.feed import Feed
 from services.market.fetching import FetchingRuntime
 from services.market.history.bundle import load_history
+from services.market.live import LiveBook
 from services.market.provider import Providers
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
+
+if TYPE_CHECKING:
+    from services.market.stream import MassiveStream
 
 READER_GRACE_S = 30.0
 """How long a run goes on after its last reader left; a reload of the page takes less."""
@@ -66,6 +71,7 @@ class Product:
     bus: Bus
     feed: Feed
     providers: Providers
+    stream: MassiveStream | None
     model: MeteredModel
     coach: Coach
     runtime: Runtime
@@ -77,6 +83,8 @@ class Product:
 
     def close(self) -> None:
         """Wait for running units of work, then close the database and the feed's connections."""
+        if self.stream is not None:
+            self.stream.stop()
         self.runtime.close()
         self.providers.close()
 
@@ -93,6 +101,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
     settings.cornerman_home.mkdir(parents=True, exist_ok=True)
     database = Database(settings.runtime_database_url)
     broker = parts.get("broker") or PaperBroker()
+    book = build_book(settings, feed)
     runtime = FetchingRuntime(
         database,
         clock,
@@ -104,6 +113,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
             Providers: market.providers,
             Broker: broker,
             **market_ports(feed, clock),
+            **({} if book is None else {LiveBook: book}),
             **parts.get("ports", {}),
         },
     )
@@ -121,6 +131,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         bus=bus,
         feed=feed,
         providers=market.providers,
+        stream=build_stream(runtime, feed, book),
         model=model,
         coach=coach,
         runtime=runtime,

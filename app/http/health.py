@@ -10,6 +10,7 @@ from sqlalchemy import text
 from starlette.responses import Response
 
 from app.http.unit import fetch, product_of, render
+from app.streaming import stream_capability
 from app.wiring import Product
 from services.kit.context import Context
 from services.kit.errors import Refusal
@@ -93,6 +94,7 @@ def _feed_facts(ctx: Context) -> dict[str, Any]:
 def _features(product: Product) -> list[dict[str, Any]]:
     """Return every feature with what keeps it off and how to switch it on."""
     settings, feed = product.settings, product.feed.capability()
+    streamed = stream_capability(settings, product.stream)
     has_model = bool(settings.openai_model or settings.chatdata_model)
     live = product.feed.record().host != ""
     return [
@@ -109,6 +111,12 @@ def _features(product: Product) -> list[dict[str, Any]]:
             "on": live and feed.on,
             "why": feed.why if live else "no live market-data provider is in use",
             "todo": feed.todo if live else _TURN_ON,
+        },
+        {
+            "name": streamed.feature,
+            "on": streamed.on,
+            "why": streamed.why,
+            "todo": streamed.todo,
         },
         _failover(product),
         {

@@ -168,6 +168,23 @@ class Settings(BaseModel):
     massive_base_url: str = Field(
         "https://api.massive.com", max_length=300, description="Base URL of Massive."
     )
+    feature_enable_massive_stream: bool = Field(
+        False,
+        description=(
+            "Stream prices over Massive's WebSocket; the plan must include it. Off, prices are "
+            "asked for."
+        ),
+    )
+    massive_ws_base: str = Field(
+        "wss://socket.massive.com",
+        max_length=300,
+        description=(
+            "Base address of Massive's stream; `wss://delayed.massive.com` is 15 minutes delayed."
+        ),
+    )
+    massive_ws_cluster: Literal["stocks", "options", "indices"] = Field(
+        "stocks", description="Which cluster of Massive's stream is followed; one per process."
+    )
     polygon_base_url: str = Field(
         "https://api.polygon.io", max_length=300, description="Base URL of Polygon."
     )
@@ -283,6 +300,15 @@ class Settings(BaseModel):
         loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
         if not parts.hostname or not (parts.scheme == "https" or loopback):
             raise ValueError("must be an https address")
+        return value.rstrip("/")
+
+    @field_validator("massive_ws_base")
+    @classmethod
+    def _stream_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        loopback = parts.scheme == "ws" and parts.hostname in _LOOPBACK
+        if not parts.hostname or not (parts.scheme == "wss" or loopback):
+            raise ValueError("must be a wss address")
         return value.rstrip("/")
 
     @field_validator("tradier_base_url")

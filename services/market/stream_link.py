@@ -24,6 +24,7 @@ from services.market.stream_channel import Cluster, batches, channels_of, find_c
 from services.market.stream_decode import decode_frame
 from services.market.stream_frame import Frame, StreamStatus
 from services.market.stream_state import Backoff, Ended, StreamTiming, Watchdog
+from services.market.vendor_bars import DELAYED_S
 
 _log = structlog.get_logger("stream")
 _wire_log = logging.getLogger("cornerman.stream.wire")
@@ -34,7 +35,6 @@ _PING_S, _PONG_S = 25, 30
 _SLOW_READER = 1008
 _THIN = 5
 """Times the silence that is borne where no channel is known to speak every second."""
-DELAYED_S = 15 * 60
 _CROWDED_TODO = (
     "Stop the other process that uses this key, or ask the provider for more connections."
 )
