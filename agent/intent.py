@@ -58,9 +58,16 @@ _WATCH = re.compile(
 _PLAN = re.compile(r"\b(?:plan|size|sizing|stop|target|entry|risk|setup)\b", re.IGNORECASE)
 _ALERT = re.compile(
     r"\b(?:alert|notify|warn|ping|tell) me\b|\b(?:set|create|delete|remove|change"
-    r"|update|move|add|cancel|drop)\b.{0,30}\balerts?\b",
+    r"|update|move|add|cancel|drop)\b.{0,30}\balerts?\b"
+    r"|\b(?:alert|notify|warn|ping) (?:us |when\b|if\b|once\b)"
+    r"|^\s*\$?[A-Za-z][A-Za-z.]{0,14}\s*[<>]=?\s*\$?\d[\d,.]*\W*$",
     re.IGNORECASE,
 )
+_TELL = re.compile(
+    r"\b(?:tell me|let me know) (?:when|if|once|as soon as)\b(?!\s+(?:did|do|does|i|you|we)\b)",
+    re.IGNORECASE,
+)
+"""A wish to be told later; `tell me when you bought` asks about what was."""
 _JOURNAL = re.compile(
     r"\b(?:note|write|add|log|record|remember|jot|put|save)\b.{0,40}"
     r"\b(?:journal|diary|note|notes)\b|\b(?:journal|note|remember)\s*(?:that\b|:)"
@@ -86,7 +93,7 @@ def intent_of(text: str) -> Intent:
     """
     said = own_words(text)
     wanted = _WATCH.sub(" ", _NOT.sub(" ", said))
-    if _ALERT.search(wanted) and not _asks(wanted):
+    if _TELL.search(wanted) or (_ALERT.search(wanted) and not _asks(wanted)):
         return Intent.ALERT
     if _JOURNAL.search(wanted) and not _asks(wanted):
         return Intent.ASK if _RECEIPT.search(wanted) else Intent.JOURNAL

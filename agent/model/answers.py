@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent.model.alert_errands import alert_words
 from agent.model.errands import (
     Known,
     Outcome,
@@ -26,6 +27,8 @@ CAPABILITIES = (
     "`cancel my AAPL order`\n"
     "- **News and dates**: `news on AAPL`, `when does IBM report`, `AAPL options`, `is the market "
     "open`\n"
+    "- **Alerts**: `alert me when AAPL goes above 420`, `AAPL > 420`, `my alerts`, "
+    "`delete my AAPL alert`\n"
     "- **Your book**: `what do I hold and why?`, `my orders`, `my portfolio`\n"
     "- **Journal**: `note: waited for the pullback`, `show my journal`, "
     "`why did you propose that?`\n"
@@ -311,6 +314,10 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.NOTHING: _nothing,
     Errand.HELP: _help,
     Errand.BARS: lambda wish, known: _said(known, "bars") or _quote(wish, known),
+    Errand.ALERT: alert_words,
+    Errand.ALERT_LIST: lambda _wish, known: _said(known, "alert_list"),
+    Errand.ALERT_CHANGE: alert_words,
+    Errand.ALERT_DROP: alert_words,
     Errand.NEWS: lambda _wish, known: _said(known, "news"),
     Errand.EARNINGS: lambda _wish, known: (
         _said(known, "earnings") or "Whose? For example: `when does IBM report`."

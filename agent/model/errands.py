@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agent.model import alert_errands
 from agent.model.phrases import Errand, Wish
 
 Call = tuple[str, dict[str, Any]]
@@ -321,6 +322,10 @@ _NOTE_LEADS = (
 _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.QUOTE: _quote,
     Errand.BARS: _bars,
+    Errand.ALERT: alert_errands.alert,
+    Errand.ALERT_LIST: lambda _wish, known: _once("alert_list", known),
+    Errand.ALERT_CHANGE: alert_errands.change,
+    Errand.ALERT_DROP: alert_errands.drop,
     Errand.NEWS: lambda wish, known: _once("news", known, symbols=list(wish.symbols[:5])),
     Errand.EARNINGS: _earnings,
     Errand.CHAIN: _chain,

@@ -30,6 +30,10 @@ class Errand(StrEnum):
     CHAIN = "chain"
     MARKET = "market"
     WATCH = "watch"
+    ALERT = "alert"
+    ALERT_LIST = "alert_list"
+    ALERT_CHANGE = "alert_change"
+    ALERT_DROP = "alert_drop"
     HELP = "help"
     CONFIRM = "confirm"
     EDIT = "edit"
@@ -123,6 +127,24 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         (Errand.JOURNAL, r"\b(?:journal|diary|my notes)\b"),
         (Errand.NOTHING, _NOT),
         (Errand.WATCH, r"\bwatch ?lists?\b"),
+        (Errand.ALERT_DROP, r"\b(?:delete|remove|cancel|drop|clear)\b.{0,40}\balerts?\b"),
+        (
+            Errand.ALERT_CHANGE,
+            r"\b(?:change|move|update|raise|lower)\b.{0,40}\balerts?\b.{0,20}\bto\b",
+        ),
+        (
+            Errand.ALERT,
+            (
+                r"\b(?:alert|notify|warn|ping) (?:me|us|when|if|once)\b"
+                r"|\b(?:tell me|let me know) (?:when|if|once|as soon as)\b"
+                r"|\b(?:set|create|add|make)\b.{0,20}\balerts?\b"
+                r"|^\s*\$?[A-Za-z][A-Za-z.]{0,14}\s*[<>]=?\s*\$?\d[\d,.]*\W*$"
+            ),
+        ),
+        (
+            Errand.ALERT_LIST,
+            r"\b(?:my|list|show|what|which|any|all|the)\b.{0,24}\balerts?\b|^\W*alerts?\W*$",
+        ),
         (Errand.CANCEL, r"^(?!\W*(?:why|buy|sell)\b).*\bcancel\b"),
         (Errand.ORDER, _POLITE + _DO),
         (

@@ -88,6 +88,7 @@ _UNTIL = re.compile(
 _FOR = re.compile(r"\bfor (?:the next )?(?P<days>\d{1,3}) days?\b", _FLAGS)
 _FILLER = frozenset(
     [
+        "$",
         "please",
         "pls",
         "hey",

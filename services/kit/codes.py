@@ -106,7 +106,7 @@ ALERT_LEVEL_INVALID | input | {rule} | Give a level above 0.
 ALERT_THRESHOLD_RANGE | input | {rule} | Give a threshold of -20 to 20 percent.
 ALERT_EXPIRED | input | expiry {expires_at} is in the past | Give a later time, or none.
 ALERT_LEVEL_FAR | input | level {level} is more than 50 % from the last price {last}
-  | If it is meant, say so: set the alert again with confirm_far.
+  | Give a nearer level; with confirm_far it counts as it is.
 ALERT_LIMIT | state | {count} alerts are active, at most {limit} may be
   | Delete an alert that is no longer needed.
 ALERT_DUPLICATE | state | alert {id} says the same already | Change or delete that one.

@@ -1,0 +1,122 @@
+"""Alerts in words: what they mean, what is refused, and that canonical words read back the same."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerts.alert import Alert, AlertKind
+from services.alerts.wording import canonical_words
+from services.alerts.words import read_rule
+from services.kit.errors import Refusal
+
+NOW = datetime(2027, 1, 12, 15, tzinfo=UTC)
+ABOVE, BELOW, VWAP, RVOL = AlertKind
+PLAIN = {"threshold_pct": D(0), "timeframe": "minute", "repeat": False, "expires_at": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "level", "more"),
+    [
+        ("AAPL > 200", ABOVE, "200", {}),
+        ("aapl<=190.5", BELOW, "190.5", {}),
+        ("$AAPL above $1,200.50", ABOVE, "1200.50", {}),
+        ("Please alert me when AAPL goes above 200.", ABOVE, "200", {}),
+        ("notify when MSFT falls 2% below VWAP", VWAP, "-2", {"symbol": "MSFT"}),
+        ("tell me if MSFT rises 1.5% above its vwap", VWAP, "1.5", {"symbol": "MSFT"}),
+        ("AAPL crosses below VWAP", VWAP, None, {"side": "below"}),
+        ("AAPL crosses VWAP", VWAP, None, {"side": None}),
+        ("AAPL volume is 2x normal", RVOL, "2", {}),
+        ("AAPL has relative volume above 2.5", RVOL, "2.5", {}),
+        ("AAPL hits 200", None, "200", {"side": None}),
+        ("AAPL drops 5%", BELOW, None, {"distance_pct": D(-5)}),
+        ("AAPL gains 3% today", None, None, None),
+        ("AAPL closes below 190", BELOW, "190", {"basis": "close"}),
+        ("AAPL closes above 200 on a daily close", ABOVE, "200", {"timeframe": "day"}),
+        ("AAPL above 200 every time", ABOVE, "200", {"repeat": True}),
+        ("AAPL above 200 by 0.4%", ABOVE, "200", {"threshold_pct": D("0.4")}),
+        ("AAPL above 200 or within 0.5%", ABOVE, "200", {"threshold_pct": D("-0.5")}),
+        ("AAPL > 200 for 3 days", ABOVE, "200", {"expires_at": NOW + timedelta(days=3)}),
+        ("AAPL > 200 until 2027-02-01", ABOVE, "200",
+         {"expires_at": datetime(2027, 2, 1, 23, 59, tzinfo=UTC)}),
+    ],
+)  # fmt: skip
+def test_words_mean_an_alert(text, kind, level, more):
+    if more is None:
+        with pytest.raises(Refusal, match="can not read `today`"):
+            read_rule(text, as_of=NOW)
+        return
+    ask = read_rule(text, as_of=NOW)
+    assert (ask.kind, ask.level) == (kind, None if level is None else D(level))
+    expected = {"symbol": "AAPL", **{name: PLAIN[name] for name in PLAIN}, **more}
+    assert {name: getattr(ask, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no symbol"),
+        ("hello", "no symbol"),
+        ("alert when above 200", "no symbol"),
+        ("AAPL > 200 and RSI > 70", "RSI > 70"),
+        ("AAPL > 200 then buy 10 shares", "then buy 10"),
+        ("AAPL > 200 or MSFT < 300", "MSFT < 300"),
+        ("AAPL above 200%", "no symbol"),
+        ("AAPL > 200 until 2027-02-31", "no such date"),
+        ("AAPL > 200" + " please" * 60, "too long"),
+    ],
+)
+def test_words_that_say_more_or_less_are_refused(text, reason):
+    with pytest.raises(Refusal, match="ALERT_RULE_UNREAD") as refused:
+        read_rule(text, as_of=NOW)
+    assert reason in str(refused.value.facts["reason"])
+
+
+def level_of(text):
+    return D(text).quantize(D("0.01"))
+
+
+@given(
+    kind=st.sampled_from([ABOVE, BELOW]),
+    cents=st.integers(1, 10**7),
+    threshold=st.integers(-20, 20),
+    timeframe=st.sampled_from(["minute", "day"]),
+    basis=st.sampled_from(["touch", "close"]),
+    repeat=st.booleans(),
+)
+def test_canonical_words_read_back_as_the_same_rule(
+    kind, cents, threshold, timeframe, basis, repeat
+):
+    made = replace(
+        EXAMPLE, kind=kind, level=D(cents) / 100, threshold_pct=D(threshold), timeframe=timeframe,
+        basis=basis, repeat=repeat, side="above" if kind is ABOVE else "below",
+    )  # fmt: skip
+    back = read_rule(canonical_words(made), as_of=NOW)
+    assert (back.symbol, back.kind, back.level) == ("AAPL", kind, made.level)
+    assert (back.threshold_pct, back.timeframe, back.repeat) == (D(threshold), timeframe, repeat)
+    assert (back.basis or "touch", back.expires_at) == (basis, made.expires_at)
+
+
+@given(tenths=st.integers(-500, 500).filter(bool), repeat=st.booleans())
+def test_canonical_words_of_a_vwap_alert_read_back(tenths, repeat):
+    level = D(tenths) / 10
+    made = replace(EXAMPLE, kind=VWAP, level=level, side="above" if level > 0 else "below",
+                   basis="close", repeat=repeat, ref_price=D(100))  # fmt: skip
+    back = read_rule(canonical_words(made), as_of=NOW)
+    assert (back.kind, back.level, back.repeat) == (VWAP, level, repeat)
+
+
+EXAMPLE = Alert(
+    id="al_1", user_id="u", symbol="AAPL", listing="XNAS:AAPL", calendar="XNYS", kind=ABOVE,
+    side="above", level=D(200), ref_price=D(198), created_at=NOW, watched_from=NOW, updated_at=NOW,
+    last_close=D(198), expires_at=datetime(2027, 1, 15, 21, 0, tzinfo=UTC),
+)  # fmt: skip
+
+
+def test_the_canonical_words_of_an_alert_are_those_of_the_documents():
+    assert canonical_words(EXAMPLE) == (
+        "Alert once when AAPL trades at or above 200.00 (minute bars), until 2027-01-15 21:00 UTC."
+    )
