@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from services.kit.context import Context
@@ -13,8 +13,8 @@ from services.market.listing import stored_listings
 
 QUERY_MAX = 40
 LIMIT_MAX = 50
-_NEAR = 0.5
-"""Least likeness of a near miss: `APPL` to `AAPL` is 0.75, `ZZZZ` to `AAPL` 0."""
+_NEAR = 0.7
+"""Least likeness of a near miss: `APPL` to `AAPL` is 0.75, `AA` to `AAPL` 0.67."""
 
 
 def search_listings(ctx: Context, query: str, limit: int) -> list[Instrument]:
@@ -55,9 +55,3 @@ def likeness(left: str, right: str) -> float:
     if 2 * min(len(left), len(right)) < _NEAR * (len(left) + len(right)):
         return 0.0
     return SequenceMatcher(None, left, right).ratio()
-
-
-def nearest_symbols(symbols: Sequence[str], wanted: str, count: int = 3) -> list[str]:
-    """Return the `count` symbols that are most like `wanted`, the nearest first; pure."""
-    ratio = {name: SequenceMatcher(None, wanted, name).ratio() for name in symbols}
-    return sorted(ratio, key=lambda name: (-ratio[name], name))[:count]
