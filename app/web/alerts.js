@@ -4,6 +4,7 @@ import { html, nothing, repeat } from "./vendor/lit.js";
 import { ApiError, get, newKey, patch, post, remove } from "./api.js";
 import { Live } from "./element.js";
 import { day, decimal, local, stamp, words } from "./format.js";
+import { badge } from "./label.js";
 import { loadAlerts } from "./lists.js";
 import { refused, sentence, trouble, waiting } from "./panel.js";
 import { state } from "./state.js";
@@ -14,6 +15,9 @@ const STATES = {
   armed: "watching", waiting_reset: "beyond the level already, waits for the price to come back",
   fired_wait: "fired, waits for the price to come back", done: "fired", expired: "expired", paused: "paused",
 };
+/** @type {Record<string, string>} */
+const FLAGS = { ALREADY_BEYOND: "The price is beyond that level already: it must come back first.",
+  DUPLICATE: "You have this alert already: nothing new is made." };
 const ENDED = new Set(["done", "expired"]);
 const TEXT_MAX = 300;
 
@@ -23,6 +27,7 @@ class CornermanAlerts extends Live {
     editing: { state: true }, leaving: { state: true }, opened: { state: true } };
   #text = "";
   #key = "";
+  #far = false;
   /** @type {Map<string, import("./wire.js").Trigger[]>} */ #history = new Map();
 
   constructor() {
@@ -61,15 +66,20 @@ class CornermanAlerts extends Live {
   async #check(event) {
     event.preventDefault();
     this.#text = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("text")).trim();
-    if (!this.#text) return;
+    if (this.#text) await this.#understand(false);
+  }
+
+  /** @param {boolean} far true when the person means a level far from the price */
+  async #understand(far) {
+    this.#far = far;
     this.#key = newKey();
-    await this.#do(async () => { this.rule = await post("alerts/rules", { text: this.#text, dry_run: true }, ""); });
-    if (this.rule) this.#focus("[data-act=save]");
+    await this.#do(async () => { this.rule = await post("alerts/rules", { text: this.#text, dry_run: true, confirm_far: far }, ""); });
+    this.#focus(this.rule ? "[data-act=save]" : "[data-act=far]");
   }
 
   async #save() {
     await this.#do(async () => {
-      await post("alerts/rules", { text: this.#text, dry_run: false }, this.#key);
+      await post("alerts/rules", { text: this.#text, dry_run: false, confirm_far: this.#far }, this.#key);
       this.rule = null;
       await loadAlerts();
     }, "Alert saved");
@@ -114,10 +124,12 @@ class CornermanAlerts extends Live {
           placeholder="AAPL > 200, or: MSFT falls 2% below VWAP" @input=${() => { this.rule = null; }}>
         <button ?disabled=${this.busy}>Check</button></form>
       ${this.rule ? html`<div class="understood" role="group" aria-label="What was understood"><p>I understood: <b>${sentence(this.rule.canonical)}</b></p>
-        ${(this.rule.warnings ?? this.rule.flags ?? []).map((one) => html`<p class="warn">${sentence(words(one))}</p>`)}
+        ${this.rule.flags.map((one) => html`<p class="warn">${FLAGS[one] ?? sentence(words(one))}</p>`)}
         <div class="actions"><button class="primary" data-act="save" ?disabled=${this.busy} @click=${() => this.#save()}>Save alert</button>
           <button @click=${() => { this.rule = null; this.#focus("#alert-words"); }}>Change the words</button></div></div>` : nothing}
-      ${refused(this.problem)}<p class="sr" role="status">${this.rule ? `Understood: ${this.rule.canonical}. Save it, or change the words.` : this.said}</p>`;
+      ${refused(this.problem)}${this.problem?.code === "ALERT_LEVEL_FAR" && !this.editing ? html`<div class="actions">
+        <button class="small" data-act="far" @click=${() => this.#understand(true)}>I mean that level</button></div>` : nothing}
+      <p class="sr" role="status">${this.rule ? `Understood: ${this.rule.canonical}. Save it, or change the words.` : this.said}</p>`;
   }
 
   /** @param {Alert[]} alerts */
@@ -133,13 +145,13 @@ class CornermanAlerts extends Live {
   /** @param {Alert} alert */
   #row(alert) {
     const name = alert.text || `${alert.symbol} ${words(alert.kind)} ${decimal(alert.level)}`;
-    return html`<li data-alert=${alert.id}><p><b>${name}</b></p>
+    return html`<li data-alert=${alert.id}><p><b>${name}</b> <cornerman-source .provenance=${alert.provenance} .provider=${alert.source}
+        set="bars it is watched on" .asof=${alert.as_of}></cornerman-source></p>
       <p class="chips"><span class="chip ${alert.state}">${STATES[alert.state] ?? words(alert.state)}</span>
         ${alert.expires_at ? html`<span class="chip" title=${stamp(alert.expires_at)}>until ${day(alert.expires_at)}</span>` : nothing}
         ${alert.repeat ? html`<span class="chip">repeats</span>` : nothing}
         ${alert.flags.map((flag) => html`<span class="chip">${words(flag)}</span>`)}</p>
-      ${alert.note ? html`<p class="muted">Your note: ${alert.note}</p>` : nothing}
-      ${alert.note_why ? html`<p class="warn">${sentence(alert.note_why)}</p>` : nothing}
+      ${alert.note ? html`<p class="muted">${alert.note} <small>(${alert.note_why})</small></p>` : nothing}
       ${this.editing === alert.id ? this.#editor(alert) : this.leaving === alert.id ? this.#leave(alert, name) : this.#buttons(alert, name)}
       ${alert.triggers ? this.#triggers(alert) : nothing}</li>`;
   }
@@ -179,7 +191,7 @@ class CornermanAlerts extends Live {
     const found = this.#history.get(alert.id);
     return html`<details class="history" @toggle=${(/** @type {any} */ event) => this.#look(alert, event.target.open)}>
       <summary>Fired ${alert.triggers} ${alert.triggers === 1 ? "time" : "times"}${alert.last_event_at ? `, last ${stamp(alert.last_event_at)}` : ""}</summary>
-      ${!found ? waiting("History") : html`<ol class="plain">${found.map((one) => html`<li title=${`your clock ${local(one.at)}`}>${stamp(one.at)} at <b class="num">${decimal(one.price, 2, 4)}</b>
+      ${!found ? waiting("History") : html`<ol class="plain">${found.map((one) => html`<li title=${`your clock ${local(one.at)}`}>${stamp(one.at)} at <b class="num">${decimal(one.price, 2, 4)}</b> ${badge(one.provenance)}
         ${one.gap ? html`<span class="chip">gap</span>` : nothing}${one.provisional ? html`<span class="chip">provisional</span>` : nothing}
         ${one.late_s ? html`<span class="chip">told ${one.late_s} s late</span>` : nothing}</li>`)}</ol>`}</details>`;
   }

@@ -8,9 +8,6 @@ import { sentence } from "./panel.js";
 import { state, update } from "./state.js";
 
 const SHOWN = 2;
-/** @type {Record<string, string>} */
-const NEXT = { open: "closes", pre: "opens", post: "next change", closed: "opens" };
-
 /** Opens the Data view of the desk, on a phone too. */
 function showData() {
   update({ view: "Data" });
@@ -20,33 +17,37 @@ function showData() {
 }
 
 class CornermanBanner extends Live {
-  static uses = ["status", "replay", "freezes", "config"];
+  static uses = ["status", "replay", "freezes", "config", "quote"];
 
-  /** The session's own sentence: the server's, or what its state says. */
+  /** What comes next in the session, on the market's clock and on the reader's. */
   #session() {
     const status = state.status;
     if (!status) return nothing;
-    const at = status.state === "closed" || status.state === "pre" ? status.next_open ?? status.next_change : status.next_change;
+    const open = status.state === "open";
+    const at = open ? status.next_change : status.next_open ?? status.next_change;
     const far = at && day(at) !== day(status.as_of);
-    return html`<p class="now">${status.banner ? html`<span>${sentence(status.banner.text)}</span>`
-        : status.half_day ? html`<span>Half day.</span>` : nothing}
-      ${at ? html`<span>Session ${NEXT[status.state] ?? "changes"} <b>${far ? `${day(at)}, ` : ""}${clock(at)}</b>
+    return html`<p class="now">${status.half_day ? html`<b class="half">Half day.</b>` : nothing}
+      ${at ? html`<span>Regular session ${open ? "closes" : "opens"} <b>${far ? `${day(at)}, ` : ""}${clock(at)}</b>
         <span class="muted">(${local(at, status.as_of)} on your clock)</span></span>` : nothing}
-      ${state.replay ? html`<span class="replayed">Replay of real history, not today's market.</span>` : nothing}</p>`;
+      ${status.state === "closed" ? html`<span>Prices are the last known ones.</span>` : nothing}
+      ${state.quote?.provenance === "DELAYED" ? html`<span class="half">Prices are delayed.</span>` : nothing}
+      ${state.replay ? html`<span class="half">Replay of real history, not today's market.</span>` : nothing}</p>`;
   }
 
   /** @returns {{text: string, next: string}[]} */
   #warnings() {
     const frozen = (state.freezes ?? []).map((one) => ({ text: `${one.subject || "Everything"} is frozen: ${one.reason}`,
-      next: one.unfreezes ?? "Advice and orders on it wait until a person clears it" }));
+      next: one.unfreezes }));
+    const feed = state.config?.feed;
+    const lost = feed && !feed.on ? [{ text: `Market data is off: ${feed.why}`, next: feed.todo }] : [];
     const over = (state.config?.providers ?? []).filter((one) => one.failed_over_to)
       .map((one) => ({ text: `${one.name} failed, values come from ${one.failed_over_to}`, next: one.todo }));
-    return [...over, ...frozen];
+    return [...lost, ...over, ...frozen];
   }
 
   render() {
     const found = this.#warnings();
-    return html`<section class="session ${state.status?.banner?.level === "warning" ? "warning" : ""}" aria-label="Session">${this.#session()}
+    return html`<section class="session" aria-label="Session">${this.#session()}
       <div role="status">${found.slice(0, SHOWN).map((one, at) => html`<p class="warning"><b>${sentence(one.text)}</b>
         ${one.next ? html`<span>${sentence(one.next)}</span>` : nothing}
         ${at === Math.min(found.length, SHOWN) - 1 ? html`${found.length > SHOWN ? html`<span>And ${found.length - SHOWN} more.</span>` : nothing}

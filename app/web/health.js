@@ -84,9 +84,9 @@ class CornermanHealth extends Live {
     const person = !FRAMED && state.session?.surface !== "frame" && state.session?.scopes.includes("admin");
     return html`<li class="critical" data-freeze=${one.id}>
       <p><b>${one.subject || words(one.scope)} is frozen.</b> ${sentence(one.reason)}</p>
-      ${(one.findings ?? []).map((found) => html`<p class="muted"><code>${found.code}</code> ${sentence(found.detail)}</p>`)}
-      <p>${sentence(one.unfreezes ?? "A person clears it with a reason")}
-        ${one.auto_clear && one.clean_needed ? html`<span class="chip">${one.clean_seen ?? 0} of ${one.clean_needed} clean observations</span>` : nothing}</p>
+      ${one.findings.map((found) => html`<p class="muted"><code>${found.code}</code> ${sentence(found.detail)}</p>`)}
+      <p>${sentence(one.unfreezes)}
+        ${one.auto_clear && one.clean_needed ? html`<span class="chip">${one.clean_seen} of ${one.clean_needed} clean observations</span>` : nothing}</p>
       <small class="muted">since ${stamp(one.opened_at)}</small>
       <div class="actions">${person ? html`<button class="small" aria-haspopup="dialog" aria-label=${`Clear freeze: ${one.subject || words(one.scope)}`}
           @click=${() => this.#ask(one)}>Clear freeze</button>`
@@ -99,8 +99,9 @@ class CornermanHealth extends Live {
       <thead><tr><th scope="col">Symbol</th><th scope="col">State</th><th scope="col">Age</th><th scope="col">Findings</th><th scope="col">Last good value</th></tr></thead>
       <tbody>${repeat(rows, (one) => one.symbol, (one) => html`<tr data-health=${one.symbol}><th scope="row">${one.symbol}</th>
         <td><span class="level ${one.level}"><span class="dot" aria-hidden="true"></span>${SAID[one.level] ?? one.level}${one.freeze ? ", frozen" : ""}</span></td>
-        <td>${one.age_s === null ? "–" : span(Number(one.age_s))}</td>
-        <td>${one.findings.length ? one.findings.map((found) => html`<span class="finding"><code>${found.code}</code> ${found.detail}</span>`) : html`<span class="muted">none</span>`}</td>
+        <td>${one.age_s === null ? "–" : span(one.age_s)}</td>
+        <td>${one.findings.length ? one.findings.map((found) => html`<span class="finding"><code>${found.code}</code> ${found.detail}</span>`) : html`<span class="muted">none</span>`}
+          ${one.unfreezes ? html`<small class="muted">${one.unfreezes}</small>` : nothing}</td>
         <td>${one.last_good ? html`<b class="num">${decimal(one.last_good.price, 2, 4)}</b> ${badge(one.last_good.provenance)}
           <small class="muted">${stamp(one.last_good.at)}</small>` : html`<span class="muted">none stored</span>`}</td></tr>`)}</tbody></table></div>`;
   }

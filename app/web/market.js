@@ -13,7 +13,7 @@ const SPEEDS = [1, 10, 60, 300];
 const NAMES = { open: "Market open", closed: "Market closed", pre: "Before the open", post: "After the close" };
 
 class CornermanMarket extends Live {
-  static uses = ["status", "replay", "config"];
+  static uses = ["status", "replay"];
   static properties = { problem: { state: true } };
 
   constructor() {
@@ -33,11 +33,9 @@ class CornermanMarket extends Live {
   }
 
   render() {
-    const { status, config } = state;
+    const { status } = state;
     if (!status) {
-      return html`<section class="market" aria-label="Market">${config && !config.feed.on
-        ? html`<p class="problem">Market data is off: ${config.feed.why}. ${config.feed.todo}</p>`
-        : html`<span class="muted small">Market time is loading…</span>`}</section>`;
+      return html`<section class="market" aria-label="Market"><span class="muted small">No market time yet</span></section>`;
     }
     return html`<section class="market" aria-label="Market">
       <span class="state ${status.state}"><span class="dot" aria-hidden="true"></span>${NAMES[status.state] ?? status.state}</span>

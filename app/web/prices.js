@@ -2,22 +2,19 @@
 // Owns the live prices of what is watched, held and shown: by socket, and by polling without one.
 import { ask, beat, loadHalt } from "./refresh.js";
 import { ApiError } from "./api.js";
-import { loadAlerts, loadFreezes, loadNotices } from "./lists.js";
+import { loadAlerts, loadFreezes, loadNotices, wanted } from "./lists.js";
 import { LiveSocket } from "./socket.js";
 import { listen, state, update } from "./state.js";
 
 const FLUSH_MS = 200;
-const POLL_MS = 3000;
+const POLL_MS = 5000;
 const POLLED_MAX = 6;
-const SYMBOLS_MAX = 200;
 /** A pushed price that is silent for this long is asked for once: a quiet symbol, or a deaf line. */
 const SILENT_MS = 15_000;
 /** @typedef {import("./wire.js").Price} Price */
 
 /** @type {Map<string, Price>} */
 const fresh = new Map();
-/** When each symbol was last heard of. @type {Map<string, number>} */
-const heard = new Map();
 let flushing = 0;
 let turn = 0;
 /** @type {LiveSocket | null} */
@@ -33,13 +30,6 @@ export function follow() {
     if (["watchlists", "portfolio", "symbol"].some((name) => changed.has(name))) ask_for();
   });
   beat(poll, POLL_MS);
-}
-
-/** Returns the symbols on the page, each once, in a steady order. */
-export function wanted() {
-  const all = [state.symbol, ...(state.watchlists ?? []).flatMap((one) => one.symbols),
-    ...(state.portfolio?.valuation.holdings ?? []).map((one) => one.symbol)];
-  return [...new Set(all)].slice(0, SYMBOLS_MAX);
 }
 
 /** @type {import("./socket.js").Say} */
@@ -62,8 +52,7 @@ function take(frame) {
 /** Takes a price; many in a short time are drawn once.
  * @param {Price} price */
 function note(price) {
-  fresh.set(price.symbol, price);
-  heard.set(price.symbol, Date.now());
+  fresh.set(price.symbol, { ...price, heard_ms: Date.now() });
   flushing ||= window.setTimeout(() => {
     flushing = 0;
     const missing = Object.fromEntries(Object.entries(state.missing).filter(([symbol]) => !fresh.has(symbol)));
@@ -82,7 +71,7 @@ function miss(symbol, why) {
 
 /** Asks for prices, a few at a time, in turn: for all without the live line, else for the silent. */
 async function poll() {
-  const silent = (/** @type {string} */ symbol) => Date.now() - (heard.get(symbol) ?? 0) > SILENT_MS;
+  const silent = (/** @type {string} */ symbol) => Date.now() - (state.prices[symbol]?.heard_ms ?? 0) > SILENT_MS;
   const symbols = state.socket.phase === "live" ? wanted().filter(silent) : wanted();
   const now = symbols.length <= POLLED_MAX ? symbols
     : Array.from({ length: POLLED_MAX }, (_, at) => symbols[(turn + at) % symbols.length]);

@@ -5,10 +5,13 @@ import { see } from "./cards.js";
 import { state, update } from "./state.js";
 
 const QUOTE_MS = 2000;
+const PUSHED_MS = 5000;
 const STATUS_MS = 3000;
 const BOOK_MS = 6000;
 const BARS_MS = 6000;
 const CONFIG_MS = 20_000;
+/** By then a fresh server has asked its providers whether the keys work. */
+const PROBED_MS = 2500;
 const BARS = 240;
 const SLOWER = 5;
 /** @typedef {import("./wire.js").History} History */
@@ -17,14 +20,21 @@ const SLOWER = 5;
 export async function begin() {
   await Promise.all([loadConfig(), loadStatus(), loadHalt(), loadInstruments()]);
   await Promise.all([loadQuote(), loadBars(), loadBook(), loadPending()]);
-  beat(loadQuote, QUOTE_MS);
+  beat(async () => { if (!pushed()) await loadQuote(); }, QUOTE_MS);
   beat(loadStatus, STATUS_MS);
   beat(loadPortfolio, BOOK_MS);
   beat(loadBars, BARS_MS);
   beat(loadConfig, CONFIG_MS);
+  setTimeout(loadConfig, PROBED_MS);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) void Promise.all([loadStatus(), loadQuote(), loadBars(), loadBook()]);
   });
+}
+
+/** Whether the shown symbol's price came by the live line just now, so that nobody needs to ask. */
+function pushed() {
+  const heard_ms = state.socket.phase === "live" && state.quote ? state.prices[state.symbol]?.heard_ms ?? 0 : 0;
+  return Date.now() - heard_ms < PUSHED_MS;
 }
 
 /** Runs a load on a steady beat while the page is visible, slower while the server is lost.

@@ -28,7 +28,7 @@ export interface StreamState {
 export interface Labelled { as_of: string; provenance: string; source: string }
 export interface MarketStatus extends Labelled {
   state: "open" | "closed" | "pre" | "post"; next_open: string | null; next_change: string | null;
-  half_day?: boolean; banner?: { level: "info" | "warning"; text: string } | null;
+  half_day?: boolean;
 }
 export interface ReplayClock extends Labelled { paused: boolean; speed: number }
 export interface Instrument { symbol: string; name: string; currency: string }
@@ -38,16 +38,16 @@ export interface Quote extends Labelled {
 }
 export interface Price {
   symbol: string; last?: string | null; bid?: string | null; ask?: string | null; ts: string;
-  change_pct?: string | null; bid_size?: string | null; ask_size?: string | null; provenance: string; source: string;
+  change_pct?: string | null; bid_size?: string | null; ask_size?: string | null; heard_ms?: number; provenance: string; source: string;
 }
 export interface Watchlist { id: string; name: string; symbols: string[] }
-export interface Alert {
+export interface Alert extends Labelled {
   id: string; symbol: string; kind: string; level: string | null; effective: string | null; timeframe: string;
   mode: string; basis: string; repeat: boolean; state: string; flags: string[]; expires_at: string | null;
-  triggers: number; note: string | null; note_why?: string; text: string; last_event_at: string | null;
+  triggers: number; note: string; note_why: string; text: string; last_event_at: string | null;
 }
-export interface Trigger { at: string; price: string; gap: boolean; late_s?: number | null; provisional?: boolean }
-export interface Rule { canonical: string; rule: Record<string, unknown>; alert?: Alert | null; warnings?: string[]; flags?: string[] }
+export interface Trigger extends Labelled { id: string; at: string; price: string; gap: boolean; late_s: number; provisional: boolean }
+export interface Rule { canonical: string; rule: Record<string, unknown>; alert: Alert | null; flags: string[] }
 export interface NextAction { text: string; tool?: string | null; arguments?: Record<string, unknown> | null }
 export interface Notice {
   id: number; level: "info" | "warning" | "critical"; topic: string; message: string;
@@ -56,13 +56,13 @@ export interface Notice {
 export interface Notices { items: Notice[]; unread: number; cursor: number }
 export interface Finding { code: string; detail: string; at?: string; severity?: string }
 export interface Freeze {
-  id: string; scope: string; code?: string; subject: string; reason: string; findings?: Finding[];
-  opened_at: string; auto_clear?: boolean; clean_needed?: number; clean_seen?: number; unfreezes?: string;
+  id: string; scope: string; code: string; subject: string; reason: string; findings: Finding[];
+  opened_at: string; auto_clear: boolean; clean_needed: number; clean_seen: number; unfreezes: string;
   cleared_at: string | null;
 }
 export interface Health {
-  symbol: string; level: "green" | "amber" | "red"; age_s: number | string | null; findings: Finding[];
-  last_good: { price: string; at: string; provenance: string; source?: string } | null; freeze: Freeze | string | null;
+  symbol: string; level: "green" | "amber" | "red"; age_s: number | null; findings: Finding[];
+  last_good: { price: string; at: string; provenance: string } | null; freeze: string | null; unfreezes: string | null;
 }
 export interface Bar { t: string; o: string; h: string; l: string; c: string; v: string; complete: boolean }
 export interface History extends Labelled {

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from services.market.feed import Feed
 from services.market.finding import Finding, Severity
 from services.market.freeze import listing_scope, open_freeze
-from services.market.instrument import require_symbol
 from tests.journeys.page import AXE, WAIT_MS, begin, desk_on
 from tests.unit.http.live import as_principal
 
@@ -39,14 +39,14 @@ def _frozen(desk, symbol="IBM"):
     finding = Finding(symbol, "DQ_SCALE_SUSPECT", Severity.CRIT, DETAIL)
 
     def act(ctx):
-        return open_freeze(ctx, listing_scope(require_symbol(symbol)), finding)
+        return open_freeze(ctx, listing_scope(ctx.port(Feed).instrument(ctx, symbol).id), finding)
 
     return desk.live.product.runtime.write(as_principal(desk.live), act)
 
 
 def test_the_session_is_said_with_its_next_change_in_market_and_own_time(page):
     line = page.get_by_role("region", name="Session")
-    expect(line).to_contain_text(re.compile(r"closes 16:00:00 ET \(.*\d\d:\d\d on your clock\)"))
+    expect(line).to_contain_text(re.compile(r"closes 16:00:00 ET\s+\(.*\d\d:\d\d on your clock\)"))
     expect(line).to_contain_text("not today's market")
 
 
@@ -71,7 +71,9 @@ def test_a_freeze_is_told_everywhere_and_cleared_only_with_a_reason(desk, page):
     dialog = page.get_by_role("dialog", name="Clear freeze")
     expect(dialog.get_by_label("Reason")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.querySelector('dialog input').validity.valueMissing")
+    assert page.evaluate(
+        "document.querySelector('cornerman-health dialog input').validity.valueMissing"
+    )
     page.keyboard.press("Escape")
     expect(row.get_by_role("button", name="Clear freeze: IBM")).to_be_focused()
 
