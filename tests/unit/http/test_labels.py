@@ -85,7 +85,8 @@ def test_every_market_value_of_an_answer_is_labelled(desk, path):
         API
         + path.replace("{symbol}", "AAPL")
         .replace("{name}", "theme")
-        .replace("{id}", ids.get(path, ""))
+        .replace("{id}", ids.get(path, "")),
+        params={"symbol": "AAPL"} if path.startswith("/options/") else None,
     )
     assert answer.status_code == 200, answer.text
     body = answer.json()

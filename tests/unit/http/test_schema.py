@@ -63,7 +63,7 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
         url = API + path.format(**ids)
         headers = {"idempotency-key": f"{KEY}-day-{len(checked):04}"}
         answer = (
-            page.get(url)
+            page.get(url, params={"symbol": "AAPL"} if path.startswith("/options/") else None)
             if method == "GET"
             else page.request(method, url, json=body or {}, headers=headers)
         )
@@ -104,6 +104,8 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     ask("PATCH", "/journal/{id}", {"text": "another"}, id=note)
     ask("GET", "/journal/{id}", id=note)
     ask("DELETE", "/journal/{id}", id=note)
+    followed = ask("POST", "/watchlists", {"name": "Tech", "symbols": ["AAPL"]})["id"]
+    ask("PATCH", "/watchlists/{id}", {"name": "Big tech"}, id=followed)
     mine = ask("POST", "/portfolios", {"name": "second"})["id"]
     ask("PATCH", "/portfolios/{id}", {"name": "2nd"}, id=mine)
     ask("GET", "/portfolios/{id}", id=mine)
@@ -122,6 +124,7 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     live.product.runtime.write(
         system_principal(LOCAL_TENANT), lambda ctx: freeze(ctx, "a test", subject="x")
     )
+    ask("DELETE", "/watchlists/{id}", id=followed)
     stands = ask("GET", "/freezes")["items"][0]["id"]
     ask("POST", "/freezes/{id}/clear", {"reason": "looked at it"}, id=stands)
     ask("POST", "/halt", {"reason": "the end of the day"})

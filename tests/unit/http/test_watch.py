@@ -1,7 +1,7 @@
 """The routes of news, earnings, chains and watchlists, beside a provider and without one."""
 
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -35,7 +35,10 @@ def massive():
             running.list_ticker(symbol)
             running.snapshots[symbol] = snapshot(at=datetime.now(UTC))
         running.news = [article()]
-        running.earnings = [{"ticker": "AAPL", "date": EXPIRY, "date_status": "projected"}]
+        running.earnings = [
+            {"ticker": "AAPL", "date": EXPIRY, "date_status": "projected"},
+            {"ticker": "MSFT", "date": EXPIRY},
+        ]
         running.contracts = [listed(EXPIRY)]
         now = datetime.now(UTC)
         running.chains["AAPL"] = [contract(190, at=now, expiry=EXPIRY)]
@@ -147,19 +150,27 @@ def test_a_watchlist_is_saved_changed_and_deleted(owner_key):
     assert (gone.status_code, gone.json()["code"]) == (404, "WATCHLIST_UNKNOWN")
 
 
-def test_earnings_without_symbols_are_those_of_what_is_watched(door, massive):
-    massive.earnings = [
-        {"ticker": "MSFT", "date": (date.fromisoformat(EXPIRY) - timedelta(days=3)).isoformat()}
-    ]
+def test_earnings_without_symbols_are_those_of_what_is_watched(door):
     body = {"name": "Mine", "symbols": ["MSFT"]}
     made = door.post(f"{API}/watchlists", json=body, headers={"idempotency-key": "w" * 20})
     assert made.status_code == 201, made.text
     assert [row["symbol"] for row in get(door, "/earnings")["items"]] == ["MSFT"]
 
 
-def test_a_plan_without_news_answers_empty_with_a_reason_and_keeps_its_prices(door, massive):
-    massive.list_ticker("IBM")
-    massive.fault("/v2/reference/news", Fault.DENIED_403)
-    body = get(door, "/news?symbols=IBM")
-    assert (body["items"], body["reason"]) == ([], "not_entitled")
-    assert get(door, "/symbols/AAPL/price")["source"] == "massive"
+def test_a_plan_without_news_answers_empty_with_a_reason_and_keeps_its_prices(
+    migrated_file, tmp_path
+):
+    shutil.copyfile(migrated_file, tmp_path / "cornerman.db")
+    with MassiveServer() as massive:
+        massive.list_ticker("IBM")
+        massive.snapshots["IBM"] = snapshot(at=datetime.now(UTC))
+        massive.fault("/v2/reference/news", Fault.DENIED_403)
+        keyed = {**GENEROUS, "MASSIVE_API_KEY": KEY, "MASSIVE_BASE_URL": massive.base_url}
+        url = f"sqlite:///{tmp_path / 'cornerman.db'}"
+        with live_server(tmp_path, url, environment=keyed) as server:
+            caller = server.key(*SCOPES)
+            body = get(caller, "/news?symbols=IBM")
+            assert (body["items"], body["reason"]) == ([], "not_entitled")
+            assert get(caller, "/symbols/IBM/price")["source"] == "massive"
+            products = get(caller, "/diag/config")["providers"][0]["products"]
+    assert {one["feature"]: one["on"] for one in products}["news"] is False
