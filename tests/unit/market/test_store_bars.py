@@ -222,7 +222,7 @@ NAMES = [
     ("wanted", "found"),
     [
         ("AAPL", ["AAPL", "APLE"]),
-        ("AA", ["AA", "AAPL", "A"]),
+        ("AA", ["AA", "AAPL"]),
         ("APPLE", ["AAPL", "APLE"]),
         ("MACHINES", ["IBM"]),
         ("AAPLE", ["AAPL", "APLE"]),
