@@ -8,10 +8,10 @@ from pydantic import Field
 
 from services.kit.context import Context
 from services.market.feed import Feed
-from services.market.quality import LastGood, Look, look
-from tools.registry import Args, Effect, Result, Source, SymbolText, tool
-from tools.wording.figures import Exact, Moment, Row
-from tools.wording.health import Level, health_words, level_of
+from services.market.quality import Look, look
+from tools.registry import Args, Effect, Result, SymbolText, tool
+from tools.wording.figures import Row
+from tools.wording.health import GoodValue, Level, age_s_of, health_words, level_of
 from tools.wording.market import cite_page
 
 _ALL_MAX = 20
@@ -29,14 +29,6 @@ class HealthFinding(Row):
     code: str
     severity: Literal["INFO", "WARN", "CRIT"]
     detail: str
-
-
-class GoodValue(Row):
-    """The newest price that was believed."""
-
-    price: Exact
-    at: Moment
-    provenance: str
 
 
 class HealthRow(Row):
@@ -63,16 +55,13 @@ def data_health(ctx: Context, args: DataHealthArgs) -> DataHealthResult:
     feed = ctx.port(Feed)
     known = args.symbols or [one.symbol for one in feed.instruments(ctx)][:_ALL_MAX]
     seen, as_of = look(ctx, list(dict.fromkeys(known))) if known else (), feed.as_of(ctx)
-    rows = tuple(
-        _row(one, int((as_of - one.quote.ts).total_seconds())) if one.quote else _row(one)
-        for one in seen
-    )
-    source: tuple[Source, ...] = cite_page("data quality", feed.name, feed.provenance, as_of)
+    rows = tuple(_row(one, age_s_of(one, as_of)) for one in seen)
+    source = cite_page("data quality", feed.name, feed.provenance, as_of)
     return DataHealthResult(rows=rows, summary=health_words(seen, as_of), source=source)
 
 
-def _row(seen: Look, age_s: int | None = None) -> HealthRow:
-    good: LastGood | None = seen.last_good
+def _row(seen: Look, age_s: int | None) -> HealthRow:
+    good = seen.last_good
     standing = seen.frozen[0] if seen.frozen else None
     return HealthRow(
         symbol=seen.instrument.symbol,

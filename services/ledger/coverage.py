@@ -31,7 +31,9 @@ def check_coverage(ctx: Context, portfolio_id: str | None = None) -> tuple[Findi
     if not held:
         return ()
     seen = {one.instrument.id: one for one in look(ctx, [one.listing for one in held])}
-    _keep(ctx, [one for one in seen.values() if one.critical])
+    for item in seen.values():
+        if item.findings:
+            settle(ctx, item.instrument, item.findings)
     values = {one.listing: _value(one, seen.get(one.listing)) for one in held}
     green = [listing for listing, one in seen.items() if not one.critical]
     faults = [*_rates(ctx, owned.base_currency, seen.values())]
@@ -45,11 +47,6 @@ def check_coverage(ctx: Context, portfolio_id: str | None = None) -> tuple[Findi
     if not any(one.severity is Severity.CRIT for one in found):
         note_clean(ctx, scope)
     return tuple(found)
-
-
-def _keep(ctx: Context, bad: list[Look]) -> None:
-    found = [finding for one in bad for finding in one.findings]
-    settle(ctx, {one.instrument.symbol: (one.instrument, one.quote) for one in bad}, found)
 
 
 def _value(held: Holding, seen: Look | None) -> Decimal:

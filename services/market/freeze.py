@@ -22,6 +22,7 @@ from services.market.quality_window import Window
 TENANT = "tenant"
 """The scope of everything that a tenant does."""
 _FINDINGS_MAX = 10
+_OF_LEVEL = ("DQ_JUMP", "DQ_SPLIT_SUSPECT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +184,9 @@ def clear_freeze(ctx: Context, freeze_id: str, reason: str) -> Freeze:
     """End one freeze for good as a person, who says why; what it froze is trusted from here on.
 
     Only a person with the scope `admin`: raises `SCOPE_MISSING` otherwise. Raises `RESUME_REASON`
-    without a reason, `FREEZE_UNKNOWN`, and `FREEZE_CLEARED` when it was ended before. A listing
-    whose price was set aside goes on from that price.
+    without a reason, `FREEZE_UNKNOWN`, and `FREEZE_CLEARED` when it was ended before. Of a jump and
+    a suspected split the person says that the new price is right: it leads from here on. After
+    every other freeze the last good price still does, and the same fault freezes again.
     """
     who = ctx.principal
     if who.actor is not Actor.PERSON or "admin" not in who.scopes:
@@ -204,7 +206,8 @@ def clear_freeze(ctx: Context, freeze_id: str, reason: str) -> Freeze:
         reason=row.clear_reason,
     )
     if not of_book:
-        _trust_suspect(ctx, row.scope)
+        if row.code in _OF_LEVEL:
+            _trust_suspect(ctx, row.scope)
         _tell_end(ctx, row, row.clear_reason)
     return freeze_of(row)
 

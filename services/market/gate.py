@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -119,8 +119,9 @@ def _admit_run(
         one = _judge(ctx, seen, window, as_of)
         window = one.window
         outcomes.append(one)
-    newest = run[-1].ts
-    if window != stored and (stored.last_ts is None or newest >= stored.last_ts):
+    newest = run[-1]
+    leads = stored.last_ts is None or newest.ts >= stored.last_ts
+    if window != stored and (leads or not newest.is_history):
         save_mark(ctx, replace(mark, window=window))
     _act(ctx, run[-1].instrument, outcomes, as_of)
     return [Admission(not is_refused(one.faults), tuple(one.findings)) for one in outcomes]
@@ -231,17 +232,13 @@ def _relax(ctx: Context, scope: str, standing: Sequence[Freeze], clean: Sequence
     note_clean(ctx, scope, standing=standing)
 
 
-def settle(
-    ctx: Context, quotes: Mapping[str, tuple[Instrument, Quote | None]], findings: Sequence[Finding]
-) -> None:
-    """Keep what a look at some quotes found; runs after the unit of work that was refused.
+def settle(ctx: Context, instrument: Instrument, findings: Sequence[Finding]) -> None:
+    """Keep what a look at one listing found, and open its freezes.
 
-    Quotes are admitted like any observation; `findings` are those of symbols without a quote.
+    A look is no observation: it ends no freeze and confirms no price, however often somebody asks.
     """
-    given = [observed(one, quote) for one, quote in quotes.values() if quote is not None]
-    if given:
-        admit_all(ctx, given)
-    for symbol, (instrument, quote) in quotes.items():
-        if quote is None:
-            missing = [one for one in findings if one.symbol == symbol]
-            keep_findings(ctx, listing_scope(instrument.id), symbol, missing)
+    scope = listing_scope(instrument.id)
+    ids = keep_findings(ctx, scope, instrument.symbol, findings)
+    for one in findings:
+        if freezes(one):
+            open_freeze(ctx, scope, one, finding_id=ids.get(one.code, ""))

@@ -232,9 +232,8 @@ def _count(seen: Observation, window: Window, *, dropped: bool) -> Window:
     if seen.is_history:
         return window
     began = window.counted_from
-    if began is None or not timedelta() <= seen.ts - began < _COUNTED:
-        began = seen.ts if not dropped or began is None else began
-        window = replace(window, seen=0, dropped=0, counted_from=began)
+    if began is None or seen.ts - began >= _COUNTED:
+        window = replace(window, seen=0, dropped=0, counted_from=seen.ts)
     return replace(window, seen=window.seen + 1, dropped=window.dropped + dropped)
 
 

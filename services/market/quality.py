@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from services.kit.clock import instant_text
 from services.kit.context import Context
@@ -160,8 +161,8 @@ def snapshot(
 ) -> QualitySnapshot:
     """Look at some symbols and store the result; a writing unit of work.
 
-    What a red look found is kept in a transaction of its own, however this one ends: findings,
-    alerts, freezes, and the count of clean looks. Raises as `look` does.
+    What was found is kept in a transaction of its own, however this one ends: findings, alerts
+    and freezes. Raises as `look` does.
     """
     looks = look(ctx, symbols, scopes=scopes)
     findings = [
@@ -186,9 +187,11 @@ def snapshot(
             "findings_json": json.dumps([asdict(finding) for finding in findings]),
         },
     )
-    if not taken.green:
-        seen = {one.instrument.symbol: (one.instrument, one.quote) for one in looks}
-        ctx.afterwards.append(lambda later: settle(later, seen, findings))
+    ctx.afterwards.extend(
+        partial(settle, instrument=one.instrument, findings=one.findings)
+        for one in looks
+        if one.findings
+    )
     return taken
 
 

@@ -9,7 +9,9 @@ from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.kit.money import decimal_text, parse_decimal, rounded, tick_round
+from services.ledger import portfolio
 from services.market.feed import Feed
+from services.market.freeze import portfolio_scope
 from services.market.instrument import Instrument, tick_size
 from services.market.quality import require_green
 from services.market.quote import Quote
@@ -104,7 +106,8 @@ def check_plan(ctx: Context, ask: PlanAsk) -> PlanAnswer:
     """
     feed = ctx.port(Feed)
     instrument = feed.instrument(ctx, ask.symbol)
-    quality = require_green(ctx, [instrument.symbol])
+    scopes = tuple(portfolio_scope(one.id) for one in portfolio.list_portfolios(ctx))
+    quality = require_green(ctx, [instrument.symbol], scopes=scopes)
     quote = feed.quote(ctx, instrument.symbol)
     draft = build_draft(ctx, ask, quote, instrument)
     facts = MarketFacts(

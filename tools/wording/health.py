@@ -9,8 +9,17 @@ from typing import Literal
 from services.market.freeze import Freeze
 from services.market.quality import Look, age_words, unfreezes_words
 from services.trade.wording import price_words
+from tools.wording.figures import Exact, Moment, Row
 
 Level = Literal["green", "amber", "red"]
+
+
+class GoodValue(Row):
+    """The newest price that was believed."""
+
+    price: Exact
+    at: Moment
+    provenance: str
 
 
 def level_of(seen: Look) -> Level:
@@ -18,6 +27,11 @@ def level_of(seen: Look) -> Level:
     if seen.critical:
         return "red"
     return "amber" if any(one.severity == "WARN" for one in seen.findings) else "green"
+
+
+def age_s_of(seen: Look, as_of: datetime) -> int | None:
+    """Return the age of the newest quote in whole seconds of market time; None without one."""
+    return None if seen.quote is None else int((as_of - seen.quote.ts).total_seconds())
 
 
 def health_words(looks: Sequence[Look], as_of: datetime) -> str:
