@@ -59,6 +59,7 @@ class LiveBook:
         self._instruments: dict[str, Instrument] = {}
         self._listeners: list[Callable[[Frame], None]] = []
         self._now = EPOCH
+        self._sound_from = EPOCH
         self._lock = threading.Lock()
 
     def note(self, frame: Frame) -> None:
@@ -95,8 +96,9 @@ class LiveBook:
         return remove
 
     def keep(self, symbols: frozenset[str]) -> None:
-        """Forget every symbol that is not among `symbols`."""
+        """Forget every symbol that is not among `symbols`; one that comes back begins anew."""
         with self._lock:
+            self._sound_from = self._now - self.delay if self._lines else self._sound_from
             for symbol in [one for one in self._lines if one not in symbols]:
                 del self._lines[symbol]
 
@@ -193,6 +195,7 @@ class LiveBook:
                 self.counts["overflow"] += 1
                 return None
             line = self._lines[symbol] = _Line()
+            line.bars.sound_from = self._sound_from
         return line
 
     def _note_quote(self, quote: StreamQuote) -> None:

@@ -172,6 +172,16 @@ def test_symbols_beyond_the_bound_are_counted_and_not_kept():
     assert made.find_trade("B") is None
 
 
+def test_a_symbol_that_comes_back_builds_no_bar_from_half_a_minute():
+    made, later = book(), NOW + timedelta(seconds=20)
+    made.note(frame(trades=[trade()]))
+    made.keep(frozenset())
+    made.note(frame(at=later, trades=[trade(at=later, seq=2)]))
+    made.note(frame(at=NOW + 2 * MINUTE, trades=[trade(at=NOW + MINUTE, seq=3)]))
+    made.note(frame(at=NOW + 3 * MINUTE))
+    assert [bar.t_open for bar in made.recent_bars("AAPL")] == [NOW.replace(second=0) + MINUTE]
+
+
 def test_what_the_decoder_dropped_is_counted():
     made = book()
     made.note(Frame(received_at=NOW, dropped={"unknown": 2, "clock_skew": 1}))

@@ -36,6 +36,18 @@ SHORT = StreamTiming(
 )
 
 
+def plain_bar(opens, price):
+    c = Decimal(price)
+    closes = opens + timedelta(minutes=1)
+    return Bar(t_open=opens, t_close=closes, o=c, h=c, l=c, c=c, v=Decimal(7))
+
+
+def minute_row(bar):
+    ends = [int(at.timestamp() * 1000) for at in (bar.t_open, bar.t_close)]
+    prices = dict.fromkeys("ohlc", float(bar.c))
+    return {"ev": "AM", "sym": "AAPL", "v": 7, "s": ends[0], "e": ends[1], **prices}
+
+
 class Minutes:
     """The provider's minutes over REST: one bar a minute, counted, with a refusal to switch on."""
 
@@ -43,6 +55,8 @@ class Minutes:
         self.clock = clock
         self.asked = []
         self.refusals = []
+        opens = OPEN_MARKET.replace(second=0)
+        self.known = [plain_bar(opens - timedelta(minutes=ago), 1) for ago in (2, 1)]
 
     def instrument(self, symbol):
         return us_listing("XNAS", symbol, symbol, "equity")
@@ -55,13 +69,7 @@ class Minutes:
         if self.refusals:
             raise self.refusals.pop(0)
         as_of = self.clock.now() + timedelta(seconds=10)
-        opens = OPEN_MARKET.replace(second=0) - timedelta(minutes=2)
-        one = Decimal(1)
-        bars = tuple(
-            Bar(t_open=at, t_close=at + timedelta(minutes=1), o=one, h=one, l=one, c=one, v=one)
-            for at in (opens, opens + timedelta(minutes=1))
-        )
-        return BarSeries(symbol, "1m", bars, Provenance.LIVE, "massive", as_of, "hash")
+        return BarSeries(symbol, "1m", tuple(self.known), Provenance.LIVE, "massive", as_of, "hash")
 
 
 class Desk:
@@ -251,6 +259,27 @@ def test_a_gap_is_marked_and_its_minutes_are_asked_for_once_per_symbol(server):
         assert state.gap_from is not None
         assert state.gap_from < state.gap_until
         assert len(desk.book.recent_bars("MSFT")) == 2
+
+
+@pytest.mark.fault("F027")
+def test_after_a_storm_of_disconnects_every_minute_equals_the_source(server):
+    """The line drops after every third minute and loses one each time; REST has them all."""
+    with running(server) as desk:
+        until(lambda: "AM.AAPL" in server.subscribed())
+        first = OPEN_MARKET.replace(second=0) - timedelta(minutes=30)
+        source = [plain_bar(first + timedelta(minutes=at), at + 1) for at in range(24)]
+        desk.minutes.known = source[:0]
+        for at, bar in enumerate(source):
+            desk.minutes.known = source[: at + 1]
+            if at % 4 == 3:
+                drops = server.connections
+                server.close_all(1000)
+                until(lambda before=drops: server.connections > before and server.subscribed())
+                continue
+            server.push(minute_row(bar))
+            until(lambda due=bar: due in desk.book.recent_bars("AAPL"))
+        until(lambda: desk.book.recent_bars("AAPL") == tuple(source))
+        assert desk.stream.state().reconnects == 6
 
 
 def test_a_limited_provider_is_asked_again_for_the_minutes_later(server):
