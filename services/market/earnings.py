@@ -17,6 +17,7 @@ from services.market.news_rule import earnings_window
 from services.market.quote import Provenance
 
 SYMBOLS_MAX = 50
+"""Most symbols of one question: each new one is looked up within the bound of a unit of work."""
 DAYS_MAX = 90
 LOOKBACK = timedelta(days=100)
 """How far back a last report is looked for: a quarter and a little."""
@@ -58,8 +59,10 @@ class Report:
 class EarningsFeed(Protocol):
     """Where earnings dates come from; may raise `PROVIDER_*`."""
 
-    def events(self, ctx: Context, symbol: str, first: date, last: date) -> Sequence[EarningsEvent]:
-        """Return what each source says about `[first, last]`, both ends in."""
+    def events(
+        self, ctx: Context, symbols: Sequence[str], first: date, last: date
+    ) -> Sequence[EarningsEvent]:
+        """Return what each source says about the symbols in `[first, last]`, both ends in."""
         ...
 
     def capability(self) -> Capability:
@@ -128,10 +131,10 @@ def _rows(ctx: Context, symbols: Sequence[str], days: int) -> tuple[list[Earning
     known = {one.symbol: one for one in (feed.instrument(ctx, symbol) for symbol in symbols)}
     today = ctx.now.astimezone(EASTERN).date()
     first, last = today - LOOKBACK, today + timedelta(days=days)
-    events = {symbol: port.events(ctx, symbol, first, last) for symbol in known}
-    sources = sorted({event.provider for found in events.values() for event in found})
-    rows = [build_row(one, events[symbol], today, days=days) for symbol, one in known.items()]
-    return rows, sources
+    events = port.events(ctx, sorted(known), first, last) if known else ()
+    told = {symbol: [one for one in events if one.symbol == symbol] for symbol in known}
+    rows = [build_row(one, told[symbol], today, days=days) for symbol, one in known.items()]
+    return rows, sorted({event.provider for event in events})
 
 
 def build_row(

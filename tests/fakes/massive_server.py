@@ -235,8 +235,10 @@ class MassiveServer:
             case ["benzinga", "v1", "earnings"] | ["tmx", "v1", "corporate-events"]:
                 rows = self.earnings if words[0] == "benzinga" else self.corporate_events
                 first, last = query["date.gte"], query["date.lte"]
-                asked = [row for row in rows if row["ticker"] == query["ticker"]]
-                return 200, _body([row for row in asked if first <= row["date"] <= last])
+                wanted = query["ticker.any_of"].split(",")
+                rows = [row for row in rows if row["ticker"] in wanted]
+                rows = [row for row in rows if first <= row["date"] <= last]
+                return 200, self._paged(parts.path, rows, query)
             case ["v3", "reference", "options", "contracts"]:
                 wanted, first = query["underlying_ticker"], query["expiration_date.gte"]
                 rows = [row for row in self.contracts if row["underlying_ticker"] == wanted]

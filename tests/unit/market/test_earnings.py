@@ -82,6 +82,17 @@ def test_dates_are_asked_once_an_hour(server, account):
     assert server.count(BENZINGA) == 2
 
 
+def test_many_symbols_are_asked_of_each_calendar_at_once_and_read_whole(server, account):
+    server.earnings = [
+        {"ticker": symbol, "date": f"2027-01-{day}"}
+        for symbol, day in (("AAPL", 20), ("MSFT", 21), ("AAPL", 25), ("MSFT", 26), ("SPY", 27))
+    ]
+    rows = read_earnings(account(), ["MSFT", "AAPL"]).rows
+    assert [(row.symbol, row.next.date.day) for row in rows] == [("MSFT", 21), ("AAPL", 20)]
+    assert (server.count(f"{TMX}?"), server.count(f"{BENZINGA}?")) == (1, 2)
+    assert server.count(f"{BENZINGA}?cursor") == 1
+
+
 def test_sources_that_disagree_by_more_than_a_day_give_the_earlier_date_and_a_flag(server, account):
     server.corporate_events = [
         {"ticker": "AAPL", "date": "2027-01-26", "type": "earnings_announcement", "status": "x"},
