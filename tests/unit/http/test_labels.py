@@ -12,6 +12,7 @@ VALUES = {
     "entry", "o", "pnl", "unrealised", "reference_mid"}  # fmt: skip
 RECORDS = {"/audit/events", "/tools", "/settings", "/portfolios"}
 """Answers about other things; an audit event holds its facts as they were hashed."""
+ALERT = {"symbol": "AAPL", "kind": "price_above", "level": "500"}
 READS = [
     row.path.removeprefix(API)
     for row in TABLE
@@ -55,6 +56,7 @@ def desk(live):
         "/portfolios/{id}": page.get(f"{API}/portfolio").json()["portfolio"]["id"],
         "/journal/{id}": page.get(f"{API}/journal").json()["items"][0]["id"],
         "/coach/conversations/{id}/messages": post("/coach/conversations")["id"],
+        "/alerts/{id}/triggers": post("/alerts", ALERT)["id"],
     }
     return page, ids
 
