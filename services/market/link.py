@@ -144,15 +144,10 @@ class Link:
         products: Mapping[str, str],
         missing: Sequence[Capability] = (),
     ) -> ProviderRecord:
-        """Return the record; `products` maps the product of an `Ask` to what a person calls it.
-
-        Other products follow under their own names once they were asked for.
-        """
+        """Return the record; `products` maps the product of an `Ask` to what a person calls it."""
         on, why, todo = self.state()
         now = self._clock.monotonic()
         with self._lock:
-            others = sorted((self._denied.keys() | self._answered) - products.keys())
-            labels = {**products, **{key: key for key in others}}
             return ProviderRecord(
                 name=name,
                 host=self._http.host,
@@ -161,7 +156,7 @@ class Link:
                 todo=todo,
                 provenance=provenance if on else None,
                 products=(
-                    *(self._product(key, label, on=on) for key, label in labels.items()),
+                    *(self._product(key, label, on=on) for key, label in products.items()),
                     *missing,
                 ),
                 breaker=self._breaker.state(now),
@@ -170,6 +165,11 @@ class Link:
                 limited_for_s=round(self._budget.limited_for(now)),
                 checked_at=self._checked_at,
             )
+
+    def asked(self) -> tuple[str, ...]:
+        """Return every product that was answered or denied so far, by name."""
+        with self._lock:
+            return tuple(sorted(self._denied.keys() | self._answered))
 
     def _product(self, key: str, label: str, *, on: bool) -> Capability:
         provider = self._vendor.provider

@@ -162,8 +162,12 @@ class MassiveFeed:
         return Capability("market data", on=on, why=why, todo=todo)
 
     def record(self) -> ProviderRecord:
-        """Return what this account gives and lacks, its breaker and its budget."""
-        return self.link.record(self.name, self.provenance, PRODUCTS)
+        """Return what this account gives and lacks, its breaker and its budget.
+
+        News, earnings and chains follow under their own names once they were asked for.
+        """
+        others = {key: key for key in self.link.asked() if key not in PRODUCTS}
+        return self.link.record(self.name, self.provenance, PRODUCTS | others)
 
     def probe(self) -> None:
         """Ask for the market's status, which every plan includes; the record tells the outcome."""

@@ -406,3 +406,16 @@ def test_a_wrong_key_says_so_and_is_not_tried_again_at_once(server, clock, ctx):
     capability = feed.capability()
     assert (capability.on, "MASSIVE_API_KEY" in capability.todo) == (False, True)
     feed.close()
+
+
+def test_the_record_tells_part_by_part_what_answered_and_what_is_denied(server, feed, ctx):
+    server.fault("/v2/aggs", Fault.DENIED_403)
+    feed.quote(ctx(), "AAPL")
+    refused(lambda: feed.bars(ctx(), "AAPL", "1d", 3))
+    record = feed.record()
+    parts = {one.feature: (one.on, one.why) for one in record.products}
+    assert parts["quotes"] == (True, "Massive: answered")
+    assert parts["trades"] == (True, "Massive: not asked yet")
+    assert not parts["bars"][0]
+    assert (record.host, record.breaker, record.requests_used) == ("127.0.0.1", "closed", 3)
+    assert feed.link.asked() == ("aggregates", "reference", "snapshots")
