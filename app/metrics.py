@@ -45,6 +45,12 @@ class Metrics:
         self.held = self._gauge(
             "cornerman_orders_held", "Orders and duties held back after a defect; 0 is healthy."
         )
+        self.stream_live = self._gauge(
+            "cornerman_stream_live", "1 while prices stream, 0 while they do not."
+        )
+        self.stream_reconnects = self._gauge(
+            "cornerman_stream_reconnects", "Connections to the market stream that ended so far."
+        )
         self.runs = self._gauge("cornerman_coach_runs", "Runs of the coach going on now.")
         self.model_calls = self._counter(
             "cornerman_model_calls_total",

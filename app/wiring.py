@@ -118,6 +118,10 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         },
     )
     metrics, quarantine = Metrics(), Quarantine(clock.monotonic)
+    stream = build_stream(runtime, feed, book)
+    if stream is not None:
+        metrics.stream_live.set_function(lambda: stream.state().phase == "live")
+        metrics.stream_reconnects.set_function(lambda: stream.state().reconnects)
     rules = MeteredModel(RuleModel(known_names()), metrics)
     chosen = parts.get("model") or build_model(settings, clock)
     model = MeteredModel(chosen, metrics) if chosen else rules
@@ -131,7 +135,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         bus=bus,
         feed=feed,
         providers=market.providers,
-        stream=build_stream(runtime, feed, book),
+        stream=stream,
         model=model,
         coach=coach,
         runtime=runtime,

@@ -81,6 +81,7 @@ def test_a_watched_symbol_streams_to_the_page_and_to_the_tools(desk, wire):
 
     assert wait_for(streamed)
     assert feature(door)["on"]
+    assert "cornerman_stream_live 1.0" in door.get("/metrics").text
 
 
 def test_what_a_page_follows_streams_without_a_watchlist(desk, wire):
