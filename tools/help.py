@@ -33,7 +33,8 @@ def help(ctx: Context, args: HelpArgs) -> HelpResult:  # noqa: A001 - the tool's
     lines = [
         "I read the market, check plans, size trades and prepare orders. You confirm.",
         "",
-        "- `what's AAPL doing`",
+        "- `what's AAPL doing`, `is the market open`",
+        "- `news on AAPL`, `when does IBM report`, `AAPL options`",
         "- `plan AAPL long, stop 3% below, risk 1%`, then `buy it`",
         "- `buy 50 MSFT stop 26.10`",
         "- `what do I hold and why?`",

@@ -157,6 +157,18 @@ def test_earnings_without_symbols_are_those_of_what_is_watched(door):
     assert [row["symbol"] for row in get(door, "/earnings")["items"]] == ["MSFT"]
 
 
+def test_the_largest_list_and_question_fit_one_unit_of_work(door, massive):
+    names = [f"Z{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(50)]
+    for name in names:
+        massive.list_ticker(name)
+    body = get(door, f"/earnings?symbols={','.join(names)}")
+    assert [row["symbol"] for row in body["items"]] == names
+    asked = {"name": "Everything", "symbols": names}
+    made = door.post(f"{API}/watchlists", json=asked, headers={"idempotency-key": "e" * 20})
+    assert (made.status_code, made.json()["symbols"]) == (201, names)
+    door.delete(f"{API}/watchlists/{made.json()['id']}", headers={"idempotency-key": "d" * 20})
+
+
 def test_a_plan_without_news_answers_empty_with_a_reason_and_keeps_its_prices(
     migrated_file, tmp_path
 ):
