@@ -106,6 +106,12 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     ask("DELETE", "/journal/{id}", id=note)
     followed = ask("POST", "/watchlists", {"name": "Tech", "symbols": ["AAPL"]})["id"]
     ask("PATCH", "/watchlists/{id}", {"name": "Big tech"}, id=followed)
+    watched = {"symbol": "AAPL", "kind": "price_above", "level": "500", "note": "a gap"}
+    alert = ask("POST", "/alerts", watched)["id"]
+    ask("POST", "/alerts/rules", {"text": "AAPL > 510", "dry_run": False})
+    ask("PATCH", "/alerts/{id}", {"note": "two gaps"}, id=alert)
+    ask("GET", "/alerts/{id}/triggers", id=alert)
+    ask("POST", "/notifications/read", {"up_to": 0})
     mine = ask("POST", "/portfolios", {"name": "second"})["id"]
     ask("PATCH", "/portfolios/{id}", {"name": "2nd"}, id=mine)
     ask("GET", "/portfolios/{id}", id=mine)
@@ -125,6 +131,7 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
         system_principal(LOCAL_TENANT), lambda ctx: freeze(ctx, "a test", subject="x")
     )
     ask("DELETE", "/watchlists/{id}", id=followed)
+    ask("DELETE", "/alerts/{id}", id=alert)
     stands = ask("GET", "/freezes")["items"][0]["id"]
     ask("POST", "/freezes/{id}/clear", {"reason": "looked at it"}, id=stands)
     ask("POST", "/halt", {"reason": "the end of the day"})
