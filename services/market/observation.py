@@ -153,12 +153,9 @@ def _level(seen: Observation, window: Window, limits: QualityThresholds) -> list
             return [split]
     later = [one.price for one in window.suspects if one.ts < seen.ts] + [seen.price]
     first = later[-_KEPT] if len(later) >= _KEPT else later[0]
+    near = limits.jump_day if seen.kind == "day" else limits.jump_intraday
     agreed = is_jump_confirmed(
-        first,
-        later[1:],
-        limit=limits.jump_intraday,
-        second_source=_usable(seen.second),
-        limits=limits,
+        first, later[1:], limit=near, second_source=_usable(seen.second), limits=limits
     )
     return [] if agreed else [jump]
 
