@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,8 +22,6 @@ from services.task_run import Due, last_scheduled
 
 Part = tuple[str, ...]
 """The symbols or pairs of one unit of work."""
-_PART, _PART_DAYS = 4, 1
-"""Symbols of one part: small, because a part holds the one writer of SQLite while it stores."""
 _LKG_S, _EXTENDED_S = 300, 300
 _EOD_GRACE = timedelta(minutes=20)
 _BEFORE_OPEN = timedelta(minutes=90)
@@ -68,16 +66,9 @@ def needed_pairs(ctx: Context) -> list[str]:
     return sorted(pairs)
 
 
-def _parts_of(names: Sequence[str], size: int) -> list[Part]:
-    return [tuple(names[at : at + size]) for at in range(0, len(names), size)]
-
-
 def _symbol_parts(ctx: Context) -> list[Part]:
-    return _parts_of(followed_symbols(ctx), _PART)
-
-
-def _day_parts(ctx: Context) -> list[Part]:
-    return _parts_of(followed_symbols(ctx), _PART_DAYS)
+    """Return one part per symbol: a part holds the one writer of SQLite while it stores."""
+    return [(symbol,) for symbol in followed_symbols(ctx)]
 
 
 def _rate_parts(ctx: Context) -> list[Part]:
@@ -89,7 +80,7 @@ def _rate_parts(ctx: Context) -> list[Part]:
             reason=f"{', '.join(pairs)} needed, and no configured provider gives exchange rates",
             todo="Keep holdings in the currency of their portfolio.",
         )
-    return _parts_of(pairs, _PART)
+    return [(pair,) for pair in pairs]
 
 
 def _name_parts(ctx: Context) -> list[Part]:
@@ -117,7 +108,7 @@ JOBS: dict[str, Job] = {
         Job(
             name="ingest_eod",
             title="Daily bars and closes, after the session",
-            parts=_day_parts,
+            parts=_symbol_parts,
             act=ingest.ingest_eod,
             tick=lambda _: schedule.after_close(_EOD_GRACE),
             period_s=lambda _: None,

@@ -10,21 +10,22 @@ from datetime import datetime, timedelta
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import Refusal
+from services.kit.money import Price, rounded
 from services.kit.outbox import put
 from services.market.as_of import market_now
 from services.market.bar import Bar
 from services.market.feed import BarSeries, Feed
-from services.market.finding import Severity
 from services.market.gate import Admission, admit, admit_all, observed
 from services.market.instrument import Instrument
 from services.market.last_good import keep_good
 from services.market.metrics import build_metrics, keep_metrics
 from services.market.observation import Observation
 from services.market.quality_rule import FxObservation, find_fx_faults
+from services.market.quote import Quote
 from services.market.rate_feed import RateFeed
 from services.market.rates import last_rate, record_rate
 from services.market.session import find_last_session, sessions_between
-from services.market.store import PricePoint, record_price
+from services.market.store import PricePoint, last_price, record_price
 from services.market.store_bars import last_bar_at, new_bars, stored_bars, upsert_bars
 from services.market.store_trades import record_trades
 from services.market.unit import Quoted, major_price
@@ -51,7 +52,7 @@ def ingest_eod(ctx: Context, symbols: Sequence[str]) -> Counts:
 
 def ingest_last_good(ctx: Context, symbols: Sequence[str]) -> Counts:
     """Keep the quote of each symbol as its last known good one when the gate admits it."""
-    return _each(ctx, symbols, _snapshot)
+    return _each(ctx, symbols, _take_quote)
 
 
 def ingest_rates(ctx: Context, pairs: Sequence[str]) -> Counts:
@@ -117,20 +118,18 @@ def _ingest_now(ctx: Context, instrument: Instrument) -> Counts:
     return done
 
 
-def _snapshot(ctx: Context, instrument: Instrument) -> Counts:
-    quote = ctx.port(Feed).quote(ctx, instrument.symbol)
-    verdict = admit(ctx, observed(instrument, quote))
-    if any(one.severity is Severity.CRIT for one in verdict.findings):
-        return _rejected(verdict)
-    return Counter({"snapshots": int(keep_good(ctx, instrument, quote))})
-
-
 def _take_quote(ctx: Context, instrument: Instrument) -> Counts:
+    """Store the last trade as a price, and its quote as the last known good one.
+
+    One that is stored already was judged already: asking the gate again would count as disorder.
+    """
     quote = ctx.port(Feed).quote(ctx, instrument.symbol)
+    price = _find_price(instrument, quote)
+    if price is not None and _is_stored(ctx, instrument, quote, price):
+        return Counter({"known": 1, "snapshots": int(keep_good(ctx, instrument, quote))})
     verdict = admit(ctx, observed(instrument, quote))
-    if not verdict.accepted:
+    if not verdict.accepted or price is None:
         return _rejected(verdict)
-    price = major_price(Quoted(quote.last, quote.currency), instrument)
     point = PricePoint(
         instrument.id,
         quote.ts,
@@ -142,6 +141,19 @@ def _take_quote(ctx: Context, instrument: Instrument) -> Counts:
     )
     kept = keep_good(ctx, instrument, quote)
     return Counter({"prices": int(record_price(ctx, point)), "snapshots": int(kept)})
+
+
+def _find_price(instrument: Instrument, quote: Quote) -> Price | None:
+    """Return the last trade in the major unit; None for what the gate will have a word about."""
+    units = (instrument.quote_unit, instrument.currency)
+    if not quote.last.is_finite() or quote.last <= 0 or quote.currency not in units:
+        return None
+    return major_price(Quoted(quote.last, quote.currency), instrument)
+
+
+def _is_stored(ctx: Context, instrument: Instrument, quote: Quote, price: Price) -> bool:
+    known = last_price(ctx, instrument.id, quote.ts, "intraday")
+    return known is not None and (known.ts, known.price) == (quote.ts, rounded(price.per_unit, 8))
 
 
 def _rejected(verdict: Admission) -> Counts:
