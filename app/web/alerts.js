@@ -3,7 +3,7 @@
 import { html, nothing, repeat } from "./vendor/lit.js";
 import { ApiError, get, newKey, patch, post, remove } from "./api.js";
 import { Live } from "./element.js";
-import { day, decimal, local, stamp, words } from "./format.js";
+import { decimal, local, stamp, words } from "./format.js";
 import { badge } from "./label.js";
 import { loadAlerts } from "./lists.js";
 import { refused, sentence, trouble, waiting } from "./panel.js";
@@ -148,9 +148,8 @@ class CornermanAlerts extends Live {
     return html`<li data-alert=${alert.id}><p><b>${name}</b> <cornerman-source .provenance=${alert.provenance} .provider=${alert.source}
         set="bars it is watched on" .asof=${alert.as_of}></cornerman-source></p>
       <p class="chips"><span class="chip ${alert.state}">${STATES[alert.state] ?? words(alert.state)}</span>
-        ${alert.expires_at ? html`<span class="chip" title=${stamp(alert.expires_at)}>until ${day(alert.expires_at)}</span>` : nothing}
         ${alert.repeat ? html`<span class="chip">repeats</span>` : nothing}
-        ${alert.flags.map((flag) => html`<span class="chip">${words(flag)}</span>`)}</p>
+        ${alert.flags.filter((flag) => flag !== "ALREADY_BEYOND").map((flag) => html`<span class="chip">${words(flag)}</span>`)}</p>
       ${alert.note ? html`<p class="muted">${alert.note} <small>(${alert.note_why})</small></p>` : nothing}
       ${this.editing === alert.id ? this.#editor(alert) : this.leaving === alert.id ? this.#leave(alert, name) : this.#buttons(alert, name)}
       ${alert.triggers ? this.#triggers(alert) : nothing}</li>`;

@@ -84,7 +84,7 @@ class CornermanHealth extends Live {
     const person = !FRAMED && state.session?.surface !== "frame" && state.session?.scopes.includes("admin");
     return html`<li class="critical" data-freeze=${one.id}>
       <p><b>${one.subject || words(one.scope)} is frozen.</b> ${sentence(one.reason)}</p>
-      ${one.findings.map((found) => html`<p class="muted"><code>${found.code}</code> ${sentence(found.detail)}</p>`)}
+      ${one.findings.map((found) => html`<p class="muted"><code>${found.code}</code> ${found.detail === one.reason ? nothing : sentence(found.detail)}</p>`)}
       <p>${sentence(one.unfreezes)}
         ${one.auto_clear && one.clean_needed ? html`<span class="chip">${one.clean_seen} of ${one.clean_needed} clean observations</span>` : nothing}</p>
       <small class="muted">since ${stamp(one.opened_at)}</small>
@@ -101,7 +101,7 @@ class CornermanHealth extends Live {
         <td><span class="level ${one.level}"><span class="dot" aria-hidden="true"></span>${SAID[one.level] ?? one.level}${one.freeze ? ", frozen" : ""}</span></td>
         <td>${one.age_s === null ? "–" : span(one.age_s)}</td>
         <td>${one.findings.length ? one.findings.map((found) => html`<span class="finding"><code>${found.code}</code> ${found.detail}</span>`) : html`<span class="muted">none</span>`}
-          ${one.unfreezes ? html`<small class="muted">${one.unfreezes}</small>` : nothing}</td>
+          ${one.unfreezes && !one.freeze ? html`<small class="muted">${one.unfreezes}</small>` : nothing}</td>
         <td>${one.last_good ? html`<b class="num">${decimal(one.last_good.price, 2, 4)}</b> ${badge(one.last_good.provenance)}
           <small class="muted">${stamp(one.last_good.at)}</small>` : html`<span class="muted">none stored</span>`}</td></tr>`)}</tbody></table></div>`;
   }

@@ -98,7 +98,7 @@ class CornermanWatchlist extends Live {
   #table(symbols) {
     return html`<div class="wide" tabindex="0" role="region" aria-label="Watchlist table"><table class="watch">
       <thead><tr><th scope="col">Symbol</th><th scope="col" class="number">Last</th><th scope="col" class="number">Change</th>
-        <th scope="col" class="number side-price">Bid</th><th scope="col" class="number side-price">Ask</th><th scope="col">Age</th><th scope="col">Source</th>
+        <th scope="col" class="number side-price">Bid</th><th scope="col" class="number side-price">Ask</th><th scope="col">Age and source</th>
         <th scope="col"><span class="sr">Remove</span></th></tr></thead>
       <tbody>${repeat(symbols, (one) => one, (one) => this.#row(one, state.prices[one]))}</tbody></table></div>`;
   }
@@ -106,7 +106,7 @@ class CornermanWatchlist extends Live {
   /** @param {string} symbol @param {import("./wire.js").Price | undefined} price */
   #row(symbol, price) {
     return html`<tr data-symbol=${symbol}><th scope="row"><button class="link" aria-label=${`Show ${symbol} on the chart`} @click=${() => this.#show(symbol)}>${symbol}</button></th>
-      ${price ? this.#figures(price) : html`<td colspan="6">${state.missing[symbol]
+      ${price ? this.#figures(price) : html`<td colspan="5">${state.missing[symbol]
         ? html`<span class="level red"><span class="dot" aria-hidden="true"></span>no price</span><small class="why">${state.missing[symbol]}</small>`
         : html`<span class="muted">waiting for a price</span>`}</td>`}
       <td class="number"><button class="quiet small" data-act="remove" ?disabled=${this.busy} title="Remove" aria-label=${`Remove ${symbol} from the watchlist`}
@@ -118,8 +118,8 @@ class CornermanWatchlist extends Live {
     return html`<td class="number last">${decimal(price.last)}</td>
       <td class="number ${tone(price.change_pct)}">${price.change_pct ? percent(price.change_pct) : "–"}</td>
       <td class="number side-price">${decimal(price.bid)}</td><td class="number side-price">${decimal(price.ask)}</td>
-      <td><cornerman-age .ts=${price.ts} .provenance=${price.provenance}></cornerman-age></td>
-      <td><cornerman-source .provenance=${price.provenance} .provider=${price.source} set="prices" .asof=${price.ts}></cornerman-source></td>`;
+      <td class="origin"><cornerman-age .ts=${price.ts} .provenance=${price.provenance}></cornerman-age>
+        <cornerman-source .provenance=${price.provenance} .provider=${price.source} set="prices" .asof=${price.ts}></cornerman-source></td>`;
   }
 }
 
