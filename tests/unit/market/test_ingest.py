@@ -67,7 +67,7 @@ def prices(do, listing="XNAS:AAPL"):
     return [one.price for one in found]
 
 
-@pytest.mark.fault("F016")
+@pytest.mark.fault("F019")
 @pytest.mark.parametrize(
     ("factor", "code"),
     [("100", "DQ_SCALE_SUSPECT"), ("0.01", "DQ_SCALE_SUSPECT"), ("10", "DQ_JUMP")],
