@@ -12,9 +12,7 @@ const SLOW_MS = 2000;
 const WARN_S = 15;
 /** @type {Record<string, string>} */
 const BREAKERS = { closed: "answers", open: "resting after failures", half_open: "trying again" };
-/** @type {Record<string, string>} */
-const PHASES = { off: "off", connecting: "connecting", live: "live", silent: "connected, silent", waiting: "waiting",
-  refused: "refused", not_leader: "another process reads it" };
+const STREAM = "market stream";
 /** @typedef {"green" | "amber" | "red" | "off"} Tone */
 
 class CornermanDiagnostics extends Live {
@@ -54,16 +52,13 @@ class CornermanDiagnostics extends Live {
         ${this.#line("Events", events === "open" ? "green" : "amber", events)}
         ${this.#socket()}${this.#freshest()}${this.#stream()}
       </dl>
-      ${config.providers?.length ? html`<ul class="rows providers">${config.providers.map((one) => this.#provider(one))}</ul>` : nothing}
+      ${config.providers.length ? html`<ul class="rows providers">${config.providers.map((one) => this.#provider(one))}</ul>` : nothing}
       ${this.#off()}</section>`;
   }
 
   #stream() {
-    const stream = state.config?.stream;
-    if (!stream) return nothing;
-    const tone = stream.phase === "live" ? "green" : stream.phase === "off" ? "off" : stream.phase === "refused" ? "red" : "amber";
-    return this.#line("Provider stream", tone, `${PHASES[stream.phase] ?? words(stream.phase)}${stream.last_frame_at ? `, last data ${local(stream.last_frame_at)}` : ""}`,
-      [stream.reason, stream.todo].filter(Boolean).join(". "));
+    const stream = state.config?.features.find((one) => one.name === STREAM);
+    return stream ? this.#line("Provider stream", stream.on ? "green" : "off", stream.why, stream.todo) : nothing;
   }
 
   /** @param {import("./wire.js").Provider} one */

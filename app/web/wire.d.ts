@@ -12,7 +12,7 @@ export interface Feature { name: string; on: boolean; why: string; todo: string 
 export interface Config {
   version: string; mode: string; features: Feature[];
   feed: { name: string; provenance: string; as_of: string | null; on: boolean; why: string; todo: string };
-  providers?: Provider[]; stream?: StreamState | null;
+  providers: Provider[];
   model: { name: string; calls_tools: boolean; why: string };
 }
 export interface Product { feature: string; on: boolean; why: string; todo: string }
@@ -21,9 +21,6 @@ export interface Provider {
   products: Product[]; breaker: "closed" | "open" | "half_open"; requests_used: number;
   requests_allowed: number; limited_for_s: number; failed_over_to: string | null;
   checked_at: string | null;
-}
-export interface StreamState {
-  phase: string; since: string | null; last_frame_at: string | null; reconnects: number; reason: string; todo: string;
 }
 export interface Labelled { as_of: string; provenance: string; source: string }
 export interface MarketStatus extends Labelled {

@@ -105,6 +105,35 @@ def test_the_prices_are_pushed_and_asked_for_when_the_line_is_cut(desk):
     page.close()
 
 
+def test_a_pushed_price_needs_no_asking(page):
+    row = _watch(page, "MSFT")
+    expect(row.locator(".last")).to_have_text(re.compile(r"^\d+\.\d\d$"))
+    page.route("**/api/v1/symbols/*/price", lambda route: route.abort())
+    before = row.locator(".last").inner_text()
+    page.get_by_role("button", name="Step 1 hour").click()
+    expect(row.locator(".last")).not_to_have_text(before)
+    expect(row.locator("cornerman-age")).to_contain_text("fresh")
+
+
+def test_a_panel_that_fails_says_why_and_one_press_tries_again(desk):
+    page = desk.context.new_page()
+    broken = {"status": 503, "content_type": "application/json"}
+    body = '{"code": "DB_BUSY", "message": "the database is busy", "hint": "Wait a moment."}'
+    page.route("**/api/v1/watchlists", lambda route: route.fulfill(**broken, body=body))
+    off = '{"code": "FEATURE_OFF", "message": "alerts are off", "hint": "Set ALERTS."}'
+    page.route("**/api/v1/alerts", lambda route: route.fulfill(**broken, body=off))
+    page.goto(desk.live.up.address)
+    page.get_by_role("tab", name="Watch").click()
+    panel = page.locator("cornerman-watchlist")
+    expect(panel.get_by_role("alert")).to_contain_text("The database is busy. Wait a moment.")
+    expect(page.locator("cornerman-alerts")).to_contain_text("What to do: Set ALERTS.")
+    expect(page.locator("cornerman-alerts").get_by_role("button")).to_have_count(0)
+    page.unroute("**/api/v1/watchlists")
+    panel.get_by_role("button", name="Try again").click()
+    expect(panel.get_by_label("Symbol to watch")).to_be_visible()
+    page.close()
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_watch_view_has_no_accessibility_fault_and_fits(page, width):
     if not AXE.is_file():
