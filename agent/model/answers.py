@@ -76,6 +76,8 @@ def _refusal(code: str, error: Mapping[str, Any]) -> str:
     if code == "ARGS_INVALID":
         what = f"the {facts['field']}" if facts.get("field") else "that"
         return f"I can not use {what} as you wrote it. Plain digits and one symbol work best."
+    if code == "DQ_BLOCK" and facts.get("symbol"):
+        return f"I say nothing on {facts['symbol']}: its data can not be trusted. {hint}"
     if code == "MARKET_CLOSED":
         return f"The market is closed: {_quoted(str(error['message']))}. {hint}"
     return f"That did not go through: {_quoted(str(error['message']))}. {hint}".strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -14,15 +15,19 @@ from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.ledger.store import read_batches
 from services.ledger.tables import ledger_batches, portfolios
+from services.market.quality_tables import BOOK, freezes
 from services.market.tables import dq_snapshots
 from services.orders.order import stored_hash
 from services.orders.tables import order_intents, proposals, submit_attempts
 from services.proof.violation import Violation, Violations, all_rows, find_table, read_object
 from services.trade.tables import trade_advice
 
+_BEGUN = timedelta(seconds=30)
+"""A unit of work that began before a freeze was opened may still end after it."""
+
 
 def no_advice_on_bad_data(ctx: Context) -> Violations:
-    """Yield I7: proposals and advice without a green data-quality snapshot of their symbol."""
+    """Yield I7: proposals and advice without a green snapshot of their symbol, or while frozen."""
     green = {row.id: json.loads(row.symbols) for row in all_rows(ctx, dq_snapshots) if row.green}
     for card in all_rows(ctx, proposals):
         symbol = (read_object(card.order_json) or {}).get("symbol")
@@ -31,6 +36,25 @@ def no_advice_on_bad_data(ctx: Context) -> Violations:
     for row in all_rows(ctx, trade_advice):
         if row.symbol not in green.get(row.dq_snapshot_id, ()):
             yield Violation("I7", "advice rests on no green data", (row.ref,))
+    yield from _while_frozen(ctx)
+
+
+def _while_frozen(ctx: Context) -> Violations:
+    """Yield advice on a listing whose data had been frozen for a while when it was given."""
+    held = [row for row in all_rows(ctx, freezes) if row.code != BOOK]
+    if not held:
+        return
+    given = [(row.ref, row.symbol, row.at) for row in all_rows(ctx, trade_advice)]
+    for card in all_rows(ctx, proposals):
+        if card.kind == "order":
+            symbol = str((read_object(card.order_json) or {}).get("symbol"))
+            given.append((card.id, symbol, card.created_at))
+    for ref, symbol, at in given:
+        for one in held:
+            ends = one.cleared_at
+            of_it = one.scope.startswith("listing:") and one.subject == symbol
+            if of_it and one.opened_at + _BEGUN < at and (ends is None or at < ends):
+                yield Violation("I7", "advice was given on frozen data", (ref, one.id))
 
 
 def same_bytes_behind_every_hash(ctx: Context) -> Violations:

@@ -111,6 +111,12 @@ PLANTED = {
         "UPDATE proposals SET status='expired' WHERE status='declined'"
     ],
     "I7 a proposal on bad data": ["UPDATE dq_snapshots SET green=0"],
+    "I7 advice on data that were frozen": [
+        (
+            "INSERT INTO freezes (tenant_id, id, scope, reason, subject, opened_at, code) SELECT"
+            " tenant_id, 'frz_x', 'listing:x', 'x', symbol, 0, 'DQ_JUMP' FROM trade_advice LIMIT 1"
+        )
+    ],
     "I7 advice on the data of another symbol": ["UPDATE dq_snapshots SET symbols='[\"IBM\"]'"],
     "I8 an order that was changed": [
         "UPDATE order_intents SET order_json=replace(order_json, '\"61\"', '\"610\"')"
