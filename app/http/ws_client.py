@@ -8,7 +8,7 @@ from typing import Protocol
 from app.http.ws_frames import Channel, numbered
 from services.kit.context import Principal
 
-KEPT_MAX = 256
+KEPT_MAX = 1024
 """Frames that may never be left out and wait for a reader; one more and the reader must go."""
 _FLUSH = 32
 """Waiting frames handed over at once, so that a slow reader fills its buffer only once more."""

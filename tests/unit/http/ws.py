@@ -56,15 +56,20 @@ class Reader:
 
     def __init__(self, live, *, path="/ws", protocols=(PROTOCOL,), **given):
         given.setdefault("origin", live.origin)
-        given.setdefault("sock", socket.create_connection(("127.0.0.1", live.port), 10))
-        self.line = connect(
-            f"ws://{live.origin.split('://')[1]}{path}",
-            subprotocols=protocols or None,
-            proxy=None,
-            ping_interval=None,
-            legacy=True,
-            **given,
-        )
+        if "sock" not in given:
+            given["sock"] = socket.create_connection(("127.0.0.1", live.port), 10)
+        try:
+            self.line = connect(
+                f"ws://{live.origin.split('://')[1]}{path}",
+                subprotocols=protocols or None,
+                proxy=None,
+                ping_interval=None,
+                legacy=True,
+                **given,
+            )
+        except BaseException:
+            given["sock"].close()
+            raise
         self.seen = []
 
     def __enter__(self):
