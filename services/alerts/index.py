@@ -24,6 +24,13 @@ def units(price: Decimal) -> int:
     return int(price.scaleb(PLACES))
 
 
+class _Marks(dict[str, Mark]):
+    """Watermarks by symbol; a symbol without rules has one that nothing reaches."""
+
+    def __missing__(self, _symbol: str) -> Mark:
+        return _NOTHING
+
+
 class PriceIndex:
     """Levels by symbol. A touched rule leaves the index; its owner adds it again when it re-arms.
 
@@ -31,7 +38,7 @@ class PriceIndex:
     """
 
     def __init__(self) -> None:
-        self._marks: dict[str, Mark] = {}
+        self._marks = _Marks()
         self._ups: dict[str, list[_Entry]] = {}
         self._downs: dict[str, list[_Entry]] = {}
 
@@ -61,15 +68,15 @@ class PriceIndex:
 
     def crossed(self, symbol: str, price: int) -> tuple[str, ...]:
         """Return the rules that `price` touches and take them out, the nearest level first."""
-        low, high = self._marks.get(symbol, _NOTHING)
+        low, high = self._marks[symbol]
         return () if low < price < high else self._take(symbol, price)
 
     def crossed_all(self, ticks: Iterable[tuple[str, int]]) -> list[tuple[str, int, str]]:
         """Return symbol, price and rule for every rule that the ticks touch, in their order."""
-        find, nothing = self._marks.get, _NOTHING
+        marks = self._marks
         found: list[tuple[str, int, str]] = []
         for symbol, price in ticks:
-            low, high = find(symbol, nothing)
+            low, high = marks[symbol]
             if low < price < high:
                 continue
             found += [(symbol, price, rule) for rule in self._take(symbol, price)]

@@ -6,8 +6,10 @@ import sys
 
 from tests.bench import (
     agent_loop,
+    alert_rules,
     cold_start,
     confirm_to_fill,
+    frame_to_decision,
     gates,
     guarded_endpoint,
     idle_memory,
@@ -18,6 +20,8 @@ from tests.bench.measure import FULL
 
 ROWS = {
     "P1": agent_loop.measure,
+    "P2": alert_rules.measure,
+    "P3": frame_to_decision.measure,
     "P10": ledger_post.measure,
     "P11": guarded_endpoint.measure,
     "P12": cold_start.measure,

@@ -5,7 +5,15 @@ import json
 
 import pytest
 
-from tests.bench import cold_start, gates, idle_memory, ledger_post, report
+from tests.bench import (
+    alert_rules,
+    cold_start,
+    frame_to_decision,
+    gates,
+    idle_memory,
+    ledger_post,
+    report,
+)
 from tests.bench.agent_loop import compare, scripted_model
 from tests.bench.bare_app import build_app
 from tests.bench.confirm_to_fill import measure as measure_fills
@@ -41,6 +49,17 @@ def test_rows_on_a_real_server_run(row):
     found = row(TINY)
     assert found
     assert all(one.ours and one.goal for one in found)
+
+
+@pytest.mark.parametrize("row", [alert_rules.measure, frame_to_decision.measure])
+def test_rows_of_loops_run(row):
+    found = row(TINY)
+    assert all(one.ours and one.peer and one.goal and one.ratio > 0 for one in found)
+
+
+def test_alerts_are_told_within_the_gate():
+    found = {one.metric: one for one in gates.measure(TINY)}
+    assert found["alert, its bar to the feed, p95"].met, found
 
 
 def test_a_ready_server_has_imported_nothing_early():

@@ -1,0 +1,121 @@
+"""P2: price rules a second, 100k rules over 5k symbols, beside a dict of lists on the same ticks."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from services.alerts.index import PriceIndex
+from tests.bench.measure import Outcome, Size
+
+GOAL, FLAT = 10.0, 1.2
+SYMBOLS, RULES = 5_000, 100_000
+_CENT = 1_000_000
+"""A cent in the index's units of 10^-8."""
+Tick = tuple[str, int]
+Rule = tuple[str, int, str, str]
+
+
+def rules(count: int, symbols: int) -> list[Rule]:
+    """Return one-shot thresholds 1 to 30 percent beside 100.00, evenly over the symbols."""
+    draw = random.Random(7)
+    made = []
+    for at in range(count):
+        side = "above" if at % 2 else "below"
+        away = draw.randint(100, 3000) * (1 if side == "above" else -1)
+        made.append((f"S{at // 2 % symbols}", (10_000 + away) * _CENT, side, f"r{at}"))
+    return made
+
+
+def ticks(count: int, symbols: int) -> list[Tick]:
+    """Return ticks of prices that wander about 100.00; few symbols have most of them."""
+    draw = random.Random(11)
+    names = [f"S{at}" for at in range(symbols)]
+    weights = [1 / (at + 1) for at in range(symbols)]
+    last = dict.fromkeys(names, 10_000)
+    made = []
+    for name in draw.choices(names, weights, k=count):
+        last[name] += draw.randint(-4, 4)
+        made.append((name, last[name] * _CENT))
+    return made
+
+
+def by_lists(given: Sequence[Rule]) -> Callable[[Sequence[Tick]], int]:
+    """Return the peer: two lists of levels by symbol, each level looked at for every tick."""
+    lists: dict[str, tuple[list[int], list[int]]] = {}
+    for symbol, level, side, _ in given:
+        lists.setdefault(symbol, ([], []))[side == "below"].append(level)
+
+    def run(stream: Sequence[Tick]) -> int:
+        fired = 0
+        for symbol, price in stream:
+            mine = lists.get(symbol)
+            if mine is None:
+                continue
+            ups, downs = mine
+            for level in ups:
+                if level <= price:
+                    break
+            else:
+                for level in downs:
+                    if level >= price:
+                        break
+                else:
+                    continue
+            before = len(ups) + len(downs)
+            ups[:] = [level for level in ups if level > price]
+            downs[:] = [level for level in downs if level < price]
+            fired += before - len(ups) - len(downs)
+        return fired
+
+    return run
+
+
+def by_index(given: Sequence[Rule]) -> Callable[[Sequence[Tick]], int]:
+    """Return ours: the index of the fast path."""
+    index = PriceIndex()
+    for symbol, level, side, rule_id in given:
+        index.add(symbol, level, side, rule_id)
+
+    def run(stream: Sequence[Tick]) -> int:
+        return len(index.crossed_all(stream))
+
+    return run
+
+
+def rate(build: Callable[[], Callable[[Sequence[Tick]], int]], stream: Sequence[Tick], rounds: int):
+    """Return the best ticks a second of some rounds, and how many rules fired in one."""
+    best, fired = 0.0, 0
+    for _ in range(rounds):
+        run = build()
+        began = time.perf_counter()
+        fired = run(stream)
+        best = max(best, len(stream) / (time.perf_counter() - began))
+    return best, fired
+
+
+def measure(size: Size) -> list[Outcome]:
+    """Compare index and lists, then the index with a thousand and with a million rules."""
+    small = size.rounds == 1
+    symbols, count = (50, 1_000) if small else (SYMBOLS, RULES)
+    stream, given = ticks(20 * count // 10, symbols), rules(count, symbols)
+    peer, told = rate(lambda: by_lists(given), stream, size.rounds)
+    ours, found = rate(lambda: by_index(given), stream, size.rounds)
+    if found != told:
+        raise RuntimeError(f"the index fired {found}, the lists {told}")
+    few, many = rules(count // 100, symbols), rules(10 * count, symbols)
+    rare, _ = rate(lambda: by_index(few), stream, size.rounds)
+    crowded, fired = rate(lambda: by_index(many), stream, size.rounds)
+    return [
+        Outcome(
+            "P2", f"rule evaluation, {count} rules, {symbols} symbols", f"{ours / 1e6:.2f}M ticks/s",
+            f"dict of lists {peer / 1e6:.2f}M ticks/s", ours / peer, f">= {GOAL:.0f}x",
+            met=ours >= GOAL * peer, note=f"{found} fired on both sides in {len(stream)} ticks",
+        ),
+        Outcome(
+            "P2", f"cost of a tick, {10 * count} rules against {count // 100}",
+            f"{1e9 / crowded:.0f} ns", f"{1e9 / rare:.0f} ns", rare / crowded, f"<= {FLAT}x",
+            met=rare <= FLAT * crowded, note=f"{fired} of the many fired",
+        ),
+    ]  # fmt: skip
