@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from services.kit.errors import refuse
-from services.kit.money import from_float
 from services.market.param import require
+from services.strategy.curve import IsotonicFit, PlattFit, logistic
 
 ZERO = Decimal(0)
 _STEPS = 100
 _SETTLED = 1e-12
 _RIDGE = 1e-12
 _DAMPINGS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class IsotonicFit:
-    """Distinct scores ascending, and the chance at each, never falling."""
-
-    scores: tuple[Decimal, ...]
-    chances: tuple[Decimal, ...]
-
-    def at(self, score: Decimal) -> Decimal:
-        """Return the chance at a score: linear between knots, flat outside, unrounded."""
-        place = bisect_right(self.scores, score)
-        if place == 0:
-            return self.chances[0]
-        if place == len(self.scores):
-            return self.chances[-1]
-        left, right = self.scores[place - 1], self.scores[place]
-        share = (score - left) / (right - left)
-        return self.chances[place - 1] + share * (self.chances[place] - self.chances[place - 1])
-
-
-@dataclass(frozen=True, slots=True)
-class PlattFit:
-    """P = 1 / (1 + exp(-(slope * score + intercept)))."""
-
-    slope: float
-    intercept: float
-
-    def at(self, score: Decimal) -> Decimal:
-        """Return the chance at a score, 12 decimals."""
-        return from_float(_logistic(self.slope * float(score) + self.intercept), 12)
 
 
 def fit_isotonic(scores: Sequence[Decimal], outcomes: Sequence[int]) -> IsotonicFit:
@@ -113,7 +80,7 @@ def _newton_step(
     aa = bb = _RIDGE
     ab = 0.0
     for score, target in points:
-        chance = _logistic(slope * score + intercept)
+        chance = logistic(slope * score + intercept)
         miss, weight = chance - target, chance * (1.0 - chance)
         first += miss * score
         second += miss
@@ -131,10 +98,6 @@ def _loss(points: Sequence[tuple[float, float]], slope: float, intercept: float)
         x = slope * score + intercept
         total.append(max(x, 0.0) - x * target + math.log1p(math.exp(-abs(x))))
     return math.fsum(total)
-
-
-def _logistic(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
 
 
 def _require_labelled(scores: Sequence[Decimal], outcomes: Sequence[int]) -> None:
