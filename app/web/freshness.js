@@ -1,6 +1,6 @@
 // @ts-check
 // Owns how old a price is and how that is said: a colour, and always the words beside it.
-import { html } from "./vendor/lit.js";
+import { html, nothing } from "./vendor/lit.js";
 import { Live } from "./element.js";
 import { span } from "./format.js";
 import { state } from "./state.js";
@@ -39,6 +39,13 @@ export function freshness(ts, provenance) {
   if (late > OLD_S) return { level: "red", text: `old, ${span(age)}` };
   if (late > WARN_S) return { level: "amber", text: `ageing, ${span(age)}` };
   return provenance === "DELAYED" ? { level: "amber", text: `delayed, ${span(age)}` } : { level: "green", text: `fresh, ${span(age)}` };
+}
+
+/** Says that a symbol's data is frozen, where it is.
+ * @param {string} symbol */
+export function frozenMark(symbol) {
+  return (state.freezes ?? []).some((one) => one.subject === symbol)
+    ? html`<span class="level red frozen-mark"><span class="dot" aria-hidden="true"></span>frozen</span>` : nothing;
 }
 
 class CornermanAge extends Live {

@@ -3,12 +3,12 @@
 import { html, nothing } from "./vendor/lit.js";
 import { Live } from "./element.js";
 import { clock, decimal, quantity } from "./format.js";
+import { frozenMark } from "./freshness.js";
 import { loadQuote, showSymbol } from "./refresh.js";
 import { state } from "./state.js";
-import "./freshness.js";
 
 class CornermanQuote extends Live {
-  static uses = ["quote", "quoteProblem", "symbol", "instruments", "prices"];
+  static uses = ["quote", "quoteProblem", "symbol", "instruments", "prices", "freezes"];
 
   /** The newer of the asked and the pushed price; sizes only where they belong to the shown price. */
   #shown() {
@@ -29,7 +29,7 @@ class CornermanQuote extends Live {
         @change=${(/** @type {any} */ event) => showSymbol(event.target.value)}>
         ${(instruments.length ? instruments.map((one) => one.symbol) : [symbol]).map(
           (one) => html`<option ?selected=${one === symbol}>${one}</option>`)}</select>
-        <span class="muted small">${name}</span></div>
+        <span class="muted small">${name}</span>${frozenMark(symbol)}</div>
       ${quoteProblem && !quote ? html`<p class="problem">${quoteProblem.message}. ${quoteProblem.hint}
           <button class="quiet" @click=${() => loadQuote()}>Try again</button></p>`
         : html`<div class="figures">

@@ -4,16 +4,16 @@ import { html, nothing, repeat } from "./vendor/lit.js";
 import { ApiError, patch, post } from "./api.js";
 import { Live } from "./element.js";
 import { decimal, percent, tone } from "./format.js";
+import { frozenMark } from "./freshness.js";
 import { loadWatchlists } from "./lists.js";
 import { refused, trouble, waiting } from "./panel.js";
 import { showSymbol } from "./refresh.js";
 import { state, update } from "./state.js";
-import "./freshness.js";
 
 const FIRST = "Watchlist";
 
 class CornermanWatchlist extends Live {
-  static uses = ["watchlists", "watchlistsProblem", "prices", "missing", "instruments", "symbol"];
+  static uses = ["watchlists", "watchlistsProblem", "prices", "missing", "freezes", "instruments", "symbol"];
   static properties = { chosen: { state: true }, problem: { state: true }, busy: { state: true }, said: { state: true } };
 
   constructor() {
@@ -118,8 +118,8 @@ class CornermanWatchlist extends Live {
     return html`<td class="number last">${decimal(price.last)}</td>
       <td class="number ${tone(price.change_pct)}">${price.change_pct ? percent(price.change_pct) : "–"}</td>
       <td class="number side-price">${decimal(price.bid)}</td><td class="number side-price">${decimal(price.ask)}</td>
-      <td class="origin"><cornerman-age .ts=${price.ts} .provenance=${price.provenance}></cornerman-age>
-        <cornerman-source .provenance=${price.provenance} .provider=${price.source} set="prices" .asof=${price.ts}></cornerman-source></td>`;
+      <td><div class="origin">${frozenMark(price.symbol)}<cornerman-age .ts=${price.ts} .provenance=${price.provenance}></cornerman-age>
+        <cornerman-source .provenance=${price.provenance} .provider=${price.source} set="prices" .asof=${price.ts}></cornerman-source></div></td>`;
   }
 }
 

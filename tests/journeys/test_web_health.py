@@ -34,7 +34,7 @@ def page(desk):
         assert person.post(way, json={"reason": "end of the test"}, headers=key).is_success
 
 
-def _frozen(desk, symbol="IBM"):
+def _frozen(desk, symbol):
     """Freeze a listing as the gate does when a price jumps by a factor of 100."""
     finding = Finding(symbol, "DQ_SCALE_SUSPECT", Severity.CRIT, DETAIL)
 
@@ -53,20 +53,21 @@ def test_the_session_is_said_with_its_next_change_in_market_and_own_time(page):
 def test_a_freeze_is_told_everywhere_and_cleared_only_with_a_reason(desk, page):
     page.get_by_role("tab", name="Data").click()
     expect(page.locator("cornerman-health .clear-line")).to_have_text("nothing is frozen")
-    _frozen(desk)
+    _frozen(desk, "AAPL")
+    expect(page.locator("cornerman-quote .frozen-mark")).to_have_text("frozen")
     warning = page.locator("cornerman-banner [role=status]")
-    expect(warning).to_contain_text("IBM is frozen")
+    expect(warning).to_contain_text("AAPL is frozen")
     expect(warning).to_contain_text(DETAIL)
     expect(warning).to_contain_text("until a person")
     expect(page.locator("#room-Data .count")).to_have_text("1 frozen")
     row = page.locator("cornerman-health li[data-freeze]")
     expect(row).to_contain_text("DQ_SCALE_SUSPECT")
-    expect(page.locator("tr[data-health=IBM]")).to_contain_text("bad, frozen")
+    expect(page.locator("tr[data-health=AAPL]")).to_contain_text("bad, frozen")
 
     page.get_by_role("tab", name="Trade").click()
     warning.get_by_role("button", name="Show data health").click()
     expect(page.get_by_role("tab", name="Data")).to_be_focused()
-    row.get_by_role("button", name="Clear freeze: IBM").focus()
+    row.get_by_role("button", name="Clear freeze: AAPL").focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Clear freeze")
     expect(dialog.get_by_label("Reason")).to_be_focused()
@@ -75,7 +76,7 @@ def test_a_freeze_is_told_everywhere_and_cleared_only_with_a_reason(desk, page):
         "document.querySelector('cornerman-health dialog input').validity.valueMissing"
     )
     page.keyboard.press("Escape")
-    expect(row.get_by_role("button", name="Clear freeze: IBM")).to_be_focused()
+    expect(row.get_by_role("button", name="Clear freeze: AAPL")).to_be_focused()
 
     page.keyboard.press("Enter")
     dialog.get_by_label("Reason").fill("checked against the exchange")
