@@ -7,9 +7,10 @@ from decimal import Decimal as D  # noqa: N817 - tables of numbers read better s
 
 import pytest
 
+from agent.log import desk_stream, replay
 from agent.relay import deliver
 from services import audit
-from services.alerts import fast, store, watch
+from services.alerts import fast, notification, store, watch
 from services.kit.context import system_principal
 from services.market.feed import Split
 from services.market.finding import Finding, Severity
@@ -295,3 +296,25 @@ def test_the_poller_of_the_product_itself_sees_every_persons_alerts(desk, feed):
     assert desk.runtime.read(system, watch.due) == [watch.Work("AAPL", "minute")]
     assert desk.runtime.write(system, watch.evaluate_due) == 1
     assert desk.events(made.id) == [(2, "200", False)]
+
+
+def test_an_alert_on_the_desk_names_its_place_in_the_feed(any_desk, feed):
+    any_desk.set("200")
+    feed.put(*RISING)
+    any_desk.poll()
+    assert any_desk.do(deliver) == 1
+    assert any_desk.do(deliver) == 0
+    [note] = any_desk.feed_of().items
+    stream = desk_stream(any_desk.owner.tenant_id)
+    [event] = any_desk.do(lambda ctx: replay(ctx, stream, limit=10))
+    body = dict(event.body)
+    assert (event.type, body.pop("message")) == ("alert", note.message)
+    assert body == {
+        "level": "info",
+        "topic": "alerts",
+        "subject": "AAPL",
+        "code": "ALERT_FIRED",
+        "notification_id": note.id,
+    }
+    assert any_desk.do(lambda ctx: notification.mark_read(ctx, note.id)) == 0
+    assert any_desk.feed_of().items[0].read_at is not None
