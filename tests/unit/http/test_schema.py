@@ -134,6 +134,7 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     ask("DELETE", "/alerts/{id}", id=alert)
     stands = ask("GET", "/freezes")["items"][0]["id"]
     ask("POST", "/freezes/{id}/clear", {"reason": "looked at it"}, id=stands)
+    ask("POST", "/task-runs", {"job": "ingest_eod"})
     ask("POST", "/halt", {"reason": "the end of the day"})
     ask("POST", "/resume", {"reason": "the next day"})
     ask("POST", "/auth/logout")
