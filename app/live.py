@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 
@@ -20,7 +20,7 @@ from app.live_poll import CHUNK, Watch
 from app.wiring import Product
 from services.alerts.watch import on_bars
 from services.kit.bus.log import MemoryLog
-from services.kit.bus.port import EventLog, Record
+from services.kit.bus.port import Consumer, EventLog, Record
 from services.kit.context import system_principal
 from services.market.live import LiveBook
 from services.market.stream_frame import Frame, StreamTrade
@@ -52,20 +52,20 @@ class Live:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Carry market news until the block ends."""
-        duties = {"poll": self._poll(), "tell": self._tell()}
-        remove: Callable[[], None] | None = None
-        if self._book is not None:
-            remove = self._book.listen(self.take)
-            duties["warn"] = self._warn()
-        tasks = [asyncio.create_task(duty, name=f"live:{name}") for name, duty in duties.items()]
-        try:
-            yield
-        finally:
-            if remove is not None:
-                remove()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with AsyncExitStack() as stack:
+            hub = await stack.enter_async_context(self.log.consume(TOPIC, "hub"))
+            duties = {"poll": self._poll(), "tell": self._tell(hub)}
+            if self._book is not None:
+                alerts = await stack.enter_async_context(self.log.consume(TOPIC, "alerts"))
+                duties["warn"] = self._warn(alerts)
+                stack.callback(self._book.listen(self.take))
+            tasks = [asyncio.create_task(duty, name=f"live:{at}") for at, duty in duties.items()]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def take(self, frame: Frame) -> None:
         """Publish one frame of the stream, a record a symbol; runs in the reader's thread."""
@@ -104,7 +104,8 @@ class Live:
                 due = began + self._pause_s(asked)
             with contextlib.suppress(TimeoutError):
                 rest = max(_REST_S / 10, due - clock.monotonic())
-                await asyncio.wait_for(self._hub.asked.wait(), rest)
+                async with asyncio.timeout(rest):
+                    await self._hub.asked.wait()
 
     @property
     def _streams(self) -> bool:
@@ -136,16 +137,15 @@ class Live:
                 self.log.publish(TOPIC, symbol, news.pack(), traceparent=trace_of(symbol))
         return len(wanted)
 
-    async def _tell(self) -> None:
+    async def _tell(self, reader: Consumer) -> None:
         """Hand every record to the readers of its symbol, then commit it."""
-        async with self.log.consume(TOPIC, "hub") as reader:
-            while True:
-                records = await reader.poll(_BATCH, _WAIT_S)
-                try:
-                    self._told(records)
-                except Exception:  # noqa: BLE001 - bus delivery; see architecture 4
-                    _log.exception("live.tell_failed", records=len(records))
-                reader.commit(records)
+        while True:
+            records = await reader.poll(_BATCH, _WAIT_S)
+            try:
+                self._told(records)
+            except Exception:  # noqa: BLE001 - bus delivery; see architecture 4
+                _log.exception("live.tell_failed", records=len(records))
+            reader.commit(records)
 
     def _told(self, records: list[Record]) -> None:
         """Send a batch in one go: all frames of a client leave in one write."""
@@ -162,24 +162,23 @@ class Live:
         for tenant_id, frames in told.items():
             self._hub.tell(tenant_id, frames)
 
-    async def _warn(self) -> None:
+    async def _warn(self, reader: Consumer) -> None:
         """Give completed minutes to the alerts of every tenant, then commit; again after a fault.
 
         An alert event has a unique key, so a minute that comes twice rings once.
         """
-        async with self.log.consume(TOPIC, "alerts") as reader:
-            while True:
-                records = await reader.poll(_BATCH, _WAIT_S)
-                symbols = sorted({record.key for record in records})
-                try:
-                    await self._product.runtime.in_thread(partial(self._judge, symbols))
-                except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
-                    _log.exception("live.alerts_failed", symbols=len(symbols))
-                    for record in records:
-                        reader.seek(record.partition, record.offset)
-                    await asyncio.sleep(_REST_S)
-                    continue
-                reader.commit(records)
+        while True:
+            records = await reader.poll(_BATCH, _WAIT_S)
+            symbols = sorted({record.key for record in records})
+            try:
+                await self._product.runtime.in_thread(partial(self._judge, symbols))
+            except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
+                _log.exception("live.alerts_failed", symbols=len(symbols))
+                for record in reversed(records):
+                    reader.seek(record.partition, record.offset)
+                await asyncio.sleep(_REST_S)
+                continue
+            reader.commit(records)
 
     def _judge(self, symbols: list[str]) -> None:
         """Evaluate the alerts on minutes that are complete and were not given before."""

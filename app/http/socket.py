@@ -161,7 +161,8 @@ async def _admitted(
 
 async def _first_message(shared: Sockets, socket: WebSocket) -> Principal | None:
     try:
-        message = await asyncio.wait_for(socket.receive(), AUTH_S)
+        async with asyncio.timeout(AUTH_S):
+            message = await socket.receive()
     except TimeoutError:
         return None
     if message["type"] != "websocket.receive" or message.get("text") is None:

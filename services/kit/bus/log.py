@@ -190,7 +190,8 @@ class MemoryConsumer:
         taken, lost = self._log.take(self, records_max)
         if not taken:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._fresh.wait()
             taken, more = self._log.take(self, records_max)
             lost += more
         self._lost += lost

@@ -79,6 +79,7 @@ class MemorySubscription:
     async def next(self, timeout_s: float) -> str | None:
         """Return the next key, or None after `timeout_s` seconds."""
         try:
-            return await asyncio.wait_for(self._queue.get(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for of 3.11 may swallow a cancellation
+                return await self._queue.get()
         except TimeoutError:
             return None
