@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from app.worker import DEAD_S, SCHEDULE, Worker, jobs_url
@@ -16,6 +17,7 @@ from services import task_run
 from services.kit import lease
 from services.kit.clock import HandClock
 from services.kit.ids import RandomIds
+from tests import postgres
 from tests.fakes.hand_feed import OPEN_TIME
 from tests.fakes.job_desk import JobDesk
 
@@ -25,6 +27,7 @@ import os, sys, time
 from dataclasses import replace
 from app.worker import Worker
 from services.job import JOBS
+from tests import postgres
 from tests.fakes.hand_feed import OPEN_TIME
 from tests.fakes.job_desk import JobDesk
 
@@ -128,3 +131,24 @@ def test_the_work_of_a_worker_that_died_goes_on_from_its_last_part(sqlite_url, t
         worker.close()
     assert [one.attempts for one in ended(desk, "ingest_eod")] == [1]
     desk.close()
+
+
+@pytest.mark.postgres
+def test_on_postgresql_the_work_is_kept_in_a_schema_of_its_own(postgres_server, tmp_path):
+    name = f"w{os.getpid()}"
+    runtime_url, owner_url = postgres.fresh_database(postgres_server, name)
+    desk = JobDesk(
+        runtime_url, tmp_path, OPEN_TIME, JOBS_EMBEDDED="false", DATABASE_OWNER_URL=owner_url
+    )
+    desk.follow("AAPL")
+    worker = Worker(desk.product)
+    worker.launch(every_s=1)
+    try:
+        wait_until(lambda: ended(desk, "ingest_intraday"))
+    finally:
+        worker.close()
+        desk.close()
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute("SELECT count(*) FROM dbos.workflow_status").fetchone()
+    assert found[0] > 0
+    postgres.drop_database(postgres_server, name)
