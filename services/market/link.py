@@ -19,7 +19,10 @@ from services.market.quote import Provenance
 
 _LIMITED_S = 12.0
 _KEY_REFUSED_S = 300.0
+_DENIED_S = 3600.0
+"""How long a denied product rests: an upgraded plan is noticed, and a vendor's slip heals."""
 _SPARE = 5
+_UPGRADE = "Upgrade the plan at the provider; it is asked again every hour."
 _QUOTA = ("x-ratelimit-allowed", "x-ratelimit-used", "x-ratelimit-available")
 PAGES_MAX = 20
 """Bound of the pages that one answer is put together from."""
@@ -70,12 +73,13 @@ class Link:
         self._budget = Budget(requests_minute)
         self._breaker = Breaker()
         self._denied: dict[str, str] = {}
+        self._denied_at: dict[str, float] = {}
         self._answered: set[str] = set()
         self._key_refused_at: float | None = None
         self._checked_at: datetime | None = None
 
     def page(self, ask: Ask, path: str = "") -> Page:
-        """Return one page. Raises the refusals of the edge; a denied product is not asked again."""
+        """Return one page. Raises the refusals of the edge; a denied product rests for an hour."""
         self._require_open(ask)
         wait_s: float | None = None
         try:
@@ -92,6 +96,7 @@ class Link:
             self._key_refused_at = None
             self._checked_at = self._clock.now()
             self._answered.add(ask.product)
+            self._denied.pop(ask.product, None)
             if ask.product in self._vendor.priced:
                 self.delayed = page.delayed
         return page
@@ -134,7 +139,7 @@ class Link:
                 said.append(f"not answering, asked again in {round(rests)} s")
             elif limited:
                 said.append(f"rate limited for {round(limited)} s")
-            todo = "Upgrade the plan at the provider for these." if self._denied else ""
+            todo = _UPGRADE if self._denied else ""
             return True, "; ".join(said), todo
 
     def record(
@@ -174,7 +179,7 @@ class Link:
     def _product(self, key: str, label: str, *, on: bool) -> Capability:
         provider = self._vendor.provider
         if key in self._denied:
-            why, todo = f"not in the plan: {self._denied[key]}", "Upgrade the plan there."
+            why, todo = f"not in the plan: {self._denied[key]}", _UPGRADE
             return Capability(label, on=False, why=why, todo=todo)
         if not on:
             why = f"{provider} refused the key"
@@ -188,7 +193,8 @@ class Link:
             refused_at = self._key_refused_at
             if refused_at is not None and now - refused_at < _KEY_REFUSED_S:
                 raise refuse("PROVIDER_UNAUTHORIZED", provider=provider)
-            if ask.product in self._denied:
+            rests = ask.product in self._denied
+            if rests and now - self._denied_at[ask.product] < _DENIED_S:
                 raise refuse("PROVIDER_NOT_ENTITLED", provider=provider, what=ask.product)
             spare = 0 if ask.product in self._vendor.urgent else self._budget.allowed // _SPARE
             wait_s = self._budget.wait_s(now, spare)
@@ -213,6 +219,7 @@ class Link:
                     self._key_refused_at = now
                 case "PROVIDER_NOT_ENTITLED":
                     self._denied[ask.product] = refusal.message
+                    self._denied_at[ask.product] = now
                 case "PROVIDER_RATE_LIMITED":
                     self._budget.limit(now + self._limit_s(refusal, wait_s))
             self._breaker.note_answer()

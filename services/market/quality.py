@@ -151,7 +151,7 @@ def _find_quote(ctx: Context, feed: Feed, instrument: Instrument) -> Quote | Non
     try:
         return feed.quote(ctx, instrument.id)
     except Refusal as refusal:
-        if refusal.kind != Kind.DATA:
+        if refusal.kind not in (Kind.DATA, Kind.LIMITED):
             raise
         return None
 
