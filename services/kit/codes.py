@@ -77,6 +77,10 @@ STOP_TOO_TIGHT | input | stop is {x} ATR from entry, allowed {lo}..{hi}
   | Widen the stop, or accept it as a warning.
 STOP_TOO_WIDE | input | stop is {x} ATR from entry, allowed {lo}..{hi}
   | Tighten the stop, or accept it as a warning.
+EARNINGS_IN_WINDOW | state | earnings {earnings} fall inside the plan
+  | Weigh it before you trade.
+NO_SETUP | state | no setup on {symbol}{side_words}: {why}
+  | {nearest}
 STOP_LOOSENED | state | stop may only move toward profit ({old} -> {new})
   | Keep the stop, or move it toward profit.
 RR_BELOW_MIN | input | RR {rr} below {min} | Choose a nearer stop or a farther target.

@@ -29,6 +29,49 @@ class PlanPolicy:
     min_rr: D = D("1.5")
     min_rr1: D = D("0.8")
     default_targets_r: tuple[D, ...] = (D(1), D(2), D(3))
+    stop_method: str = "structure_ema"
+    k_atr_intraday: D = D("1.5")
+    k_atr_swing: D = D("2.0")
+    zone_atr_max: D = D("0.5")
+    survival: tuple[D, ...] = (D("0.60"), D("0.40"), D("0.25"))
+    runner_threshold: D = D("0.45")
+    runner_fraction: D = D("0.20")
+    runner_quantile: D = D("0.75")
+    chandelier_atr: D = D(3)
+    giveback: D = D("0.5")
+    snap_r: D = D("0.15")
+    hours_sessions: int = 5
+    swing_sessions: int = 10
+    leaps_sessions: int = 60
+    flat_minutes: int = 5
+    block_earnings: bool = False
+
+
+@dataclass(frozen=True)
+class ConfluencePolicy:
+    """Weights of the score's components, of the timeframes' trends, and the index to compare."""
+
+    weights: tuple[tuple[str, D], ...] = (
+        ("mtf", D("0.35")),
+        ("vwap", D("0.15")),
+        ("rvol", D("0.15")),
+        ("room", D("0.15")),
+        ("momentum", D("0.10")),
+        ("volatility", D("0.05")),
+        ("market", D("0.05")),
+    )
+    trend_intraday: tuple[tuple[str, D], ...] = (
+        ("1d", D("0.35")),
+        ("60m", D("0.30")),
+        ("15m", D("0.20")),
+        ("5m", D("0.15")),
+    )
+    trend_swing: tuple[tuple[str, D], ...] = (
+        ("1w", D("0.40")),
+        ("1d", D("0.40")),
+        ("60m", D("0.20")),
+    )
+    benchmark: str = "SPY"
 
 
 @dataclass(frozen=True)
@@ -222,6 +265,7 @@ class Policy:
     policy_version: int = 1
     bars: BarPolicy = field(default_factory=BarPolicy)
     plan: PlanPolicy = field(default_factory=PlanPolicy)
+    confluence: ConfluencePolicy = field(default_factory=ConfluencePolicy)
     setups: SetupPolicy = field(default_factory=SetupPolicy)
     orders: OrderPolicy = field(default_factory=OrderPolicy)
     sizing: SizingPolicy = field(default_factory=SizingPolicy)

@@ -12,6 +12,11 @@ from services.market.bar import Bar
 from services.market.grid import MINUTES
 from services.market.indicator import Adx, Atr, Ema, Rsi
 from services.market.level import Swing, SwingState
+from services.market.realised_volatility import (
+    SESSIONS_PER_YEAR,
+    realised_volatility,
+    volatility_percentile,
+)
 from services.market.session import Session, market_state
 from services.market.vwap import VolumeBar, Vwap
 
@@ -21,6 +26,7 @@ WILDER = 14
 RANGE_MINUTES = 15
 SWING_INTRADAY, SWING_DAY = 3, 5
 RVOL_SESSIONS, RVOL_SESSIONS_MIN = 20, 5
+RV_BARS = 20
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ class Track:
         self.rvol_tod: Series = []
         self.first_of_session: list[int] = []
         self.swings: list[Swing] = []
+        self._volatility: list[float] = []
         self._emas = {n: Ema(n) for n in EMA_LENGTHS}
         self._atr, self._rsi, self._adx = Atr(WILDER), Rsi(WILDER), Adx(WILDER)
         self._swings = SwingState(SWING_DAY if self.minutes is None else SWING_INTRADAY)
@@ -147,6 +154,17 @@ class Track:
             total += past.volume_by(minute)
         mean = total / len(self._past)
         return day.volumes[-1] / mean if mean else None
+
+    def volatility_rank(self, count: int) -> float | None:
+        """Return where the realised volatility of the first `count` bars stands in its year.
+
+        The share of the last 252 values at or below it; None before there are 252. Each value is
+        made once and kept.
+        """
+        for end in range(len(self._volatility) + RV_BARS + 1, count + 1):
+            self._volatility.append(realised_volatility(self.c[end - RV_BARS - 1 : end], RV_BARS))
+        known = self._volatility[: max(0, count - RV_BARS)]
+        return volatility_percentile(known) if len(known) >= SESSIONS_PER_YEAR else None
 
     def swings_until(self, count: int) -> Iterator[Swing]:
         """Yield the swings confirmed within the first `count` bars, newest first."""

@@ -156,6 +156,13 @@ class View(_Slice):
         """Return the worst price of the side."""
         return self._signed(self._track.l if self.sign > 0 else self._track.h, ago)
 
+    def typical(self, ago: int = 0) -> float:
+        """Return the price that a VWAP takes of a bar; raises `LOOKAHEAD` outside the view."""
+        bar = self.bar(ago)
+        if bar.vw is not None:
+            return self.sign * float(bar.vw)
+        return self.sign * ((float(bar.h) + float(bar.l) + float(bar.c)) / 3)
+
     def highest(self, count: int, ago: int = 0) -> float | None:
         """Return the best price of `count` bars that end `ago` bars back; None with fewer."""
         column = self._track.h if self.sign > 0 else self._track.l

@@ -19,7 +19,6 @@ SPREAD_R_MAX = Decimal("0.15")
 MISSED_R_MAX = Decimal("0.25")
 _NOTICES = {
     "SPREAD_WIDE": "spread {spread} is more than {limit}, 0.15 of the risk per unit",
-    "EARNINGS_IN_WINDOW": "earnings {earnings} fall inside the plan",
 }
 
 
