@@ -9,12 +9,14 @@ from tests.bench import (
     alert_rules,
     cold_start,
     confirm_to_fill,
+    fan_out,
     frame_to_decision,
     gates,
     guarded_endpoint,
     idle_memory,
     ledger_post,
     report,
+    watchlist,
 )
 from tests.bench.measure import FULL
 
@@ -22,6 +24,8 @@ ROWS = {
     "P1": agent_loop.measure,
     "P2": alert_rules.measure,
     "P3": frame_to_decision.measure,
+    "P4": fan_out.measure,
+    "WATCH": watchlist.measure,
     "P10": ledger_post.measure,
     "P11": guarded_endpoint.measure,
     "P12": cold_start.measure,

@@ -12,7 +12,7 @@ from app.wiring import build
 from services.kit.environment import load_settings
 
 LATE = ("openai", "discord", "mcp", "dbos", "numpy", "pandas", "kafka", "confluent_kafka",
-        "aiokafka", "alembic", "talib")  # fmt: skip
+        "aiokafka", "alembic", "talib", "websockets", "msgspec")  # fmt: skip
 
 
 async def main(home: str) -> dict:

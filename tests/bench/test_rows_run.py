@@ -8,11 +8,13 @@ import pytest
 from tests.bench import (
     alert_rules,
     cold_start,
+    fan_out,
     frame_to_decision,
     gates,
     idle_memory,
     ledger_post,
     report,
+    watchlist,
 )
 from tests.bench.agent_loop import compare, scripted_model
 from tests.bench.bare_app import build_app
@@ -60,6 +62,14 @@ def test_rows_of_loops_run(row):
 def test_alerts_are_told_within_the_gate():
     found = {one.metric: one for one in gates.measure(TINY)}
     assert found["alert, its bar to the feed, p95"].met, found
+
+
+def test_the_rows_of_live_prices_run_and_a_short_watch_loses_nothing():
+    fanned = fan_out.measure(TINY)
+    assert [one.row for one in fanned] == ["P4", "P5"]
+    assert all(one.ratio for one in fanned)
+    [watch] = watchlist.measure(TINY)
+    assert watch.ours == "20,000 of 20,000 updates told"
 
 
 def test_a_ready_server_has_imported_nothing_early():

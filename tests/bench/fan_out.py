@@ -1,0 +1,76 @@
+"""P4 and P5: one price to a thousand readers of /ws, alone and beside readers that do not read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.bench.measure import ROOT, Outcome, Size, environment, median, rss_mb, speaking
+
+GOAL, STALL_GOAL = 1.5, 1.2
+FULL_CLIENTS, FULL_S, TINY_CLIENTS, TINY_S = 1000, 15.0, 20, 1.0
+
+
+def measure(size: Size) -> list[Outcome]:
+    """Measure the peer before and after ours, and ours with a tenth stalled."""
+    full = size.rounds > 1
+    clients, seconds = (FULL_CLIENTS, FULL_S) if full else (TINY_CLIENTS, TINY_S)
+    rounds = 2 if full else 1
+    peers, mine, beside, memory = [_run("peer", clients, seconds)], [], [], []
+    for _ in range(rounds):
+        mine.append(_run("ours", clients, seconds))
+        beside.append(_run("ours", clients, seconds, stalled=clients // 10, memory=memory))
+        peers.append(_run("peer", clients, seconds))
+    ours, peer, stalled = (median([one["p99"] for one in of]) for of in (mine, peers, beside))
+    whole = all(one["opened"] == clients and one["most"] - one["fewest"] <= 2 for one in mine)
+    lost = all(one["most"] - one["fewest"] <= 2 for one in beside)
+    return [
+        Outcome(
+            "P4",
+            f"price fan-out over /ws, {clients} clients, 10 events/s, p99",
+            f"{ours:.1f} ms",
+            f"websockets.broadcast {peer:.1f} ms",
+            ours / peer,
+            f"<= {GOAL}x",
+            whole and ours / peer <= GOAL,
+            note=f"p50 {median([one['p50'] for one in mine]):.1f} ms, peer "
+            f"{median([one['p50'] for one in peers]):.1f} ms",
+        ),
+        Outcome(
+            "P5",
+            f"healthy clients while {clients // 10} of {clients} stall, p99",
+            f"{stalled:.1f} ms",
+            f"no stall {ours:.1f} ms",
+            stalled / ours,
+            f"<= {STALL_GOAL}x, all delivered",
+            lost and stalled / ours <= STALL_GOAL,
+            note=f"server memory {max(memory):.0f} MB at the end; events per healthy client "
+            f"{min(one['fewest'] for one in beside)} to {max(one['most'] for one in beside)}",
+        ),
+    ]
+
+
+def _run(
+    kind: str, clients: int, seconds: float, *, stalled: int = 0, memory: list[float] | None = None
+) -> dict:
+    with speaking("-m", "tests.bench.ws_server", kind, clients) as (process, line):
+        said = json.loads(line)
+        asked = {
+            "port": said["port"],
+            "seconds": seconds,
+            "stalled": stalled,
+            "tickets": said["tickets"] or [""] * clients,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.ws_load"],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env=environment(),
+        )
+        if memory is not None:
+            memory.append(rss_mb(process.pid))
+        return json.loads(done.stdout.strip().splitlines()[-1])
