@@ -13,7 +13,8 @@ import structlog
 
 from app.background import each_tenant
 from app.http.hub import Hub
-from app.http.room import Room, Told
+from app.http.room import Room
+from app.http.room_market import Told
 from app.http.ws_frames import encode
 from app.live_frames import News, price_of, trace_of, trades_bytes, unpack
 from app.live_poll import CHUNK, Watch
@@ -123,9 +124,9 @@ class Live:
 
     async def _look(self, room: Room, *, whole: bool) -> int:
         """Publish what is new for a room; return how many symbols were asked for."""
-        trading = room.watched("trades")
-        untold = room.unknown()
-        every = room.watched() | trading
+        trading = room.market.watched("trades")
+        untold = room.market.unknown()
+        every = room.market.watched() | trading
         watch = self._watches.setdefault(room.tenant_id, Watch(room.tenant_id))
         watch.keep(every)
         wanted = sorted(every if whole and not self._streams else untold)

@@ -9,6 +9,7 @@ from typing import Any
 from agent.events import Alert, Envelope, ProposalChanged, Resync, RiskChanged, StateSnapshot
 from agent.log import PAGE_MAX, Cursor, desk_stream, head, replay
 from app.http import ws_frames as frames
+from app.http.alert_models import alert_body
 from app.http.shape import order_body
 from app.http.ws_frames import Channel, Frame, encode
 from services.alerts.store import list_alerts
@@ -17,23 +18,6 @@ from services.kit.errors import Refusal
 from services.ledger import portfolio, valuation
 from services.orders import store, switch
 
-_ALERT_FIELDS = (
-    "id",
-    "symbol",
-    "kind",
-    "level",
-    "state",
-    "timeframe",
-    "mode",
-    "basis",
-    "repeat",
-    "flags",
-    "expires_at",
-    "last_event_at",
-    "triggers",
-    "note",
-    "version",
-)
 Reader = tuple[Channel, str]
 """A desk channel and the user who reads it; only `alerts` differ from user to user."""
 Snapshots = dict[Reader, bytes]
@@ -118,9 +102,7 @@ def _orders(ctx: Context) -> frames.Orders:
 
 def _alerts(ctx: Context) -> frames.Alerts:
     standing = list_alerts(ctx, active=True)
-    return frames.Alerts(
-        items=tuple({name: getattr(one, name) for name in _ALERT_FIELDS} for one in standing)
-    )
+    return frames.Alerts(items=tuple(alert_body(ctx, one) for one in standing))
 
 
 _SNAPSHOTS: dict[Channel, Callable[[Context], Frame]] = {

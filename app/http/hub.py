@@ -10,7 +10,9 @@ import structlog
 
 from agent.log import Cursor, desk_stream
 from app.http.desk_frames import Seen, look, risk
-from app.http.room import Room, Told, Waiting
+from app.http.room import Room
+from app.http.room_desk import Waiting
+from app.http.room_market import Told
 from app.http.ws_client import Client
 from app.http.ws_frames import Heartbeat, Resynced, encode
 from app.wiring import Product
@@ -91,16 +93,16 @@ class Hub:
         if tenant_id:
             room = self._rooms.get(tenant_id)
             if room is not None:
-                room.tell_symbols(told)
+                room.market.tell(told)
             return
         for room in self._rooms.values():
-            room.tell_symbols(told)
+            room.market.tell(told)
 
     def tell_fault(self, tenant_id: str, symbol: str, body: bytes) -> None:
         """Send the `error` frame of a symbol to one tenant's readers."""
         room = self._rooms.get(tenant_id)
         if room is not None:
-            room.tell_fault(symbol, body)
+            room.market.tell_fault(symbol, body)
 
     def close(self) -> None:
         """End every connection in order, because the server ends."""
@@ -115,24 +117,24 @@ class Hub:
         stream = desk_stream(room.tenant_id)
         async with self._product.bus.subscribe("events") as wakes:
             while True:
-                waiting = room.take_fresh()
+                waiting = room.desk.take_fresh()
                 try:
                     seen = await self._look(room, place, waiting)
                 except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
                     _log.exception("ws.desk_failed", tenant=room.tenant_id)
-                    room.put_back(waiting)
+                    room.desk.put_back(waiting)
                     await asyncio.sleep(_REST_S)
                     continue
                 place = seen.place
                 _pass_on(room, seen, waiting)
-                if seen.frames or seen.more or room.fresh:
+                if seen.frames or seen.more or room.desk.fresh:
                     continue
                 for _ in range(_FOREIGN_MAX):
                     if await wakes.next(LOOK_S) in (None, stream):
                         break
 
     async def _look(self, room: Room, place: Cursor | None, waiting: Waiting) -> Seen:
-        live = room.live
+        live = room.desk.live
         fresh = {
             (name, client.principal.user_id) for client, names in waiting.items() for name in names
         }
@@ -159,7 +161,7 @@ class Hub:
                 _log.exception("ws.beat_failed", tenant=room.tenant_id)
 
     async def _risk(self, room: Room) -> bytes | None:
-        if not room.follows_risk():
+        if not room.desk.readers_of("risk"):
             return None
         principal = system_principal(room.tenant_id)
         return encode(await self._product.runtime.read_async(principal, risk))
@@ -184,11 +186,11 @@ class Hub:
 def _pass_on(room: Room, seen: Seen, waiting: Waiting) -> None:
     """Hand a look's frames to the readers, then the snapshots to those who wait for them."""
     if seen.resync:
-        said = encode(Resynced(channels=tuple(sorted({name for name, _ in room.live}))))
-        for client, names in room.begin_again(said).items():
+        said = encode(Resynced(channels=tuple(sorted({name for name, _ in room.desk.live}))))
+        for client, names in room.desk.begin_again(said).items():
             waiting.setdefault(client, set()).update(names)
-    room.tell_desk(seen.frames)
+    room.desk.tell(seen.frames)
     if seen.more:
-        room.put_back(waiting)
+        room.desk.put_back(waiting)
     else:
-        room.settle(waiting, seen.snapshots)
+        room.desk.settle(waiting, seen.snapshots)

@@ -126,13 +126,17 @@ def test_a_symbol_that_nobody_follows_is_forgotten():
     room, reader = Room("ten_local"), client()
     room.enter(reader)
     room.subscribe(reader, ["price", "trades"], ["AAPL", "MSFT"])
-    room.tell_symbols([("price", "AAPL", body("price", 1)), ("price", "IBM", body("price", 2))])
+    room.market.tell([("price", "AAPL", body("price", 1)), ("price", "IBM", body("price", 2))])
     assert [one["v"] for one in reader.line.said] == [1]
-    assert room.unknown() == {"MSFT"}
+    assert room.market.unknown() == {"MSFT"}
     room.unsubscribe(reader, ["price"], ["AAPL"])
-    assert (room.watched(), room.watched("trades")) == ({"MSFT"}, {"AAPL", "MSFT"})
+    assert (room.market.watched(), room.market.watched("trades")) == ({"MSFT"}, {"AAPL", "MSFT"})
     room.leave(reader)
-    assert (room.watched(), room.watched("trades"), room.unknown()) == (set(), set(), set())
+    assert (room.market.watched(), room.market.watched("trades"), room.market.unknown()) == (
+        set(),
+        set(),
+        set(),
+    )
 
 
 def test_who_comes_later_gets_the_price_that_is_known():
@@ -140,9 +144,9 @@ def test_who_comes_later_gets_the_price_that_is_known():
     for one in (first, second):
         room.enter(one)
     room.subscribe(first, ["price"], ["AAPL"])
-    room.tell_symbols([("price", "AAPL", body("price", 7))])
+    room.market.tell([("price", "AAPL", body("price", 7))])
     assert room.subscribe(second, ["price"], ["AAPL"]) == [price("AAPL", 7)]
-    room.tell_fault("AAPL", body("error", 0))
+    room.market.tell_fault("AAPL", body("error", 0))
     assert room.subscribe(second, ["price"], ["AAPL"]) == [(("error", "AAPL"), body("error", 0))]
 
 
@@ -151,11 +155,11 @@ def test_who_left_or_gave_up_while_a_snapshot_was_read_gets_none():
     for one in (gone, bored):
         room.enter(one)
         room.subscribe(one, ["orders"], [])
-    waiting = room.take_fresh()
+    waiting = room.desk.take_fresh()
     room.leave(gone)
     room.unsubscribe(bored, ["orders"], [])
-    room.settle(waiting, {("orders", ME.user_id): body("orders", 1)})
-    room.tell_desk([("orders", body("orders", 2))])
+    room.desk.settle(waiting, {("orders", ME.user_id): body("orders", 1)})
+    room.desk.tell([("orders", body("orders", 2))])
     assert gone.line.said == bored.line.said == []
 
 
