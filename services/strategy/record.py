@@ -12,7 +12,7 @@ from typing import Literal
 from services.kit.canonical import tagged_hash
 from services.kit.errors import check
 from services.kit.money import from_float, rounded
-from services.strategy.confidence import CEILING, FLOOR, prior_confidence, wilson
+from services.strategy.confidence import CEILING, FLOOR, pooled_confidence, wilson
 from services.strategy.curve import IsotonicFit, PlattFit
 from services.strategy.setup import Setup
 from services.strategy.survival import survival_at, survival_grid
@@ -64,7 +64,8 @@ class SetupRecord:
 
     `wins` reached 1 R before the stop and the time stop. `mfe_free_r` is how far each went in R of
     its plan without a target, ascending, 6 decimals; `give_back` the median share of it that
-    winners gave back, None without one; `labels_hash` that of the labelled setups.
+    winners gave back, None without one; `pool` (wins, n) of every setup held as long, this one
+    among them; `labels_hash` that of the labelled setups.
     """
 
     key: RecordKey
@@ -73,6 +74,7 @@ class SetupRecord:
     mfe_free_r: tuple[Decimal, ...]
     give_back: Decimal | None
     labels_hash: str
+    pool: tuple[int, int] = (0, 0)
 
     @cached_property
     def survival(self) -> Mapping[Decimal, Decimal]:
@@ -91,6 +93,7 @@ class SetupRecord:
             "wins": self.wins,
             "mfe_free_r": list(self.mfe_free_r),
             "give_back": self.give_back,
+            "pool": {"wins": self.pool[0], "n": self.pool[1]},
             "labels_hash": self.labels_hash,
         }
 
@@ -186,8 +189,8 @@ def confidence_of(
 ) -> Confidence | None:
     """Return the confidence in the setup's target 1 at `tp1_r` R, net reward to risk `rr1`.
 
-    An accepted calibrator with a score speaks; else the shrunken rate of the record. For a target
-    that is not at the multiple of its fit, the chance follows the shape of the record's survival.
+    An accepted calibrator with a score speaks; else the record's rate, shrunk to its pool's. For
+    a target that is not at the multiple of its fit, the chance follows the record's survival.
     None without a usable `rr1`: the coach then says "uncalibrated".
     Worked: 22 of 40 at 1.5 is 0.4667, tier prior, interval 0.3983 to 0.6929.
     """
@@ -199,9 +202,11 @@ def confidence_of(
         return None
     if calibrator is not None and calibrator.accepted and score is not None:
         return _calibrated(calibrator, score, record=record, rr1=rr1, tp1_r=tp1_r)
-    n = record.n if record else 0
-    wins = record.wins_at(tp1_r) if record else 0
-    found = prior_confidence(wins, n, rr_tp1=rr1)
+    n, wins, pool = 0, 0, (0, 0)
+    if record is not None:
+        n, pool = record.n, record.pool
+        wins = record.wins if tp1_r == ONE else record.wins_at(tp1_r)
+    found = pooled_confidence(wins, n, rr_tp1=rr1, pool=pool)
     return Confidence(
         value=rounded(found.value, PLACES),
         tier="prior",
