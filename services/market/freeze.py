@@ -67,7 +67,7 @@ def open_freeze(ctx: Context, scope: str, finding: Finding, *, finding_id: str =
     A standing freeze of the same scope and code stays one: it takes the finding and begins to
     count clean observations anew. A unit, a currency or a suspected split waits for a person.
     """
-    ctx.db.lock(f"freeze:{scope}")
+    ctx.db.lock(f"freeze:{ctx.principal.tenant_id}:{scope}")
     same = next((one for one in active_freezes(ctx, (scope,)) if one.code == finding.code), None)
     if same is not None:
         return _renew(ctx, same, finding, finding_id)

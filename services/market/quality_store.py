@@ -96,8 +96,9 @@ def save_mark(ctx: Context, mark: Mark) -> None:
         "counted_from": window.counted_from,
     }
     of_this = (dq_marks.c.listing == mark.listing) & (dq_marks.c.kind == mark.kind)
-    hit = ctx.db.change(update(dq_marks).where(of_this).values(**values)) if mark.known else 0
-    if hit == 0:
+    if not mark.known:
+        ctx.db.lock(f"dq_marks:{ctx.principal.tenant_id}:{mark.listing}")
+    if ctx.db.change(update(dq_marks).where(of_this).values(**values)) == 0:
         ctx.db.insert(dq_marks, {"listing": mark.listing, "kind": mark.kind, **values})
 
 
@@ -122,6 +123,7 @@ def keep_findings(
     if not told:
         return {}
     as_of = market_now(ctx)
+    ctx.db.lock(f"dq_findings:{ctx.principal.tenant_id}:{scope}")
     keys = {_key(ctx, scope, one.code, as_of): one for one in told}
     known = {row.key: row.id for row in ctx.db.rows(_KNOWN, keys=sorted(keys))}
     for key, one in keys.items():
