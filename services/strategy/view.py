@@ -108,7 +108,7 @@ class View(_Slice):
     rule makes from these goes back through `price`.
     """
 
-    __slots__ = ("read",)
+    __slots__ = ("read", "timeframe")
 
     def __init__(self, track: Track, side: Side, count: int | None = None) -> None:
         count = len(track) if count is None else count
@@ -116,14 +116,10 @@ class View(_Slice):
             raise refuse("LOOKAHEAD", index=count)
         super().__init__(track, side, count)
         self.read = Readings(track, side, count)
+        self.timeframe = track.timeframe
 
     def __len__(self) -> int:
         return self._count
-
-    @property
-    def timeframe(self) -> str:
-        """Return the bars' timeframe."""
-        return self._track.timeframe
 
     def price(self, value: float) -> float:
         """Return a real price of one seen here."""
