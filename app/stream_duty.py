@@ -75,7 +75,9 @@ def _shown(hub: Hub) -> frozenset[str]:
     """Return what the pages follow now; read in the event loop, which changes it."""
     rooms = hub.rooms
     return frozenset(
-        symbol for room in rooms for symbol in sorted(room.watched() | room.watched("trades"))
+        symbol
+        for room in rooms
+        for symbol in sorted(room.market.watched() | room.market.watched("trades"))
     )
 
 
