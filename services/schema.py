@@ -31,7 +31,10 @@ ROOMS_WITH_TABLES = (
     "services.market.store_tables",
     "services.market.tables",
     "services.orders.tables",
+    "services.research.suggestion_tables",
+    "services.strategy.document_tables",
     "services.task_run",
+    "services.trade.plan_tables",
     "services.trade.tables",
     "services.watchlist",
 )

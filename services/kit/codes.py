@@ -137,6 +137,7 @@ CANON_FLOAT | internal | float at {path} | Hashed documents hold text and whole 
 """
 
 GATE = """
+PLAN_UNKNOWN | missing | no plan {id} | List your plans, or make a new one.
 PROPOSAL_UNKNOWN | missing | no proposal {id} | List your proposals, or make a new one.
 PROPOSAL_NOT_PENDING | state | proposal {id} is {status}: {reason} | Make a new proposal.
 PROPOSAL_EXPIRED | state | proposal {id} expired at {ts}
@@ -204,6 +205,8 @@ COST_METHOD_LOCKED | state | the cost method is fixed after the first sale
 WATCHLIST_UNKNOWN | missing | no watchlist {id} | List your watchlists, or save one.
 WATCHLIST_EXISTS | state | a watchlist named {name} exists | Change that one, or use another name.
 WATCHLIST_LIMIT | input | there can be at most {limit} {what} | Remove some first.
+DOCUMENT_UNKNOWN | missing | no document {hash} | List the documents.
+DOCUMENT_REVOKED | state | document {hash} was revoked: {reason} | Fit a new one and approve that.
 JOURNAL_UNKNOWN | missing | no journal entry {id} | List your journal.
 JOURNAL_LOCKED | state | entry {id} records an execution and can not be changed
   | Edit the note beside it.

@@ -187,7 +187,11 @@ def confidence_section(confidence: Confidence | None) -> Section | None:
 def warnings_of(worked: Worked) -> list[Section]:
     """Return what to mind, by code: events, gaps, spreads, cut zones, setups not offered."""
     inputs, idea = worked.inputs, worked.idea
-    found = [(one.code, one.message) for one in worked.check.findings if one.level == "warning"]
+    found = [
+        (one.code, one.message)
+        for one in worked.check.findings
+        if one.level == "warning" and one.code not in OUR_BOUNDS
+    ]
     found += inputs.others
     found += _event_warnings(worked)
     if idea.trimmed is not None:

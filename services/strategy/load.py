@@ -1,0 +1,244 @@
+"""Owns loading a market for the rules: bars into tracks, kept and extended bar by bar."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from threading import RLock
+
+from services.kit.clock import instant_text
+from services.kit.context import Context
+from services.kit.errors import Refusal, refuse
+from services.kit.money import decimal_text
+from services.market.bar import Bar, validate_bars
+from services.market.feed import BarSeries, Feed
+from services.market.grid import MINUTES
+from services.market.instrument import Instrument, tick_size
+from services.market.session import find_last_session, next_session, trading_minutes
+from services.strategy.scene import MarketContext
+from services.strategy.standing import Memo
+from services.strategy.track import Track
+
+TIMEFRAMES = ("5m", "15m", "60m", "1d", "1w")
+COUNTS = {"5m": 3600, "15m": 1800, "60m": 700, "1d": 1040, "1w": 480}
+"""Bars from the furthest anchor on: two to four months of minutes, four years, nine years."""
+_MONTHS_BACK = {"5m": 1, "15m": 2, "60m": 3, "1d": 36, "1w": 96}
+SYMBOLS_MAX = 64
+"""Symbols whose tracks are kept, about 5 MB each; the least recently used is dropped."""
+MEMO_MAX = 2000
+
+
+@dataclass(slots=True)
+class Kept:
+    """One track with what a citation of its bars needs; the hash grows with the bars."""
+
+    track: Track
+    provider: str
+    dataset: str
+    provenance: str
+    begins: date
+    rows: hashlib._Hash
+    tail: bytes
+
+    def push(self, bars: Sequence[Bar]) -> None:
+        """Take more complete bars, ascending."""
+        for bar in bars:
+            lead = b"," if len(self.track) else b""
+            self.track.push(bar)
+            self.rows.update(lead + _row(bar))
+
+    @property
+    def bar_hash(self) -> str:
+        """Return the tagged hash (`bars/v1`) of the track's bars, as `bar_hash` gives it."""
+        whole = self.rows.copy()
+        whole.update(self.tail)
+        return "sha256:" + whole.hexdigest()
+
+
+@dataclass(slots=True)
+class _Shelf:
+    tracks: dict[str, Kept] = field(default_factory=dict)
+    memo: Memo = field(default_factory=dict)
+    anchor: date | None = None
+    lock: RLock = field(default_factory=RLock)
+
+
+class TrackCache:
+    """Tracks by tenant and listing, bounded; each listing has a lock of its own."""
+
+    def __init__(self, symbols_max: int = SYMBOLS_MAX) -> None:
+        self._shelves: OrderedDict[tuple[str, str], _Shelf] = OrderedDict()
+        self._max = symbols_max
+        self._lock = RLock()
+
+    def shelf(self, tenant: str, listing: str) -> _Shelf:
+        """Return the shelf of a listing, the newest in use; drops the oldest beyond the bound."""
+        with self._lock:
+            found = self._shelves.pop((tenant, listing), None) or _Shelf()
+            self._shelves[(tenant, listing)] = found
+            while len(self._shelves) > self._max:
+                self._shelves.popitem(last=False)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A market context with the source of each track, the index's daily track, and the memo."""
+
+    context: MarketContext
+    instrument: Instrument
+    sources: Mapping[str, Kept]
+    market: Kept | None
+    memo: Memo
+
+
+def load_context(ctx: Context, symbol: str) -> MarketContext:
+    """Return the market of one listing on all five timeframes; raises as `load` does."""
+    return load(ctx, symbol).context
+
+
+def load(ctx: Context, symbol: str, timeframes: Sequence[str] = TIMEFRAMES) -> Loaded:
+    """Return the tracks of a listing up to the feed's `as_of`, complete bars only.
+
+    Each track begins at a fixed date (a number of months before the current one), so that every
+    process has the same averages. With a `TrackCache` among the ports only new bars are asked for.
+    Raises what the feed raises, and `BAR_INVALID` for bars that can not be true.
+    """
+    feed = ctx.port(Feed)
+    instrument = feed.instrument(ctx, symbol)
+    cached = ctx.ports.get(TrackCache)
+    cache = cached if isinstance(cached, TrackCache) else TrackCache(2)
+    as_of = feed.as_of(ctx)
+    shelf = cache.shelf(ctx.principal.tenant_id, instrument.id)
+    with shelf.lock:
+        anchor = date(as_of.year, as_of.month, 1)
+        if shelf.anchor != anchor or len(shelf.memo) > MEMO_MAX:
+            shelf.memo.clear()
+            shelf.anchor = anchor
+        sources = {
+            name: _refreshed(ctx, shelf, instrument, name, as_of=as_of) for name in timeframes
+        }
+    market = _market(ctx, cache, instrument, as_of)
+    newest = next((one.track.bars[-1].c for one in sources.values() if len(one.track)), None)
+    if newest is None:
+        raise refuse("INSUFFICIENT_BARS", indicator=f"a plan of {symbol}", need=80, have=0)
+    context = MarketContext(
+        instrument_id=instrument.id,
+        symbol=instrument.symbol,
+        calendar=instrument.calendar,
+        tick=tick_size(instrument, newest, as_of.date()),
+        as_of=as_of,
+        tracks={name: one.track for name, one in sources.items()},
+        policy=ctx.policy.setups,
+    )
+    return Loaded(
+        context=context, instrument=instrument, sources=sources, market=market, memo=shelf.memo
+    )
+
+
+def _market(
+    ctx: Context, cache: TrackCache, instrument: Instrument, as_of: datetime
+) -> Kept | None:
+    """Return the daily track of the policy's index; None where the feed does not know it."""
+    try:
+        index = ctx.port(Feed).instrument(ctx, ctx.policy.confluence.benchmark)
+        if index.calendar != instrument.calendar:
+            return None
+        shelf = cache.shelf(ctx.principal.tenant_id, index.id)
+        with shelf.lock:
+            return _refreshed(ctx, shelf, index, "1d", as_of=as_of)
+    except Refusal as refusal:
+        if refusal.code not in ("SYMBOL_UNKNOWN", "INSUFFICIENT_BARS"):
+            raise
+        return None
+
+
+def begins_on(timeframe: str, as_of: datetime) -> date:
+    """Return the date that a track begins on: the first of the month some months back.
+
+    Worked: 5m at 2024-06-14 begins on 2024-05-01, 1d on 2021-06-01.
+    """
+    months = as_of.year * 12 + as_of.month - 1 - _MONTHS_BACK[timeframe]
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def _refreshed(
+    ctx: Context, shelf: _Shelf, instrument: Instrument, timeframe: str, *, as_of: datetime
+) -> Kept:
+    """Return the track with every bar that is complete by now; made anew when history changed."""
+    kept = shelf.tracks.get(timeframe)
+    begins = begins_on(timeframe, as_of)
+    if kept is not None and _goes_on(kept, begins, as_of):
+        if as_of < _next_close(instrument.calendar, kept):
+            return kept
+        count = _missing(instrument.calendar, kept, as_of)
+        fresh = ctx.port(Feed).bars(ctx, instrument.id, timeframe, count).bars
+        last = kept.track.bars[-1]
+        same = next((at for at, bar in enumerate(fresh) if bar == last), None)
+        if same is not None:
+            _require_sound(fresh[same:])
+            kept.push(fresh[same + 1 :])
+            return kept
+    series = ctx.port(Feed).bars(ctx, instrument.id, timeframe, COUNTS[timeframe])
+    shelf.tracks[timeframe] = build_kept(series, instrument, begins=begins)
+    shelf.memo.clear()
+    return shelf.tracks[timeframe]
+
+
+def _goes_on(kept: Kept, begins: date, as_of: datetime) -> bool:
+    bars = kept.track.bars
+    return bool(bars) and bars[-1].t_close <= as_of and kept.begins == begins
+
+
+def _next_close(calendar: str, kept: Kept) -> datetime:
+    """Return the earliest moment at which another bar can be complete."""
+    last, minutes = kept.track.bars[-1].t_close, MINUTES.get(kept.track.timeframe)
+    session = find_last_session(calendar, last)
+    if minutes is None or session is None or last >= session.close:
+        session = next_session(calendar, last)
+        return session.close if minutes is None else session.open + timedelta(minutes=minutes)
+    return min(last + timedelta(minutes=minutes), session.close)
+
+
+def _missing(calendar: str, kept: Kept, as_of: datetime) -> int:
+    step = MINUTES.get(kept.track.timeframe, 390)
+    passed = trading_minutes(calendar, kept.track.bars[-1].t_close, as_of)
+    sessions = passed // 210 + 2
+    return min(COUNTS[kept.track.timeframe], passed // step + sessions + 2)
+
+
+def build_kept(series: BarSeries, instrument: Instrument, *, begins: date) -> Kept:
+    """Return a new track of the series' bars from `begins` on."""
+    bars = [bar for bar in series.bars if bar.t_open.date() >= begins and bar.complete]
+    _require_sound(bars)
+    rows = hashlib.sha256(b'bars/v1\n{"bars":[')
+    named = {"symbol": instrument.id, "timeframe": series.timeframe}
+    tail = b"]," + json.dumps(named, separators=(",", ":")).encode()[1:]
+    kept = Kept(
+        track=Track(series.timeframe, instrument.calendar),
+        provider=series.source,
+        dataset=series.dataset or "bars",
+        provenance=str(series.provenance),
+        begins=begins,
+        rows=rows,
+        tail=tail,
+    )
+    kept.push(bars)
+    return kept
+
+
+def _require_sound(bars: Sequence[Bar]) -> None:
+    """Refuse NaN and prices that can not be true; nothing is computed from them."""
+    for bar in bars:
+        if not all(value.is_finite() for value in (bar.o, bar.h, bar.l, bar.c, bar.v)):
+            raise refuse("BAR_INVALID", ts=instant_text(bar.t_open), check="not a number")
+    validate_bars(bars)
+
+
+def _row(bar: Bar) -> bytes:
+    texts = (decimal_text(value) for value in (bar.o, bar.h, bar.l, bar.c, bar.v))
+    return ('["' + '","'.join((instant_text(bar.t_open), *texts)) + '"]').encode()
