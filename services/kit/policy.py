@@ -259,6 +259,42 @@ class PaperPolicy:
 
 
 @dataclass(frozen=True)
+class OptionPolicy:
+    """Inputs of option prices; per year and continuous. Without a rate no Greeks are computed.
+
+    `rate_date` says of which day the rate is. `greeks_gap` is the difference of two deltas from
+    which the model's counts.
+    """
+
+    rate: D | None = None
+    rate_date: str = ""
+    dividend_yield: D = D(0)
+    model_spread_max: D = D("0.20")
+    greeks_gap: D = D("0.10")
+    expiries: int = 4
+    shown: int = 3
+
+
+@dataclass(frozen=True)
+class PickPolicy:
+    """What a scan ranks. `turnover_min` is a 20-day mean of close times volume, in USD.
+
+    `drawdown_max` is a fraction of the 52-week high, `iv_rank_max` in percent.
+    """
+
+    price_min: D = D(5)
+    turnover_min: D = D(20_000_000)
+    symbols_max: int = 500
+    shown: int = 10
+    history_days: int = 300
+    leaps_shown: int = 5
+    drawdown_max: D = D("0.15")
+    iv_rank_max: D = D(50)
+    earnings_sessions: int = 5
+    snapshot_sessions: int = 1
+
+
+@dataclass(frozen=True)
 class Policy:
     """The whole profile. Its hash is bound into every proposal and decision."""
 
@@ -271,6 +307,8 @@ class Policy:
     sizing: SizingPolicy = field(default_factory=SizingPolicy)
     risk: RiskPolicy = field(default_factory=RiskPolicy)
     paper: PaperPolicy = field(default_factory=PaperPolicy)
+    options: OptionPolicy = field(default_factory=OptionPolicy)
+    picks: PickPolicy = field(default_factory=PickPolicy)
 
     @cached_property
     def hash(self) -> str:

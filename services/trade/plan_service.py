@@ -21,7 +21,7 @@ from services.strategy.setup import Setup
 from services.strategy.standing import standing_setups
 from services.strategy.view import Side
 from services.strategy.why_not import explain
-from services.trade.compose import compose
+from services.trade.compose import PlanDocument, compose
 from services.trade.idea import WARM_BARS, Idea, Style, build_idea, style_of
 from services.trade.plan_facts import SharedFacts, bars_cited, chain_of, facts_of
 from services.trade.plan_inputs import PlanInputs
@@ -48,6 +48,14 @@ class Candidate:
     score: Score
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A composed plan with what it was made of, not stored yet."""
+
+    composed: PlanDocument
+    inputs: PlanInputs
+
+
 def make_plan(ctx: Context, wish: PlanWish) -> StoredPlan:
     """Return the plan of the best setup of a symbol, stored with what it was made of.
 
@@ -60,33 +68,45 @@ def make_plan(ctx: Context, wish: PlanWish) -> StoredPlan:
     scopes = tuple(portfolio_scope(one.id) for one in portfolio.list_portfolios(ctx))
     quality = require_green(ctx, [instrument.symbol], scopes=scopes)
     loaded = load(ctx, instrument.id)
+    draft = draft_plan(ctx, loaded, wish)
+    return save_plan(ctx, draft.composed, draft.inputs, loaded=loaded, quality=quality)
+
+
+def draft_plan(
+    ctx: Context, loaded: Loaded, wish: PlanWish, *, rules: Sequence[Detector] | None = None
+) -> Draft:
+    """Return the plan that `make_plan` would store, from tracks that are loaded; stores nothing.
+
+    `rules` narrows the detectors further than the style does. Raises as `make_plan` does, apart
+    from the look at the data's quality.
+    """
     _require_bars(loaded, wish)
-    ranked = rank_candidates(ctx, loaded, wish)
+    ranked = rank_candidates(ctx, loaded, wish, rules=rules)
     if not ranked:
-        raise no_setup(loaded, wish)
+        raise no_setup(loaded, wish, rules=rules)
     shared = facts_of(ctx, loaded)
     missed: list[Refusal] = []
     for one in ranked:
         inputs = _inputs(ctx, loaded, one, shared, wish.style)
         inputs = replace(inputs, others=tuple(_told(refusal) for refusal in missed))
         try:
-            composed = compose(inputs)
+            return Draft(compose(inputs), inputs)
         except Refusal as refusal:
             if refusal.kind is Kind.INTERNAL:
                 raise
             missed.append(_of(refusal, one.idea.setup))
-            continue
-        return save_plan(ctx, composed, inputs, loaded=loaded, quality=quality)
     raise missed[0]
 
 
-def rank_candidates(ctx: Context, loaded: Loaded, wish: PlanWish) -> list[Candidate]:
+def rank_candidates(
+    ctx: Context, loaded: Loaded, wish: PlanWish, *, rules: Sequence[Detector] | None = None
+) -> list[Candidate]:
     """Return the ideas of the setups that stand, the highest score first; one per side.
 
     An idea whose stop has been touched since, or that has no sound stop, is none.
     """
-    rules = detectors_of(wish.style)
-    standing = standing_setups(loaded.context, rules, memo=loaded.memo)
+    chosen = detectors_of(wish.style) if rules is None else rules
+    standing = standing_setups(loaded.context, chosen, memo=loaded.memo)
     found: dict[str, Candidate] = {}
     for setup in standing.setups:
         if wish.side is not None and setup.side != wish.side:
@@ -176,10 +196,11 @@ def _require_bars(loaded: Loaded, wish: PlanWish) -> None:
         raise refuse("ATR_ZERO", name=f"ATR14 of {loaded.context.symbol}")
 
 
-def no_setup(loaded: Loaded, wish: PlanWish) -> Refusal:
+def no_setup(loaded: Loaded, wish: PlanWish, *, rules: Sequence[Detector] | None = None) -> Refusal:
     """Return `NO_SETUP`: what each rule lacks, the nearest one first, and what may be done."""
     sides: Sequence[Side] = SIDES if wish.side is None else (wish.side,)
-    lacks = explain(loaded.context, detectors_of(wish.style), sides)
+    chosen = detectors_of(wish.style) if rules is None else rules
+    lacks = explain(loaded.context, chosen, sides)
     words = [one.words for one in lacks]
     nearest = f"The nearest is {words[0]}." if words else ""
     own = " With your own entry and stop, plan_check tells what such a plan is worth."
