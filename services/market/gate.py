@@ -33,7 +33,15 @@ from services.market.observation import (
 )
 from services.market.priming import primed
 from services.market.quality_rule import Fault
-from services.market.quality_store import DAY, INTRADAY, Mark, find_marks, keep_findings, save_mark
+from services.market.quality_store import (
+    DAY,
+    INTRADAY,
+    Mark,
+    find_marks,
+    keep_findings,
+    lock_listings,
+    save_mark,
+)
 from services.market.quality_window import Window, in_terms_of_now
 from services.market.quote import Quote
 from services.market.quote_rule import assess, named
@@ -80,6 +88,7 @@ def admit_all(ctx: Context, observations: Sequence[Observation]) -> list[Admissi
     Bars of one listing stand in ascending order: each good one leads the next.
     """
     as_of = market_now(ctx)
+    lock_listings(ctx, (one.instrument.id for one in observations))
     marks = primed(ctx, {one.instrument.id: one.instrument for one in observations}.values(), as_of)
     known = find_marks(ctx, (one.instrument.id for one in observations if one.kind == DAY))
     done: list[Admission] = []

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.kit.money import Price, rounded
-from services.kit.outbox import put
-from services.market.as_of import market_now
 from services.market.bar import Bar
 from services.market.feed import BarSeries, Feed
 from services.market.gate import Admission, admit, admit_all, observed
@@ -20,10 +17,11 @@ from services.market.instrument import Instrument
 from services.market.last_good import keep_good
 from services.market.metrics import build_metrics, keep_metrics
 from services.market.observation import Observation
-from services.market.quality_rule import FxObservation, find_fx_faults
+from services.market.quality_store import lock_listings
 from services.market.quote import Quote
 from services.market.rate_feed import RateFeed
-from services.market.rates import last_rate, record_rate
+from services.market.rate_gate import admit_rate
+from services.market.rates import record_rate
 from services.market.session import find_last_session, sessions_between
 from services.market.store import PricePoint, last_price, record_price
 from services.market.store_bars import last_bar_at, new_bars, stored_bars, upsert_bars
@@ -58,7 +56,8 @@ def ingest_last_good(ctx: Context, symbols: Sequence[str]) -> Counts:
 def ingest_rates(ctx: Context, pairs: Sequence[str]) -> Counts:
     """Take in the rates of `pairs`, each `GBP/USD`: dollars per pound; return the counts.
 
-    A rate that is wrong (inverted, a jump, old) is counted and told, and never stored.
+    A rate that is inverted or has jumped is counted, told, freezes its pair, and is never stored.
+    An old one is stored as of its time; what it values is not.
     """
     done: Counts = Counter()
     for pair in pairs:
@@ -72,42 +71,35 @@ def ingest_rates(ctx: Context, pairs: Sequence[str]) -> Counts:
 
 def _take_rate(ctx: Context, currency: str, base: str) -> Counts:
     found = ctx.port(RateFeed).rate(ctx, currency, base)
-    before = last_rate(ctx, currency, base)
-    inverse = last_rate(ctx, base, currency)
-    seen = FxObservation(
-        found.rate.rate,
-        found.ts,
-        inverse=inverse.rate.rate if inverse else None,
-        rate_before=before.rate.rate if before else None,
-    )
-    faults = find_fx_faults(seen, market_now(ctx))
-    if any(fault.severity == "CRIT" for fault in faults):
-        codes = ", ".join(sorted({fault.code for fault in faults}))
-        _tell_rate(ctx, f"{currency}/{base}", codes, found.ts)
-        return Counter({"rejected": 1})
+    verdict = admit_rate(ctx, found.rate, found.ts, source=found.source)
+    if not verdict.accepted:
+        return _rejected(verdict)
     stored = record_rate(
         ctx, found.rate, found.ts, provenance=found.provenance, source=found.source
     )
     return Counter({"rates": int(stored)})
 
 
-def _tell_rate(ctx: Context, pair: str, codes: str, ts: datetime) -> None:
-    message = f"The rate {pair} was not taken in: {codes}."
-    facts = {"level": "critical", "message": message, "code": codes, "subject": pair}
-    key = f"fx:{pair}:{codes}:{instant_text(ts)}"
-    put(ctx, "alert", key, {**facts, "topic": "data"}, dedupe=key)
-
-
 def _each(
     ctx: Context, symbols: Sequence[str], act: Callable[[Context, Instrument], Counts]
 ) -> Counts:
     total: Counts = Counter()
-    for symbol in symbols:
+    known = [found for symbol in symbols if (found := _find_listing(ctx, symbol, total))]
+    lock_listings(ctx, (one.id for one in known))
+    for instrument in known:
         try:
-            total.update(act(ctx, ctx.port(Feed).instrument(ctx, symbol)))
+            total.update(act(ctx, instrument))
         except Refusal as refusal:
             total[f"refused:{refusal.code}"] += 1
     return total
+
+
+def _find_listing(ctx: Context, symbol: str, total: Counts) -> Instrument | None:
+    try:
+        return ctx.port(Feed).instrument(ctx, symbol)
+    except Refusal as refusal:
+        total[f"refused:{refusal.code}"] += 1
+        return None
 
 
 def _ingest_now(ctx: Context, instrument: Instrument) -> Counts:

@@ -56,7 +56,8 @@ def record_prices(ctx: Context, points: Sequence[PricePoint]) -> int:
     if not points:
         return 0
     now, turn = market_now(ctx), market_round(ctx)
-    ctx.db.lock(f"price_points:{ctx.principal.tenant_id}")
+    for listing in sorted({point.instrument_id for point in points}):
+        ctx.db.lock(f"price_points:{ctx.principal.tenant_id}:{listing}")
     newest = _find_newest(ctx, points, turn)
     rows: list[dict[str, Any]] = []
     for point in points:

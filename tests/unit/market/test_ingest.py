@@ -154,7 +154,9 @@ def test_a_rate_upside_down_is_told_and_never_taken_in(do, feed, rates):
     do(lambda ctx: ingest_rates(ctx, ["GBP/USD"]))
     feed.advance(hours=1)
     rates.known["GBP", "USD"] = fx("0.7874", feed.time)
-    assert do(lambda ctx: ingest_rates(ctx, ["GBP/USD"]))["rejected"] == 1
+    assert do(lambda ctx: ingest_rates(ctx, ["GBP/USD"]))["rejected:DQ_FX_INVERTED"] == 1
+    [freeze] = do(lambda ctx: active_freezes(ctx, ["fx:GBP/USD"]))
+    assert (freeze.code, freeze.auto_clear) == ("DQ_FX_INVERTED", True)
     assert do(lambda ctx: last_rate(ctx, "GBP", "USD")).rate.rate == Decimal("1.27")
     told = [one.payload for one in do(waiting) if one.kind == "alert"]
     assert told[-1]["code"] == "DQ_FX_INVERTED"
