@@ -112,9 +112,9 @@ def r_stats(r: Sequence[Decimal]) -> RStats:
         avg_loss_r=sum(losses, ZERO) / len(losses) if losses else None,
         sd_r=sd,
         sqn=Decimal(n).sqrt() * mean / sd if sd else None,
-        p25=_quantile(ranked, Decimal("0.25")),
-        median=_quantile(ranked, Decimal("0.5")),
-        p75=_quantile(ranked, Decimal("0.75")),
+        p25=quantile(ranked, Decimal("0.25")),
+        median=quantile(ranked, Decimal("0.5")),
+        p75=quantile(ranked, Decimal("0.75")),
         max_drawdown_r=_drawdown(r),
     )
 
@@ -129,7 +129,8 @@ def barrier_prior(up_r: Decimal, down_r: Decimal) -> Decimal:
     return down_r / (up_r + down_r)
 
 
-def _quantile(ranked: Sequence[Decimal], share: Decimal) -> Decimal:
+def quantile(ranked: Sequence[Decimal], share: Decimal) -> Decimal:
+    """Return the quantile of ascending values, linear between them. Worked: 1, 2 at 0.5 is 1.5."""
     place = share * (len(ranked) - 1)
     low = int(place)
     high = min(low + 1, len(ranked) - 1)
