@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from agent import events
+from app.http.plan_models import plan_schema
 from app.metrics import Metrics
 from services.kit.codes import CATALOGUE
 from services.kit.environment import RETIRED, RETIRED_PREFIXES
@@ -28,6 +30,7 @@ def build_pages() -> Mapping[str, str]:
         "docs/reference/tools.md": _tools_page(),
         "docs/reference/events.md": _events_page(),
         "docs/reference/metrics.md": _metrics_page(),
+        "docs/reference/plan-v1.schema.json": json.dumps(plan_schema(), indent=1) + "\n",
     }
 
 

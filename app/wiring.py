@@ -39,6 +39,7 @@ from services.market.live import LiveBook
 from services.market.provider import Providers
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
+from services.strategy.load import TrackCache
 
 if TYPE_CHECKING:
     from services.market.stream import MassiveStream
@@ -112,6 +113,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
             Feed: feed,
             Providers: market.providers,
             Broker: broker,
+            TrackCache: TrackCache(),
             **market_ports(feed, clock),
             **({} if book is None else {LiveBook: book}),
             **parts.get("ports", {}),

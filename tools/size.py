@@ -20,30 +20,30 @@ from tools.registry import (
     cite,
     tool,
 )
-from tools.wording.figures import Cents, Exact, Row
+from tools.wording.figures import Cents, Exact
+from tools.wording.plans import CapRow
 
 
 class SizeArgs(Args):
-    """The levels and the risk."""
+    """A plan, or the levels themselves; and the risk."""
 
-    symbol: SymbolText = Field(description="One ticker symbol.")
-    side: Literal["long", "short"] = Field(description="Direction of the trade.")
+    plan_id: str | None = Field(
+        None, pattern=r"^plan_[0-9a-f]{16}$", description="Ref of a `plan`; then no levels."
+    )
+    symbol: SymbolText | None = Field(None, description="One ticker symbol, without a plan_id.")
+    side: Literal["long", "short"] | None = Field(None, description="Direction of the trade.")
     entry: DecimalText | None = Field(None, description="Entry price; left out, the market price.")
-    stop: StopText = Field(description="Stop price, or a distance from the entry such as 3%.")
+    stop: StopText | None = Field(None, description="Stop price, or a distance such as 3%.")
     risk_pct: FractionText | None = Field(
         None, description="Share of equity to risk: 1% or 0.01; left out, the policy's."
     )
-
-
-class CapRow(Row):
-    """One limit of the size and the units it allows."""
-
-    name: str
-    units: Exact
+    ignore_confidence: bool = Field(
+        False, description="Only on the person's word: a quarter of the risk without an edge."
+    )
 
 
 class SizeResult(Result):
-    """The size, what binds it, and what it risks."""
+    """The size, what binds it, and what it risks; `caps_skipped` are limits not known now."""
 
     symbol: str
     side: str
@@ -56,25 +56,25 @@ class SizeResult(Result):
     notional: Cents
     risk_pct: Exact
     risk_pct_used: Exact
+    size_multiplier: Exact
     equity: Cents
     caps: tuple[CapRow, ...]
+    caps_skipped: tuple[str, ...]
 
 
 @tool(effect=Effect.COMPUTE)
 def size(ctx: Context, args: SizeArgs) -> SizeResult:
     """Return how many units the risk budget buys between entry and stop, under every cap."""
-    answer = size_trade(ctx, SizeAsk(**{**args.model_dump(), "symbol": args.symbol.upper()}))
+    answer = size_trade(ctx, SizeAsk(**args.model_dump()))
     sized, levels = answer.size, answer.levels
-    plain = ("quantity", "binding", "one_r", "currency", "notional", "equity", "flags")
-    source = cite("quotes", answer.quote, symbol=answer.symbol, as_of=answer.quote.ts)
+    told = "quantity binding one_r currency notional equity flags size_multiplier caps_skipped"
     return SizeResult(
-        **{name: getattr(sized, name) for name in plain},
+        **{name: getattr(sized, name) for name in told.split()},
         **{name: getattr(levels, name) for name in ("side", "entry", "stop")},
-        ref=answer.ref,
-        symbol=answer.symbol,
+        **{name: getattr(answer, name) for name in ("ref", "symbol")},
         risk_pct=100 * sized.risk_pct,
         risk_pct_used=rounded(100 * sized.risk_pct_used, 2),
         caps=tuple(CapRow(name=name, units=units) for name, units in sized.caps.items()),
         summary=answer.sentence(),
-        source=(source,),
+        source=(cite("quotes", answer.quote, symbol=answer.symbol, as_of=answer.quote.ts),),
     )

@@ -80,6 +80,9 @@ GET    /api/v1/watchlists                           read     read
 POST   /api/v1/watchlists                           propose  mutate
 PATCH  /api/v1/watchlists/{id}                      propose  mutate
 DELETE /api/v1/watchlists/{id}                      propose  mutate
+GET    /api/v1/plans                                read     read
+POST   /api/v1/plans                                propose  mutate
+GET    /api/v1/plans/schema                         read     read
 GET    /api/v1/plans/{id}                           read     read
 POST   /api/v1/plan/validate                        read     mutate
 POST   /api/v1/sizing/suggest                       read     mutate

@@ -43,6 +43,7 @@ from app.http.answer_models import (
 )
 from app.http.live_models import LiveState
 from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
+from app.http.plan_models import PlanLine, PlanSchema
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.alerts.notification import NotificationPage
 from services.audit import AuditEvent
@@ -118,6 +119,9 @@ ANSWERS: dict[str, Any] = {
     "PATCH /watchlists/{id}": Watchlist,
     "DELETE /watchlists/{id}": Deleted,
     "GET /stream/state": LiveState,
+    "GET /plans": LabelledItems[PlanLine],
+    "POST /plans": PlanAnswer,
+    "GET /plans/schema": PlanSchema,
     "GET /plans/{id}": PlanAnswer,
     "POST /plan/validate": ToolAnswer,
     "POST /sizing/suggest": ToolAnswer,

@@ -42,6 +42,7 @@ class Kept:
     provenance: str
     begins: date
     rows: hashlib._Hash
+    vwaps: hashlib._Hash
     tail: bytes
 
     def push(self, bars: Sequence[Bar]) -> None:
@@ -50,6 +51,8 @@ class Kept:
             lead = b"," if len(self.track) else b""
             self.track.push(bar)
             self.rows.update(lead + _row(bar))
+            if bar.vw is not None:
+                self.vwaps.update(f"{instant_text(bar.t_open)} {decimal_text(bar.vw)};".encode())
 
     @property
     def bar_hash(self) -> str:
@@ -57,6 +60,11 @@ class Kept:
         whole = self.rows.copy()
         whole.update(self.tail)
         return "sha256:" + whole.hexdigest()
+
+    @property
+    def store_key(self) -> str:
+        """Return the key under which the bars are stored: their hash with that of their VWAPs."""
+        return hashlib.sha256(self.bar_hash.encode() + self.vwaps.digest()).hexdigest()
 
 
 @dataclass(slots=True)
@@ -225,6 +233,7 @@ def build_kept(series: BarSeries, instrument: Instrument, *, begins: date) -> Ke
         provenance=str(series.provenance),
         begins=begins,
         rows=rows,
+        vwaps=hashlib.sha256(),
         tail=tail,
     )
     kept.push(bars)

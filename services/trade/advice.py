@@ -14,7 +14,10 @@ from services import audit
 from services.kit.canonical import canonical, tagged_hash
 from services.kit.context import Context
 from services.market.quality import QualitySnapshot
+from services.trade.plan_store import find_plan
 from services.trade.tables import trade_advice
+
+PLAN_PREFIX = "plan_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,20 @@ def save(
 
 
 def find(ctx: Context, ref: str) -> Advice | None:
-    """Return the advice `ref`, or None."""
+    """Return the advice `ref`, a composed plan as well, or None."""
+    if ref.startswith(PLAN_PREFIX):
+        return _of_plan(ctx, ref)
     row = ctx.db.row(select(trade_advice).where(trade_advice.c.ref == ref))
     if row is None:
         return None
     return Advice(row.ref, row.kind, row.symbol, json.loads(row.document))
+
+
+def _of_plan(ctx: Context, ref: str) -> Advice | None:
+    """Return a composed plan as advice: its side, worst entry and stop."""
+    plan = find_plan(ctx, ref)
+    if plan is None:
+        return None
+    body = plan.document
+    levels = {"side": body["side"], "entry": body["entry"]["worst"], "stop": body["stop"]["price"]}
+    return Advice(ref, "plan", plan.symbol, {"symbol": plan.symbol, **levels})

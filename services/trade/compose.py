@@ -103,7 +103,7 @@ def work_out(inputs: PlanInputs) -> Worked:
     cost = round_trip_cost(inputs, idea.worst)
     record = inputs.record
     survival = Survival(grid=record.survival, n=record.n) if record else Survival(grid={}, n=0)
-    targets = choose_targets(idea, survival, policy=policy)
+    targets = choose_targets(idea, survival, cost=cost, policy=policy)
     _, nets = reward_risk(
         idea.setup.side,
         idea.worst,

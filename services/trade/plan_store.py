@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from services import audit
-from services.kit.canonical import bytes_hash, canonical
+from services.kit.canonical import canonical
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import refuse
@@ -166,9 +166,8 @@ def _inputs_body(ctx: Context, inputs: PlanInputs, loaded: Loaded) -> Mapping[st
 
 
 def _save_bars(ctx: Context, symbol: str, kept: Kept) -> str:
-    """Store the bars of a track once, deflated; return the hash of what was deflated."""
-    body = rows_text(kept.track.bars)
-    digest = bytes_hash("plan_bars/v1", body)
+    """Store the bars of a track once, deflated; return the key they stand under."""
+    digest = kept.store_key
     if ctx.db.row(select(plan_bars.c.hash).where(plan_bars.c.hash == digest)) is None:
         ctx.db.insert(
             plan_bars,
@@ -176,7 +175,7 @@ def _save_bars(ctx: Context, symbol: str, kept: Kept) -> str:
                 "hash": digest,
                 "symbol": symbol,
                 "timeframe": kept.track.timeframe,
-                "body": base64.b64encode(zlib.compress(body, 6)).decode(),
+                "body": base64.b64encode(zlib.compress(rows_text(kept.track.bars))).decode(),
             },
         )
     return digest

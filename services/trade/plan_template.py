@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from services.kit.money import decimal_text, rounded
 from services.trade.wording import pct_words, price_words
@@ -33,6 +35,44 @@ def setup_name(setup_id: str) -> str:
     return NAMES.get(setup_id, setup_id)
 
 
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def plan_words(body: Mapping[str, Any]) -> str:
+    """Return a stored plan in two or three sentences, from its own figures."""
+    entry, stop, reward = body["entry"], body["stop"], body["rr"]
+    zone = price_words(Decimal(entry["lo"]))
+    if entry["hi"] != entry["lo"]:
+        zone += f" to {price_words(Decimal(entry['hi']))}"
+    targets = ", ".join(
+        f"{price_words(Decimal(one['price']))} ({decimal_text(rounded(Decimal(one['r']), 2))}R)"
+        for one in body["targets"]
+    )
+    symbol = body["symbol"].rpartition(":")[2]
+    said = [
+        (
+            f"{body['side'].capitalize()} {symbol} by {_article(setup_name(body['setup']['id']))} "
+            f"on {body['timeframe']} bars: entry by {entry['kind']} at {zone}, stop "
+            f"{price_words(Decimal(stop['price']))}, targets {targets}."
+        ),
+        (
+            f"Reward for risk is {decimal_text(rounded(Decimal(reward['blended']), 2))} net of "
+            f"costs ({reward['band']})."
+        ),
+        body["rationale"][-1],
+    ]
+    if body["warnings"]:
+        said.append("Mind: " + "; ".join(one["detail"] for one in body["warnings"]) + ".")
+    if body["actionability"]["state"] != "open":
+        said.append(f"The market is {body['actionability']['state']}: no entry before it opens.")
+    return " ".join(said)
+
+
 def rationale(worked: Worked) -> list[str]:
     """Return why this plan, this entry, this stop, these targets and this confidence."""
     return [_setup(worked), _entry(worked), _stop(worked), *_targets(worked), _score(worked),
@@ -47,8 +87,8 @@ def _setup(worked: Worked) -> str:
     )
     backed = f" It is backed by {', '.join(setup.supporting)}." if setup.supporting else ""
     return (
-        f"A {setup_name(setup.setup_id)} ({setup.side}, {setup.timeframe} bars) triggered at the "
-        f"close of {price_words(setup.trigger_price)}: {read}.{backed}"
+        f"{_sentence(_article(setup_name(setup.setup_id)))} ({setup.side}, {setup.timeframe} "
+        f"bars) triggered at the close of {price_words(setup.trigger_price)}: {read}.{backed}"
     )
 
 

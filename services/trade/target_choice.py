@@ -26,38 +26,39 @@ class ChosenTarget:
 
 
 def choose_targets(
-    idea: Idea, survival: Survival, *, policy: PlanPolicy
+    idea: Idea, survival: Survival, *, cost: Decimal, policy: PlanPolicy
 ) -> tuple[ChosenTarget, ...]:
     """Return the targets of an idea on tick, nearest first, at its survival's multiples.
 
-    A rule with a target of its own (a return to VWAP) has that one alone. A target with an
-    opposing level within 0.15 R before it goes one tick before the level, unless it would come
-    nearer than 0.8 R or out of order. A short has no target at or below 0. Raises `NO_TARGET`.
+    A rule with a target of its own (a return to VWAP) has that one alone. The first is no nearer
+    than pays `min_rr1` after costs, up to 1 R. A target with an opposing level within 0.15 R
+    before it goes one tick before the level, unless it would come nearer than that or out of
+    order. A short has no target at or below 0. Raises `NO_TARGET`.
     """
     if idea.setup.target is not None:
         mode = "floor" if idea.sign > 0 else "ceil"
         price = tick_round(idea.setup.target, idea.context.tick, mode)  # type: ignore[arg-type]
         return (ChosenTarget(price, _r(idea, price)),)
+    distance, tick = idea.stop.distance, idea.context.tick
+    paying = (policy.min_rr1 * (distance + cost) + cost + tick) / distance
+    first = min(max(FIRST, paying), Decimal(1))
     found: list[ChosenTarget] = []
     for x in target_multiples(survival.grid, survival.n, shares=policy.survival):
-        if idea.worst + idea.sign * x * idea.stop.distance < idea.context.tick:
+        reach = x if found else max(x, first)
+        if idea.worst + idea.sign * reach * distance < tick:
             break
         price = target_price(
-            idea.setup.side,
-            idea.worst,
-            stop_distance=idea.stop.distance,
-            x=x,
-            tick=idea.context.tick,
+            idea.setup.side, idea.worst, stop_distance=distance, x=reach, tick=tick
         )
-        least = found[-1].r if found else FIRST
-        found.append(_snapped(idea, price, least=least, first=not found, reach=policy.snap_r))
+        least = found[-1].r if found else min(first, _r(idea, price))
+        found.append(_snapped(idea, price, least=least, is_first=not found, reach=policy.snap_r))
     if not found:
         raise refuse("NO_TARGET")
     return tuple(found)
 
 
 def _snapped(
-    idea: Idea, price: Decimal, *, least: Decimal, first: bool, reach: Decimal
+    idea: Idea, price: Decimal, *, least: Decimal, is_first: bool, reach: Decimal
 ) -> ChosenTarget:
     """Return the target, one tick before the nearest opposing level that stands in its way."""
     sign, tick = idea.sign, idea.context.tick
@@ -71,7 +72,7 @@ def _snapped(
     for level in sorted(near, key=lambda one: (sign * one.price, one.name)):
         moved = tick_round(from_float(level.price, PLACES), tick, mode) - sign * tick  # type: ignore[arg-type]
         r = _r(idea, moved)
-        if r > least or (first and r == least):
+        if r > least or (is_first and r == least):
             return ChosenTarget(moved, r, level.name)
     return ChosenTarget(price, _r(idea, price))
 

@@ -5,32 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from services.kit.clock import parse_instant
 from services.kit.context import Context
+from services.kit.errors import refuse
 from services.kit.money import decimal_text, parse_decimal, rounded
 from services.ledger import portfolio, valuation
 from services.market.feed import Feed
 from services.market.freeze import portfolio_scope
-from services.market.instrument import tick_size
+from services.market.instrument import Instrument, tick_size
 from services.market.quality import require_green
 from services.market.quote import Quote
 from services.trade import advice
-from services.trade.param import Side
+from services.trade.confidence_tie import Confidence
+from services.trade.param import Side, require
+from services.trade.plan_store import StoredPlan, get_plan
 from services.trade.sizing import AccountView, Levels, SizingAsk, SizingResult, suggest
 from services.trade.user_plan import stop_price
 from services.trade.wording import pct_words, price_words
 
 _BPS = Decimal(10_000)
+ADV_SESSIONS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeAsk:
-    """What the person said; `risk_pct` is a fraction (`0.01`) or a percentage (`1%`)."""
+    """What the person said: a plan's id, or levels; `risk_pct` is `0.01` or `1%`."""
 
-    symbol: str
-    side: Side
-    stop: str
+    plan_id: str | None = None
+    symbol: str | None = None
+    side: Side | None = None
+    stop: str | None = None
     entry: str | None = None
     risk_pct: str | None = None
+    ignore_confidence: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +56,14 @@ class SizeAnswer:
         unit = "share" if size.quantity == 1 else "shares"
         cap = size.binding.replace("_", " ")
         capped = "" if size.binding == "risk" else f" The cap that binds is {cap}."
+        eased = ""
+        if size.size_multiplier != 1:
+            eased = f" Its confidence lets {pct_words(size.size_multiplier)} of the risk be taken."
         return (
             f"That is {decimal_text(size.quantity)} {unit} of {self.symbol}: risk "
             f"{size.one_r:.2f} {size.currency} ({pct_words(size.risk_pct_used)} of equity "
             f"{rounded(size.equity, 2):.2f}) between {price_words(self.levels.entry)} and "
-            f"{price_words(self.levels.stop)}, position value {size.notional:.2f}.{capped}"
+            f"{price_words(self.levels.stop)}, position value {size.notional:.2f}.{capped}{eased}"
         )
 
 
@@ -64,39 +74,107 @@ def fraction_of(text: str) -> Decimal:
     return parse_decimal(text, "risk_pct")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trade:
+    """What is sized: levels with costs, how long it is held, and what is known of its chance."""
+
+    instrument: Instrument
+    levels: Levels
+    holding: str = "swing"
+    confidence: Confidence | None = None
+
+
 def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
     """Suggest a size on fresh data for the default portfolio and store it as advice.
 
-    Raises what `sizing.size` raises, `SYMBOL_UNKNOWN`, and `DQ_BLOCK` on bad data.
+    A plan's own levels, costs and confidence are used when it is named. Raises what `sizing.size`
+    raises, `PLAN_UNKNOWN`, `PLAN_EXPIRED`, `PARAM_INVALID` without a plan or whole levels,
+    `SYMBOL_UNKNOWN`, and `DQ_BLOCK` on bad data.
     """
     feed = ctx.port(Feed)
-    instrument = feed.instrument(ctx, ask.symbol)
+    plan = get_plan(ctx, ask.plan_id) if ask.plan_id else None
+    symbol = plan.symbol if plan else (ask.symbol or "").upper()
+    require(symbol, "symbol", value="", rule="give a symbol with its levels, or a plan_id")
+    instrument = feed.instrument(ctx, symbol)
     owned = portfolio.get_portfolio(ctx, None)
     quality = require_green(ctx, [instrument.symbol], scopes=(portfolio_scope(owned.id),))
     quote = feed.quote(ctx, instrument.symbol)
-    market = quote.ask if ask.side == "long" else quote.bid
-    entry = parse_decimal(ask.entry, "entry") if ask.entry else market or quote.last
-    tick = tick_size(instrument, quote.last, quote.ts.date())
-    paper = ctx.policy.paper
-    levels = Levels(
-        side=ask.side,
-        entry=entry,
-        lot=instrument.lot_step,
-        multiplier=instrument.multiplier,
-        stop=stop_price(ask.stop, side=ask.side, entry=entry, tick=tick),
-        slippage_per_unit=entry * paper.slippage_bps / _BPS,
-        commission_per_unit=paper.commission_share,
+    trade = (
+        _of_plan(ctx, plan, instrument, ask) if plan else _of_levels(ctx, ask, instrument, quote)
     )
-    wanted = SizingAsk(risk_pct=fraction_of(ask.risk_pct) if ask.risk_pct else None)
-    sized = suggest(levels, account_view(ctx, instrument.symbol), policy=ctx.policy, ask=wanted)
+    wanted = SizingAsk(
+        holding=trade.holding,
+        risk_pct=fraction_of(ask.risk_pct) if ask.risk_pct else None,
+        confidence=trade.confidence,
+    )
+    account = account_view(ctx, instrument.symbol)
+    sized = suggest(trade.levels, account, policy=ctx.policy, ask=wanted)
     ref = advice.save(
         ctx,
         "size",
         symbol=instrument.symbol,
         quality=quality,
-        document=size_document(instrument.symbol, levels, sized),
+        document={
+            **size_document(instrument.symbol, trade.levels, sized),
+            **({"plan_id": plan.id} if plan else {}),
+            **({"ignored_confidence": True} if ask.ignore_confidence and plan else {}),
+        },
     )
-    return SizeAnswer(ref=ref, symbol=instrument.symbol, levels=levels, size=sized, quote=quote)
+    return SizeAnswer(
+        ref=ref, symbol=instrument.symbol, levels=trade.levels, size=sized, quote=quote
+    )
+
+
+def _of_levels(ctx: Context, ask: SizeAsk, instrument: Instrument, quote: Quote) -> _Trade:
+    """Return the trade of levels that a person gave; without an entry it enters at the market."""
+    require(ask.side, "side", value="", rule="give a side with the levels, or a plan_id")
+    require(ask.stop, "stop", value="", rule="give a stop with the levels, or a plan_id")
+    side, stop = ask.side or "long", ask.stop or ""
+    market = quote.ask if side == "long" else quote.bid
+    entry = parse_decimal(ask.entry, "entry") if ask.entry else market or quote.last
+    tick = tick_size(instrument, quote.last, quote.ts.date())
+    price = stop_price(stop, side=side, entry=entry, tick=tick)
+    return _Trade(
+        instrument=instrument, levels=_levels(ctx, instrument, side, entry=entry, stop=price)
+    )
+
+
+def _levels(
+    ctx: Context, instrument: Instrument, side: Side, *, entry: Decimal, stop: Decimal
+) -> Levels:
+    paper = ctx.policy.paper
+    return Levels(
+        side=side,
+        entry=entry,
+        lot=instrument.lot_step,
+        multiplier=instrument.multiplier,
+        stop=stop,
+        slippage_per_unit=entry * paper.slippage_bps / _BPS,
+        commission_per_unit=paper.commission_share,
+    )
+
+
+def _of_plan(ctx: Context, plan: StoredPlan, instrument: Instrument, ask: SizeAsk) -> _Trade:
+    """Return the trade of a composed plan: its worst entry, its stop and its confidence."""
+    body, as_of = plan.document, ctx.port(Feed).as_of(ctx)
+    if parse_instant(body["expires_at"]) < as_of:
+        raise refuse("PLAN_EXPIRED", ts=body["expires_at"])
+    sure = body.get("confidence")
+    confidence = None
+    if sure is not None:
+        confidence = Confidence(
+            value=Decimal(sure["value"]),
+            tier=sure["tier"],
+            rr_tp1=Decimal(body["rr"]["per_target"][0]),
+            ignored=ask.ignore_confidence,
+        )
+    entry, stop = Decimal(body["entry"]["worst"]), Decimal(body["stop"]["price"])
+    return _Trade(
+        instrument=instrument,
+        levels=_levels(ctx, instrument, body["side"], entry=entry, stop=stop),
+        holding="intraday" if body["style"] == "intraday" else "swing",
+        confidence=confidence,
+    )
 
 
 def account_view(ctx: Context, symbol: str) -> AccountView:
@@ -109,6 +187,7 @@ def account_view(ctx: Context, symbol: str) -> AccountView:
     owned = portfolio.get_portfolio(ctx, None)
     worth = valuation.value(ctx, owned.id)
     equity = worth.require_equity()
+    days = ctx.port(Feed).bars(ctx, symbol, "1d", ADV_SESSIONS).bars
     held = next((item for item in worth.holdings if item.symbol == symbol), None)
     limit = ctx.policy.risk.day_loss * (worth.session_open_equity or equity)
     return AccountView(
@@ -116,8 +195,16 @@ def account_view(ctx: Context, symbol: str) -> AccountView:
         equity=equity,
         buying_power=worth.cash.available.amount,
         day_risk_left=limit - max(Decimal(0), -(worth.day_pnl or Decimal(0))),
+        adv_units=_mean_volume([bar.v for bar in days]),
         symbol_notional=(held.market_value if held else None) or Decimal(0),
     )
+
+
+def _mean_volume(volumes: list[Decimal]) -> Decimal | None:
+    """Return the mean daily volume of twenty sessions, None with fewer."""
+    if len(volumes) < ADV_SESSIONS:
+        return None
+    return sum(volumes, Decimal(0)) / ADV_SESSIONS
 
 
 def size_document(symbol: str, levels: Levels, sized: SizingResult) -> dict[str, object]:
@@ -135,5 +222,7 @@ def size_document(symbol: str, levels: Levels, sized: SizingResult) -> dict[str,
         "risk_pct": decimal_text(sized.risk_pct),
         "risk_pct_used": decimal_text(sized.risk_pct_used),
         "equity": decimal_text(sized.equity),
+        "size_multiplier": decimal_text(sized.size_multiplier),
+        "caps_skipped": ", ".join(sized.caps_skipped),
         "caps": {key: decimal_text(cap) for key, cap in sized.caps.items()},
     }

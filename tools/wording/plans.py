@@ -1,0 +1,114 @@
+"""Owns the rows of plans and sizes in results: targets, components, option contracts, caps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.trade.plan_store import StoredPlan
+from tools.registry import Source
+from tools.wording.figures import Exact, Row
+
+
+class PlannedTarget(Row):
+    """One target: `r` in stop distances, `p_reach` the chance to get there before the stop."""
+
+    n: int
+    price: Exact
+    r: Exact
+    fraction: Exact
+    p_reach: Exact
+    kind: str
+
+
+class ComponentRow(Row):
+    """One part of the confluence score; without a value it is missing."""
+
+    name: str
+    weight: Exact
+    value: Exact | None = None
+
+
+class OptionRow(Row):
+    """One option alternative: the contract, the most to pay for it, and why this one."""
+
+    kind: str
+    contract: str
+    limit_price: Exact
+    breakeven: Exact
+    why: str
+
+
+class CapRow(Row):
+    """One limit of the size and the units it allows."""
+
+    name: str
+    units: Exact
+
+
+def option_rows(body: Mapping[str, Any]) -> tuple[OptionRow, ...]:
+    """Return the option alternatives of a plan."""
+    return tuple(
+        OptionRow(
+            kind=one["kind"],
+            contract=one["contract"],
+            limit_price=one["metrics"]["limit_price"],
+            breakeven=one["metrics"]["breakeven"],
+            why=one["why"],
+        )
+        for one in body["option_alternatives"]
+    )
+
+
+def plan_sources(plan: StoredPlan) -> tuple[Source, ...]:
+    """Return the citations of a plan's own bars and of its quote."""
+    symbol, cited = plan.symbol, plan.document["citations"]
+    own = [one for one in cited if one.get("timeframe") == plan.document["timeframe"]]
+    return tuple(
+        Source(
+            provider=one["provider"],
+            dataset=one["dataset"],
+            symbol=symbol,
+            as_of=one["last_ts"],
+            provenance=one["provenance"],
+        )
+        for one in [*own[:1], *(one for one in cited if "timeframe" not in one)]
+    )
+
+
+def plan_row(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of a plan as the tool's result names them."""
+    entry, stop, reward = body["entry"], body["stop"], body["rr"]
+    sure, score = body.get("confidence"), body["confluence"]
+    return {
+        "side": body["side"],
+        "style": body["style"],
+        "setup": body["setup"]["id"],
+        "timeframe": body["timeframe"],
+        "entry_kind": entry["kind"],
+        "entry_lo": entry["lo"],
+        "entry_hi": entry["hi"],
+        "entry": entry["worst"],
+        "stop": stop["price"],
+        "stop_distance": stop["stop_distance"],
+        "atr_multiple": stop["atr_multiple"],
+        "risk_per_unit": stop["risk_per_unit"],
+        "targets": tuple(PlannedTarget.model_validate(one) for one in body["targets"]),
+        "rr": reward["blended"],
+        "band": reward["band"],
+        "ev_r": reward["ev_r"],
+        "confidence": sure["value"] if sure else None,
+        "confidence_tier": sure["tier"] if sure else "uncalibrated",
+        "confidence_n": sure["n"] if sure else 0,
+        "breakeven": reward["p_breakeven_tp1"],
+        "score": score.get("score"),
+        "components": tuple(ComponentRow.model_validate(one) for one in score["components"]),
+        "warnings": tuple(f"{one['code']}: {one['detail']}" for one in body["warnings"]),
+        "why": tuple(body["rationale"]),
+        "options": option_rows(body),
+        "expires_at": body["expires_at"],
+        "ends_at": body["time_stop"]["value"],
+        "state": body["actionability"]["state"],
+        "idea_url": body["idea_url"],
+        "flags": tuple(body["flags"]),
+    }
