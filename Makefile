@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 NPM := $(shell command -v npm 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test prove check bench web features lock reference screenshots install install-dev clean
+.PHONY: run test prove check bench web features lock reference calibrate screenshots install install-dev clean
 
 ## run: install what is missing, build the page's libraries once, migrate, serve
 run: $(VENV)/.product app/web/vendor/.built
@@ -40,6 +40,10 @@ features: $(VENV)/.dev
 ## reference: write .env.example and docs/reference from the code
 reference: $(VENV)/.dev
 	$(PY) -m app.reference
+
+## calibrate: make the shipped records and docs/reference/calibration.md from raw bars
+calibrate: $(VENV)/.dev
+	$(PY) -m services.research.publish
 
 ## screenshots: take the pictures of docs/ from a running page
 screenshots: $(VENV)/.dev app/web/vendor/.built

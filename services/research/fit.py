@@ -51,13 +51,13 @@ class Fitted:
     candidates: Mapping[tuple[str, Curve], tuple[Stated, ...]] = field(default_factory=dict)
 
 
-def fit(labels: Sequence[Label], *, rolling: bool = False) -> Fitted:
+def fit(labels: Sequence[Label], *, rolling: bool = False, pooled: bool = True) -> Fitted:
     """Return records, calibrators and what would have been stated, window by window.
 
     Windows test three months, from the thirteenth month on. They are fitted on labels that had
-    ended a month before: on all of them, or (`rolling`) on those of the last twelve months. The
-    calibrators that are kept are fitted on every label; what they are accepted by is out of
-    sample only.
+    ended a month before: on all of them, or (`rolling`) on those of the last twelve months;
+    without `pooled` few trades lean on the driftless chance instead of on their like. The
+    calibrators that are kept are fitted on every label, and accepted out of sample only.
     """
     stated: list[Stated] = []
     tried: dict[tuple[str, Curve], list[Stated]] = {}
@@ -66,7 +66,7 @@ def fit(labels: Sequence[Label], *, rolling: bool = False) -> Fitted:
         for key, asked in _by_key(test).items():
             past = known.get(key, [])
             speaks = _speaker(past, key.text, tried)
-            pool = pool_of(train, key.horizon)
+            pool = pool_of(train, key.horizon) if pooled else (0, 0)
             stated += [_state(one, past, pool, speaks=speaks) for one in asked]
             for name, curve in _curves(past).items():
                 chances = [_curved(one, curve, name) for one in asked if one.score is not None]

@@ -87,9 +87,10 @@ def bundled() -> Iterator[RawHistory]:
 
 
 def folder(path: Path) -> Iterator[RawHistory]:
-    """Yield the symbols of a folder with `equity_daily`, `equity_hour` and `factor_files`.
+    """Yield the symbols of a folder with `equity_daily` and `factor_files`, by symbol.
 
-    The hours are those of the clock: the first of a session is half an hour long.
+    Hours and minutes are read where there are files, minutes no further than the days. The hours
+    are those of the clock: the first of a session is half an hour long.
     """
     for file in sorted((path / "equity_daily").glob("*.csv.gz")):
         symbol = file.name.removesuffix(".csv.gz")
@@ -105,8 +106,15 @@ def folder(path: Path) -> Iterator[RawHistory]:
         bars = {"1d": days}
         hours = path / "equity_hour" / file.name
         if hours.exists():
-            bars["60m"], lost = _hours(_read(hours), factors, first)
+            bars["60m"], lost = _within_day(_read(hours), factors, first, minutes=60)
             dropped += lost
+        minutes = path / "equity_minute" / f"{symbol}_trade.csv.gz"
+        if minutes.exists():
+            traded, lost = _within_day(_read(minutes), factors, first, minutes=1)
+            traded = [bar for bar in traded if bar.t_open < days[-1].t_close]
+            dropped += lost
+            for name in ("5m", "15m"):
+                bars[name] = resample(traded, calendar=CALENDAR, from_tf="1m", to_tf=name)
         yield RawHistory(
             symbol=symbol, source=path.name, bars=bars, factors=tuple(factors), dropped=dropped
         )
@@ -163,18 +171,23 @@ def _days(rows: Iterable[tuple[date, list[Decimal], Decimal]]) -> tuple[list[Bar
     return bars, dropped
 
 
-def _hours(
+def _within_day(
     rows: Iterable[tuple[datetime, list[Decimal]]],
     factors: Sequence[tuple[date, Decimal]],
     first: date,
+    *,
+    minutes: int,
 ) -> tuple[list[Bar], int]:
-    bars: list[Bar] = []
+    """Return the bars of regular hours; minutes before the open and after the close are no loss."""
+    step, bars = timedelta(minutes=minutes), list[Bar]()
     dropped = 0
     for at, values in rows:
         if at.date() < first:
             continue
         session = session_on(CALENDAR, at.date())
-        span = None if session is None else _span(session, at)
+        span = None if session is None else _span(session, at, step)
+        if span is None and session is not None:
+            continue
         bar = None if span is None else _bar(span, values, _factor_on(factors, at.date()))
         if bar is None or (bars and bar.t_open < bars[-1].t_close):
             dropped += 1
@@ -183,10 +196,10 @@ def _hours(
     return bars, dropped
 
 
-def _span(session: Session, at: datetime) -> tuple[datetime, datetime] | None:
-    """Return the part of a clock hour that lies in the session; None outside it."""
+def _span(session: Session, at: datetime, step: timedelta) -> tuple[datetime, datetime] | None:
+    """Return the part of a clock hour or minute that lies in the session; None outside it."""
     begins = at.replace(tzinfo=_NEW_YORK).astimezone(UTC)
-    span = max(begins, session.open), min(begins + timedelta(hours=1), session.close)
+    span = max(begins, session.open), min(begins + step, session.close)
     return span if span[0] < span[1] else None
 
 
