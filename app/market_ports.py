@@ -1,4 +1,4 @@
-"""Owns which provider gives news, earnings dates and option chains beside the prices."""
+"""Owns which provider gives news, earnings dates, option chains and rates beside the prices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from services.market.massive import MassiveFeed
 from services.market.massive_chain import MassiveChain
 from services.market.massive_earnings import MassiveEarnings
 from services.market.massive_news import MassiveNews
+from services.market.massive_rates import MassiveRates
 from services.market.news import NewsFeed
+from services.market.rate_feed import RateFeed
 from services.market.tradier import TradierFeed
 from services.market.tradier_chain import TradierChain
 
@@ -33,4 +35,5 @@ def market_ports(feed: Feed, clock: Clock) -> Mapping[type, object]:
         NewsFeed: MassiveNews(feed.link, clock, feed.name),
         EarningsFeed: MassiveEarnings(feed.link, clock, feed.name),
         ChainFeed: MassiveChain(feed.link, clock, feed.name),
+        RateFeed: MassiveRates(feed.link, clock, feed.name),
     }

@@ -113,15 +113,19 @@ def _closing_price(
     feed = ctx.port(Feed)
     try:
         as_of = feed.as_of(ctx)
-        if feed.instrument(ctx, listing).currency != base:
+        instrument = feed.instrument(ctx, listing)
+        if instrument.currency != base:
             return None
         if feed.splits(ctx, listing, session.close, as_of):
             return None
-        calendar = feed.instrument(ctx, listing).calendar
-        count = len(sessions_between(calendar, session.date, as_of.date())) + _SPARE_DAYS
+        count = len(sessions_between(instrument.calendar, session.date, as_of.date())) + _SPARE_DAYS
         bars = feed.bars(ctx, listing, "1d", count)
     except Refusal:
         return None
     label = bars.provenance.value
-    found = (bar.c for bar in reversed(bars.bars) if bar.t_close == session.close)
+    found = (
+        bar.c * instrument.price_scale
+        for bar in reversed(bars.bars)
+        if bar.t_close == session.close
+    )
     return next(((price, label) for price in found), None)

@@ -6,16 +6,22 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from services.kit.context import Context
+from services.ledger.conversion import find_terms, judge_rate
 from services.ledger.holding import Holding, positions
-from services.ledger.portfolio import get_portfolio, market_now
+from services.ledger.portfolio import get_portfolio
 from services.market.finding import Finding, Severity, freezes
-from services.market.freeze import note_clean, open_freeze, portfolio_scope
+from services.market.freeze import (
+    active_freezes,
+    note_clean,
+    open_freeze,
+    pair_scope,
+    portfolio_scope,
+)
 from services.market.gate import settle
 from services.market.quality import SYMBOLS_MAX, Look, look
-from services.market.quality_rule import Fault, FxObservation, find_fx_faults, value_coverage
+from services.market.quality_rule import Fault, value_coverage
 from services.market.quality_store import keep_findings
 from services.market.quote_rule import named
-from services.market.rates import last_rate
 
 
 def check_coverage(ctx: Context, portfolio_id: str | None = None) -> tuple[Finding, ...]:
@@ -34,9 +40,10 @@ def check_coverage(ctx: Context, portfolio_id: str | None = None) -> tuple[Findi
     for item in seen.values():
         if item.findings:
             settle(ctx, item.instrument, item.findings)
-    values = {one.listing: _value(one, seen.get(one.listing)) for one in held}
+    base = owned.base_currency
+    values = {one.listing: _value(ctx, one, seen.get(one.listing), base) for one in held}
     green = [listing for listing, one in seen.items() if not one.critical]
-    faults = [*_rates(ctx, owned.base_currency, seen.values())]
+    faults = [*_rates(ctx, base, seen.values())]
     fault = value_coverage(values, green).fault
     found = named(owned.name, faults if fault is None else [*faults, fault])
     scope = portfolio_scope(owned.id)
@@ -49,18 +56,17 @@ def check_coverage(ctx: Context, portfolio_id: str | None = None) -> tuple[Findi
     return tuple(found)
 
 
-def _value(held: Holding, seen: Look | None) -> Decimal:
+def _value(ctx: Context, held: Holding, seen: Look | None, base: str) -> Decimal:
     good = seen.last_good if seen else None
-    return abs(held.cost_base) if good is None else abs(held.quantity * good.price)
+    if seen is None or good is None:
+        return abs(held.cost_base)
+    terms = find_terms(ctx, seen.instrument, base)
+    return abs(held.cost_base) if terms.missing else abs(terms.worth(held.quantity, good.price))
 
 
 def _rates(ctx: Context, base: str, looks: Iterable[Look]) -> Iterator[Fault]:
     foreign = {one.instrument.currency for one in looks} - {base}
     for currency in sorted(foreign):
-        rate, inverse = last_rate(ctx, currency, base), last_rate(ctx, base, currency)
-        seen = (
-            None
-            if rate is None
-            else FxObservation(rate.rate.rate, rate.ts, inverse.rate.rate if inverse else None)
-        )
-        yield from find_fx_faults(seen, market_now(ctx))
+        yield from judge_rate(ctx, currency, base)[1]
+        for one in active_freezes(ctx, (pair_scope(currency, base),)):
+            yield Fault(one.code, "CRIT", f"{one.subject} is frozen: {one.reason}"[:300])

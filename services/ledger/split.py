@@ -9,18 +9,20 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from services.kit.context import Context
-from services.kit.errors import Refusal, check
+from services.kit.errors import Refusal, check, refuse
 from services.kit.money import floor_to
 from services.ledger.book import Posted, append
+from services.ledger.conversion import find_terms
 from services.ledger.holding import Holding, find_position, positions
 from services.ledger.portfolio import list_portfolios
 from services.ledger.position import ZERO
-from services.ledger.posting import Batch, split_legs, to_minor
+from services.ledger.posting import Batch, split_legs
 from services.ledger.snapshot import portfolio_lock, terms_of
 from services.ledger.tables import ledger_batches
 from services.market.feed import Feed, Split
+from services.market.instrument import Instrument
 
-_FEED_SILENT = ("FEATURE_OFF", "SYMBOL_UNKNOWN", "QUOTE_UNUSABLE")
+_FEED_SILENT = ("FEATURE_OFF", "SYMBOL_UNKNOWN", "QUOTE_UNUSABLE", "FX_MISSING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,11 @@ def _apply(ctx: Context, portfolio_id: str, held: Holding) -> list[Posted]:
 
 def _post(ctx: Context, portfolio_id: str, held: Holding, split: Split) -> Posted:
     feed, base = ctx.port(Feed), terms_of(ctx, portfolio_id).base
-    made = outcome(held.quantity, split, feed.instrument(ctx, held.listing).lot_step)
+    instrument = feed.instrument(ctx, held.listing)
+    made = outcome(held.quantity, split, instrument.lot_step)
     cash = ZERO
     if made.in_lieu > 0:
-        cash = to_minor(made.in_lieu * feed.quote(ctx, held.listing).last, base)
+        cash = _paid(ctx, made.in_lieu, instrument, base)
     return append(
         ctx,
         Batch(
@@ -110,6 +113,13 @@ def _post(ctx: Context, portfolio_id: str, held: Holding, split: Split) -> Poste
             },
         ),
     )
+
+
+def _paid(ctx: Context, units: Decimal, instrument: Instrument, base: str) -> Decimal:
+    terms = find_terms(ctx, instrument, base)
+    if terms.missing:
+        raise refuse("FX_MISSING", ccy=instrument.currency, base=base, reason="no sound rate")
+    return terms.worth(units, ctx.port(Feed).quote(ctx, instrument.id).last)
 
 
 def _key(portfolio_id: str, held: Holding, effective_at: datetime) -> str:

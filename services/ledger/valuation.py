@@ -14,10 +14,10 @@ from services.kit.errors import Refusal, refuse
 from services.kit.money import rounded
 from services.ledger.book import Cash, cash
 from services.ledger.closing import book_at_close
+from services.ledger.conversion import find_terms
 from services.ledger.holding import Holding, positions
 from services.ledger.portfolio import Portfolio, get_portfolio, market_now
 from services.ledger.position import ZERO
-from services.ledger.posting import to_minor
 from services.ledger.split import find_due
 from services.ledger.tables import ledger_batches, ledger_entries, valuations
 from services.market.doubt import Doubts, build_doubts
@@ -36,7 +36,8 @@ _CLOSES_MAX = 10
 class HeldValue:
     """One holding at its mark. Without a usable price the values are None and `missing` says why.
 
-    `last` is in the listing's currency, everything else in the portfolio's base currency.
+    `last` is in the listing's currency (pounds for pence), everything else in the portfolio's base
+    currency, at `rate` as of `rate_at` where that is another one.
     """
 
     listing: str
@@ -51,6 +52,8 @@ class HeldValue:
     provenance: str = ""
     source: str = ""
     as_of: datetime | None = None
+    rate: Decimal | None = None
+    rate_at: datetime | None = None
     missing: str = ""
 
 
@@ -133,22 +136,25 @@ def _held_value(ctx: Context, portfolio: Portfolio, held: Holding, doubts: Doubt
         return HeldValue(**facts, missing=refusal.code)
     if doubt:
         return HeldValue(**facts, missing=doubt)
-    if quote.currency != portfolio.base_currency:
-        return HeldValue(**facts, last=quote.last, missing="FX_MISSING")
-    mark = mark_of(quote)
-    if mark is None:
+    mark, instrument = mark_of(quote), doubts.instruments.get(held.listing)
+    if mark is None or instrument is None:
         return HeldValue(**facts, missing="QUOTE_UNUSABLE")
-    worth = to_minor(held.quantity * mark, portfolio.base_currency)
+    terms = find_terms(ctx, instrument, portfolio.base_currency)
+    facts["last"] = terms.major(mark)
+    if terms.missing:
+        return HeldValue(**facts, missing=terms.missing)
+    worth, rate = terms.worth(held.quantity, mark), terms.rate
     gain = worth - held.cost_base
     return HeldValue(
         **facts,
-        last=mark,
         market_value=worth,
         unrealised=gain,
         unrealised_pct=rounded(gain / held.cost_base, 6) if held.cost_base else None,
-        provenance=quote.provenance.value,
-        source=quote.source,
+        provenance=_join((quote.provenance.value, rate.provenance.value if rate else "")),
+        source=_join((quote.source, rate.source if rate else "")),
         as_of=quote.ts,
+        rate=rate.rate.rate if rate else None,
+        rate_at=rate.ts if rate else None,
     )
 
 

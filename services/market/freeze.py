@@ -61,6 +61,11 @@ def portfolio_scope(portfolio_id: str) -> str:
     return f"portfolio:{portfolio_id}"
 
 
+def pair_scope(currency: str, base: str) -> str:
+    """Return the scope of one exchange rate: units of `base` per one `currency`."""
+    return f"fx:{currency}/{base}"
+
+
 def open_freeze(ctx: Context, scope: str, finding: Finding, *, finding_id: str = "") -> Freeze:
     """Freeze the data of `scope` because of a critical finding, audited and told as an alert.
 

@@ -67,7 +67,7 @@ def decode_page(kind: str, body: bytes, given: Given) -> Page:
         refuse_body(PROVIDER, "an error was due")
     if kind not in FIELDS or given.feed in _OUTSIDE_FEEDS:
         raise refuse("PROVIDER_UNSUPPORTED", what=given.feed or kind, provider=PROVIDER)
-    rows = [row for row in _rows(kind, document) if _is_inside(row)]
+    rows = [row for row in _rows(kind, document) if _is_inside(kind, row)]
     records = _BUILDERS.get(kind, _plain)(kind, rows, _with_ticker(document, given))
     if not isinstance(document, dict):
         return Page(records)
@@ -111,12 +111,12 @@ def _rows(kind: str, document: Any) -> list[Mapping[str, Any]]:
     return rows_of(found, PROVIDER)
 
 
-def _is_inside(row: Mapping[str, Any]) -> bool:
-    """Return whether the row is data of the product: no error, no currency pair."""
+def _is_inside(kind: str, row: Mapping[str, Any]) -> bool:
+    """Return whether the row is data of the product: no error, no currency pair but for rates."""
     if isinstance(row.get("error"), str):
         return False
     name = row.get("sym") or row.get("ticker") or row.get("T") or ""
-    return not str(name).startswith(_OUTSIDE_SYMBOLS)
+    return kind == "rate" or not str(name).startswith(_OUTSIDE_SYMBOLS)
 
 
 def _with_ticker(document: Any, given: Given) -> str | None:

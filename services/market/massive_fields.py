@@ -129,6 +129,11 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("vw", "vw", number),
     ),
     "snapshot.minute": (field("t_open", "t last_updated", instant), *_bar_part("v volume")),
+    "rate": (
+        field("symbol", "T ticker", text),
+        field("rate", "c", number, required=True),
+        field("ts", "t", instant, required=True),
+    ),
     "index_value": (
         field("symbol", "ticker T", text, required=True),
         field("value", "value val", number, required=True),

@@ -16,6 +16,7 @@ PRODUCTS = {
     "trades": "trades",
     "reference": "instruments and splits",
     "status": "market status",
+    "exchange rates": "exchange rates",
     "news": "news",
     "Benzinga earnings": "earnings dates (Benzinga)",
     "TMX corporate events": "earnings dates (TMX)",

@@ -8,13 +8,13 @@ from services.kit.context import Context
 from services.kit.money import FxRate
 from services.market.as_of import market_now
 from services.market.finding import freezes
-from services.market.freeze import note_clean, open_freeze
+from services.market.freeze import note_clean, open_freeze, pair_scope
 from services.market.gate import Admission
 from services.market.observation import FUTURE, find_number_fault, is_refused
 from services.market.quality_rule import Fault, FxObservation, find_fx_faults
 from services.market.quality_store import keep_findings
 from services.market.quote_rule import named
-from services.market.rates import last_rate
+from services.market.rates import find_inverse, last_rate
 
 
 def admit_rate(ctx: Context, rate: FxRate, ts: datetime, *, source: str = "") -> Admission:
@@ -27,10 +27,8 @@ def admit_rate(ctx: Context, rate: FxRate, ts: datetime, *, source: str = "") ->
     if fault is not None:
         faults = [fault]
     else:
-        before, inverse = (
-            last_rate(ctx, *names)
-            for names in ((rate.currency, rate.base), (rate.base, rate.currency))
-        )
+        before = last_rate(ctx, rate.currency, rate.base)
+        inverse = find_inverse(ctx, rate.currency, rate.base, ts)
         seen = FxObservation(
             rate.rate,
             ts,
@@ -44,7 +42,7 @@ def admit_rate(ctx: Context, rate: FxRate, ts: datetime, *, source: str = "") ->
 
 
 def _settle_rate(ctx: Context, pair: str, faults: list[Fault]) -> Admission:
-    scope, findings = f"fx:{pair}", named(pair, faults)
+    scope, findings = pair_scope(*pair.split("/")), named(pair, faults)
     ids = keep_findings(ctx, scope, pair, findings)
     for one in findings:
         if freezes(one):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
 
@@ -13,6 +13,9 @@ from services.market.as_of import market_now, readable_until
 from services.market.quote import Provenance
 from services.market.round import market_round
 from services.market.store_tables import fx_rates
+
+INVERSE_APART_MAX = timedelta(hours=1)
+"""A rate of another time is no inverse to hold one against: rates move by more than 0.5 % a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +104,9 @@ def last_rate(
         row.source,
         row.known_at,
     )
+
+
+def find_inverse(ctx: Context, currency: str, base: str, ts: datetime) -> RatePoint | None:
+    """Return the stored rate of the pair turned around of about the time `ts`; None without one."""
+    found = last_rate(ctx, base, currency)
+    return None if found is None or abs(found.ts - ts) > INVERSE_APART_MAX else found

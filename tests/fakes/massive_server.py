@@ -88,6 +88,7 @@ class MassiveServer:
     corporate_events: list[dict[str, Any]] = field(default_factory=list)
     contracts: list[dict[str, Any]] = field(default_factory=list)
     chains: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    rates: dict[str, dict[str, Any]] = field(default_factory=dict)
     planned: list[Planned] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -221,6 +222,10 @@ class MassiveServer:
                     "adjusted": True,
                     **self._paged(parts.path, rows, query),
                 }
+            case ["v2", "aggs", "ticker", symbol, "prev"]:
+                row = self.rates.get(symbol)
+                rows = [] if row is None else [{"T": symbol, **row}]
+                return 200, {"ticker": symbol, "adjusted": True, **_body(rows)}
             case ["v3", "trades" | "quotes" as kind, symbol]:
                 rows = (self.trades if kind == "trades" else self.quotes).get(symbol, [])
                 return 200, self._paged(parts.path, _between(rows, query), query)
