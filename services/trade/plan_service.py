@@ -73,21 +73,26 @@ def make_plan(ctx: Context, wish: PlanWish) -> StoredPlan:
 
 
 def draft_plan(
-    ctx: Context, loaded: Loaded, wish: PlanWish, *, rules: Sequence[Detector] | None = None
+    ctx: Context,
+    loaded: Loaded,
+    wish: PlanWish,
+    *,
+    rules: Sequence[Detector] | None = None,
+    shared: SharedFacts | None = None,
 ) -> Draft:
     """Return the plan that `make_plan` would store, from tracks that are loaded; stores nothing.
 
-    `rules` narrows the detectors further than the style does. Raises as `make_plan` does, apart
-    from the look at the data's quality.
+    `rules` narrows the detectors further than the style does; `shared` stands for the quote and
+    the events of now. Raises as `make_plan` does, apart from the look at the data's quality.
     """
     _require_bars(loaded, wish)
     ranked = rank_candidates(ctx, loaded, wish, rules=rules)
     if not ranked:
         raise no_setup(loaded, wish, rules=rules)
-    shared = facts_of(ctx, loaded)
+    known = facts_of(ctx, loaded) if shared is None else shared
     missed: list[Refusal] = []
     for one in ranked:
-        inputs = _inputs(ctx, loaded, one, shared, wish.style)
+        inputs = _inputs(ctx, loaded, one, known, wish.style)
         inputs = replace(inputs, others=tuple(_told(refusal) for refusal in missed))
         try:
             return Draft(compose(inputs), inputs)
