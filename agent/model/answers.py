@@ -27,6 +27,7 @@ CAPABILITIES = (
     "`cancel my AAPL order`\n"
     "- **News and dates**: `news on AAPL`, `when does IBM report`, `AAPL options`, `is the market "
     "open`\n"
+    "- **Data**: `is my data good`, `what is frozen`, `why can't you plan AAPL`\n"
     "- **Alerts**: `alert me when AAPL goes above 420`, `AAPL > 420`, `my alerts`, "
     "`delete my AAPL alert`\n"
     "- **Your book**: `what do I hold and why?`, `my orders`, `my portfolio`\n"
@@ -328,6 +329,8 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
         _said(known, "chain") or "Of which symbol? For example: `AAPL options`."
     ),
     Errand.MARKET: lambda _wish, known: _said(known, "market_status"),
+    Errand.HEALTH: lambda _wish, known: _said(known, "data_health"),
+    Errand.FREEZES: lambda _wish, known: _said(known, "freeze_list"),
     Errand.WATCH: _watch,
     Errand.ORDERS: lambda _wish, known: _said(known, "orders"),
     Errand.PORTFOLIO: lambda _wish, known: _said(known, "portfolio"),

@@ -14,6 +14,7 @@ Call = tuple[str, dict[str, Any]]
 _DAY = re.compile(r"\b(20[0-9]{2}-[01][0-9]-[0-3][0-9])\b", re.ASCII)
 _CARDS_MAX = 5
 """Most cards that one sentence may ask for, such as `sell everything`."""
+_HEALTH_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ def asks_why(wish: Wish) -> bool:
 def _earnings(wish: Wish, known: Known) -> list[Call]:
     symbols = list(wish.symbols) or _recalled_symbol(known)
     return _once("earnings", known, symbols=symbols) if symbols else []
+
+
+def _health(wish: Wish, known: Known) -> list[Call]:
+    """Return the look at the data of the symbols named or meant, or of all that are known."""
+    meant = _recalled_symbol(known) if wish.refers_back else []
+    return _once("data_health", known, symbols=list(wish.symbols[:_HEALTH_MAX]) or meant)
 
 
 def _chain(wish: Wish, known: Known) -> list[Call]:
@@ -330,6 +337,8 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.EARNINGS: _earnings,
     Errand.CHAIN: _chain,
     Errand.MARKET: lambda _wish, known: _once("market_status", known),
+    Errand.HEALTH: _health,
+    Errand.FREEZES: lambda _wish, known: _once("freeze_list", known),
     Errand.PLAN: _plan,
     Errand.SIZE: _size,
     Errand.ORDER: _order,

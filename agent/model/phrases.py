@@ -29,6 +29,8 @@ class Errand(StrEnum):
     EARNINGS = "earnings"
     CHAIN = "chain"
     MARKET = "market"
+    HEALTH = "health"
+    FREEZES = "freezes"
     WATCH = "watch"
     ALERT = "alert"
     ALERT_LIST = "alert_list"
@@ -160,6 +162,24 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
             (
                 r"^\W*(?:make (?:it|that)|change|edit|modify|raise|lower)\b(?!.{0,30}\bstop\b)"
                 r".{0,30}(?:\d|order|card|limit|quantity)"
+            ),
+        ),
+        (
+            Errand.FREEZES,
+            (
+                r"\b(?:what|which|what's|anything|something|nothing)\b.{0,24}\bfrozen\b"
+                r"|\b(?:list|show|my|any|which|the|current)\b.{0,16}\bfreezes?\b|^\W*freezes?\W*$"
+            ),
+        ),
+        (
+            Errand.HEALTH,
+            (
+                r"\bdata (?:health|quality)\b"
+                r"|\b(?:is|are|how(?:'s| is| are)|trust|check|wrong with)\b.{0,40}\bdata\b"
+                r"|\b(?:is|are)\b.{0,30}\b(?:frozen|blocked|quarantined)\b"
+                r"|\bwhy (?:can(?:'?t|not)|won'?t|don'?t|do(?:es)? not|will not|did)\b.{0,12}"
+                r"\b(?:refuse(?: to)? |not )?(?:plan|size|advise|check|trade)\b"
+                r"|\bwhy (?:do|did|are) you\b.{0,16}\bnothing\b.{0,8}\b(?:on|about|for)\b"
             ),
         ),
         (Errand.NEWS, r"\b(?:news|headlines?)\b"),
