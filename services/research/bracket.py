@@ -181,9 +181,11 @@ def walk(terms: Terms, columns: Columns, first: int = 0) -> Walk:
     at, price, how = entered
     if price <= terms.stop if terms.up else price >= terms.stop:
         return Walk("rejected", None, at)
-    left = _entry_bar(terms, columns, at, how)
-    if left is not None:
-        return Walk("closed", price, at, left[0], at, left[1], left[2])
+    below, above = _edges(terms)
+    if columns.l[at] <= below or columns.h[at] >= above:
+        left = _entry_bar(terms, columns, at, how)
+        if left is not None:
+            return Walk("closed", price, at, left[0], at, left[1], left[2])
     return hold(terms, columns, price, at)
 
 
@@ -259,14 +261,19 @@ def _inside(terms: Terms, *, stopped: bool, reached: bool) -> _Exit | None:
 
 def _touch(terms: Terms, columns: Columns, first: int, end: int) -> int | None:
     """Return the first bar in [first, end) whose range meets the stop or the target."""
-    below, above = (terms.stop, terms.target) if terms.up else (terms.target, terms.stop)
-    below = -math.inf if below is None else below
-    above = math.inf if above is None else above
+    below, above = _edges(terms)
     lows, highs = columns.l, columns.h
     for at in range(first, end):
         if lows[at] <= below or highs[at] >= above:
             return at
     return None
+
+
+def _edges(terms: Terms) -> tuple[Number, Number]:
+    """Return the lower and the upper price that end a position; infinity without a target."""
+    if terms.up:
+        return terms.stop, math.inf if terms.target is None else terms.target
+    return -math.inf if terms.target is None else terms.target, terms.stop
 
 
 def excursions(columns: Columns, found: Walk, *, up: bool) -> tuple[Number, Number]:

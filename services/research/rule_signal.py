@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import merge
-from operator import gt, lt
+from operator import gt
 
 from services.research.config import RuleTerms
-from services.research.series import Series
+from services.research.series import Series, Values
 from services.strategy.streaming import DeviationRule, MaCrossRule, Runner, SpikeRule, Window
 
 Wanted = tuple[int, int]
@@ -17,25 +16,31 @@ _RISES = b"\x00\x01"
 
 def signals(series: Series, terms: RuleTerms) -> Iterator[Wanted]:
     """Yield the signals of a rule, ascending; each is read from its bar and earlier ones alone."""
-    found = _crosses(series, terms) if terms.name == "ema_cross" else _streamed(series, terms)
+    if terms.name == "ema_cross":
+        return _crosses(series, terms)
     wanted = {"long": (1,), "short": (-1,), "both": (1, -1)}[terms.side]
-    return (one for one in found if one[1] in wanted)
+    return (one for one in _streamed(series, terms) if one[1] in wanted)
 
 
 def _crosses(series: Series, terms: RuleTerms) -> Iterator[Wanted]:
     """Yield where the fast EMA crossed: was at or below and is above, mirrored for a short."""
-    slow = series.ema(terms.slow)
-    fast = series.ema(terms.fast)[terms.slow - terms.fast :]
-    offset = terms.slow - 1
-    ups = ((at + offset, 1) for at in _rises(bytes(map(gt, fast, slow))))
-    downs = ((at + offset, -1) for at in _rises(bytes(map(lt, fast, slow))))
-    return merge(ups, downs)
+    key = (terms.fast, terms.slow, terms.side)
+    found = series.crosses.get(key)
+    if found is None:
+        slow = series.ema(terms.slow)
+        fast = series.ema(terms.fast)[terms.slow - terms.fast :]
+        ups = [(at, 1) for at in _rises(fast, slow, terms)] if terms.side != "short" else []
+        downs = [(at, -1) for at in _rises(slow, fast, terms)] if terms.side != "long" else []
+        found = series.crosses[key] = sorted(ups + downs)
+    return iter(found)
 
 
-def _rises(flags: bytes) -> Iterator[int]:
+def _rises(over: Values, under: Values, terms: RuleTerms) -> Iterator[int]:
+    """Yield the bars at which one average is above the other and was not at the bar before."""
+    flags, offset = bytes(map(gt, over, under)), terms.slow - 1
     at = flags.find(_RISES)
     while at >= 0:
-        yield at + 1
+        yield at + 1 + offset
         at = flags.find(_RISES, at + 1)
 
 
@@ -72,4 +77,3 @@ def atr_at(series: Series, terms: RuleTerms, at: int) -> float:
     """Return the ATR at a bar; 0 before it is defined, on which no bracket stands."""
     values = series.atr(terms.atr)
     return values[at - terms.atr] if 0 <= at - terms.atr < len(values) else 0.0
-

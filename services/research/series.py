@@ -27,12 +27,14 @@ class Series:
     """One symbol's complete bars ascending, their float columns, and indicators as they are asked.
 
     An indicator's value at a bar depends on that bar and earlier ones alone: each is a running
-    fold, the same as the states of `services.market.indicator` bit for bit.
+    fold, the same as the states of `services.market.indicator` bit for bit. `crosses` keeps the
+    signals of averages by their two lengths and the sides, for sweeps.
     """
 
     symbol: str
     timeframe: str
     bars: Sequence[Bar]
+    crosses: dict[tuple[int, int, str], list[tuple[int, int]]] = field(default_factory=dict)
     _emas: dict[int, Values] = field(default_factory=dict)
     _atrs: dict[int, Values] = field(default_factory=dict)
 

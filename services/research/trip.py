@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from services.market.bar import Bar
 from services.research.bracket import Columns, Terms, Walk, drill, walk
-from services.research.config import BacktestConfig, RuleTerms
-from services.research.rule_signal import atr_at, signals
+from services.research.config import BacktestConfig
+from services.research.rule_signal import signals
 from services.research.series import Frame, Series
 
-_SAME = 6
-"""A price within 10^-6 of a step is on it: what floats add is far below."""
+_SAME = 1e-6
+"""A price so near to a step is on it: what floats add is far below."""
 
 
 class Trip(NamedTuple):
@@ -46,11 +46,11 @@ class Steps:
 
     def below(self, price: float) -> int:
         """Return the whole steps at or below a price."""
-        return math.floor(round(price * self.bottom / self.top, _SAME))
+        return math.floor(price * self.bottom / self.top + _SAME)
 
     def above(self, price: float) -> int:
         """Return the whole steps at or above a price."""
-        return math.ceil(round(price * self.bottom / self.top, _SAME))
+        return math.ceil(price * self.bottom / self.top - _SAME)
 
     def price(self, steps: int) -> float:
         """Return the float of `steps` whole steps, the nearest to the exact price."""
@@ -81,58 +81,57 @@ def trips(
 def _of_frame(
     frame: Frame, config: BacktestConfig, *, free: int, inside: Minutes
 ) -> Iterator[Trip]:
-    series, terms = frame.series, config.rule
-    steps = Steps.of(config.listing(series.symbol).tick)
+    series, columns = frame.series, frame.series.columns
+    orders = _Orders(series, config)
     count = len(series.bars)
-    for at, sign in signals(series, terms):
+    for at, sign in signals(series, config.rule):
         if at < free or at + 1 >= count:
             continue
         if at >= frame.end:
             return
-        order = _order(series, terms, (at, sign), steps=steps)
+        order = orders.at(at, sign)
         if order is None:
             continue
         bracket = order[2]
-        found, drilled = walk(bracket, series.columns, at + 1), False
+        found, drilled = walk(bracket, columns, at + 1), False
         if found.ambiguous and found.exit_bar in inside:
-            minutes = inside[found.exit_bar]
-            found, drilled = drill(bracket, series.columns, found, minutes), True
+            found, drilled = drill(bracket, columns, found, inside[found.exit_bar]), True
         trip = Trip(at, sign, order[0], order[1], found, drilled)
         yield trip
         free = _free_at(trip, count)
 
 
-def _order(
-    series: Series, terms: RuleTerms, signal: tuple[int, int], *, steps: Steps
-) -> tuple[int, int, Terms] | None:
-    """Return the stop and the target in steps, and the bracket; None where no ATR stands."""
-    at, sign = signal
-    reach = atr_at(series, terms, at)
-    if reach <= 0:
-        return None
-    close = series.columns.c[at]
-    stop, target = terms.stop_atr, terms.target_atr
-    low, high = close - sign * float(stop) * reach, close + sign * float(target) * reach
-    down = steps.below if sign > 0 else steps.above
-    edges = down(low), down(high)
-    if min(edges) <= 0:
-        return None
-    bracket = Terms(
-        sign > 0, "market", None, steps.price(edges[0]), steps.price(edges[1]),
-        terms.time_stop_bars,
-    )  # fmt: skip
-    return edges[0], edges[1], bracket
+class _Orders:
+    """The orders of a rule's signals on one series, its numbers read once."""
+
+    def __init__(self, series: Series, config: BacktestConfig) -> None:
+        terms = config.rule
+        self._steps = Steps.of(config.listing(series.symbol).tick)
+        self._reach, self._warm = series.atr(terms.atr), terms.atr
+        self._closes = series.columns.c
+        self._stop, self._target = float(terms.stop_atr), float(terms.target_atr)
+        self._held = terms.time_stop_bars
+
+    def at(self, at: int, sign: int) -> tuple[int, int, Terms] | None:
+        """Return the stop and the target in steps, and the bracket; None where no ATR stands."""
+        if at < self._warm or self._reach[at - self._warm] <= 0:
+            return None
+        reach, close, steps = self._reach[at - self._warm], self._closes[at], self._steps
+        rounded = steps.below if sign > 0 else steps.above
+        stop = rounded(close - sign * self._stop * reach)
+        target = rounded(close + sign * self._target * reach)
+        if stop <= 0 or target <= 0:
+            return None
+        edges = steps.price(stop), steps.price(target)
+        return stop, target, Terms(sign > 0, "market", None, *edges, self._held)
 
 
 def _free_at(trip: Trip, count: int) -> int:
     """Return the first bar whose close may signal again."""
-    match trip.walk.status:
-        case "closed":
-            return trip.walk.exit_bar
-        case "rejected":
-            return trip.walk.entry_bar
-        case _:
-            return count
+    status = trip.walk.status
+    if status == "closed":
+        return trip.walk.exit_bar
+    return trip.walk.entry_bar if status == "rejected" else count
 
 
 def minutes_of(bars: Sequence[Bar], minutes: Sequence[Bar]) -> Minutes:
