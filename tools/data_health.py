@@ -20,7 +20,9 @@ _ALL_MAX = 20
 class DataHealthArgs(Args):
     """Which symbols; without any the first twenty that are known."""
 
-    symbols: Annotated[list[SymbolText], Field(max_length=_ALL_MAX)] | None = None
+    symbols: Annotated[list[SymbolText], Field(max_length=_ALL_MAX)] | None = Field(
+        None, description="Up to twenty ticker symbols; the first twenty known when left out."
+    )
 
 
 class HealthFinding(Row):
