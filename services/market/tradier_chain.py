@@ -27,6 +27,7 @@ class TradierChain:
 
     def __init__(self, link: Link, clock: Clock) -> None:
         self._link = link
+        self._clock = clock
         self._fetched = Fetched(clock, size_max=200)
 
     def expirations(self, ctx: Context, symbol: str) -> Sequence[date]:
@@ -38,10 +39,11 @@ class TradierChain:
     def chain(self, ctx: Context, symbol: str, expiry: date) -> Chain:
         """Return every contract of one expiry, without a price of the underlying.
 
-        What the provider leaves out stays None. Flags: `NO_GREEKS`, `GREEKS_STALE`. Raises
-        `PROVIDER_*`.
+        What the provider leaves out stays None. `as_of` is the newest time that a contract gives,
+        of its quote or else of its greeks; without any that of the asking. Flags: `NO_GREEKS`,
+        `GREEKS_STALE`. Raises `PROVIDER_*`.
         """
-        page = self._fetched.get(
+        page, asked_at = self._fetched.get(
             ("chain", symbol, expiry), _CHAIN_TTL_S, lambda: self._ask_chain(symbol, expiry)
         )
         built = (build_contract(one, symbol) for one in page.records if one["expiry"] == expiry)
@@ -49,7 +51,7 @@ class TradierChain:
         return Chain(
             underlying=symbol,
             spot=None,
-            as_of=ctx.now,
+            as_of=find_newest(contracts) or asked_at,
             provenance=Provenance.DELAYED if page.delayed else Provenance.LIVE,
             source=_SOURCE,
             contracts=contracts,
@@ -64,13 +66,13 @@ class TradierChain:
         params = {"symbol": vendor_symbol(symbol), "includeAllRoots": "true"}
         return self._ask("expiration", "expirations", symbol, params)
 
-    def _ask_chain(self, symbol: str, expiry: date) -> Page:
+    def _ask_chain(self, symbol: str, expiry: date) -> tuple[Page, datetime]:
         params = {
             "symbol": vendor_symbol(symbol),
             "expiration": expiry.isoformat(),
             "greeks": "true",
         }
-        return self._ask("chain_snapshot", "chains", symbol, params)
+        return self._ask("chain_snapshot", "chains", symbol, params), self._clock.now()
 
     def _ask(self, kind: str, where: str, symbol: str, params: dict[str, str]) -> Page:
         path = f"/v1/markets/options/{where}"
@@ -78,6 +80,13 @@ class TradierChain:
             kind=kind, product=_PRODUCT, path=path, template=path, params=params, symbol=symbol
         )
         return self._link.page(ask)
+
+
+def find_newest(contracts: Sequence[OptionContract]) -> datetime | None:
+    """Return the newest time of a quote; without any that of the greeks, else None."""
+    quoted = [one.quote_ts for one in contracts if one.quote_ts is not None]
+    computed = [one.greeks_ts for one in contracts if one.greeks_ts is not None]
+    return max(quoted or computed, default=None)
 
 
 def find_greeks_flags(contracts: Sequence[OptionContract], now: datetime) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.market.chain import find_flags
 from services.market.quote import Provenance
 from services.market.tradier_chain import TradierChain, find_greeks_flags
 from tests.fakes.tradier_server import Fault, TradierServer
@@ -99,6 +100,39 @@ def test_greeks_older_than_two_hours_are_stale(server, chains, ctx, minutes, fla
     server.options["AAPL", "2027-01-15"] = [option_row(greeks=greeks(said))]
     chain = chains.chain(ctx(), "AAPL", EXPIRY)
     assert (chain.flags, find_greeks_flags((), NOW)) == (flags, ())
+
+
+@pytest.mark.parametrize(
+    ("minutes", "flags"), [(5, ("NO_GREEKS",)), (6, ("NO_GREEKS", "CHAIN_STALE"))]
+)
+def test_a_chain_is_as_old_as_its_newest_quote_and_stale_after_five_minutes(
+    server, chains, ctx, minutes, flags
+):
+    said = NOW - timedelta(minutes=minutes)
+    old = round((said - timedelta(hours=1)).timestamp() * 1000)
+    sides = {"bid_date": old, "ask_date": round(said.timestamp() * 1000)}
+    older = {"bid_date": old, "ask_date": old}
+    rows = [option_row(**sides), option_row(strike=200.0, **older)]
+    server.options["AAPL", "2027-01-15"] = rows
+    chain = chains.chain(ctx(), "AAPL", EXPIRY)
+    assert chain.as_of == said
+    assert (*chain.flags, *find_flags(chain, NOW)) == flags
+
+
+def test_quotes_without_a_time_are_as_old_as_the_greeks_and_else_as_the_asking(
+    server, chains, clock, ctx
+):
+    undated = {"bid_date": 0, "ask_date": None}
+    server.options["AAPL", "2027-01-15"] = [option_row(greeks=greeks(), **undated)]
+    chain = chains.chain(ctx(), "AAPL", EXPIRY)
+    assert chain.as_of == datetime(2027, 1, 12, 14, 0, 2, tzinfo=UTC)
+    assert find_flags(chain, NOW) == ("CHAIN_STALE",)
+    server.options["AAPL", "2027-01-15"] = [option_row(**undated)]
+    clock.advance(seconds=11)
+    chain = chains.chain(ctx(), "AAPL", EXPIRY)
+    clock.advance(seconds=5)
+    again = chains.chain(ctx(), "AAPL", EXPIRY)
+    assert again.as_of == chain.as_of == NOW + timedelta(seconds=11)
 
 
 def test_expirations_ascend_and_none_has_passed(server, chains, ctx):
