@@ -58,9 +58,9 @@ StopText = Annotated[
 FractionText = Annotated[
     str,
     BeforeValidator(_as_text),
-    Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6})$", max_length=12),
+    Field(pattern=r"^([0-9]{1,2}(\.[0-9]{1,4})?\s?%|0?\.[0-9]{1,6}|half)$", max_length=12),
 ]
-"""A share: `1%`, or the fraction `0.01`."""
+"""A share: `1%`, the fraction `0.01`, or `half` of the usual one."""
 SymbolText = Annotated[
     str, Field(min_length=1, max_length=15, pattern=r"^[A-Za-z][A-Za-z0-9.\-]{0,14}$")
 ]

@@ -9,57 +9,29 @@ from pydantic import Field
 from services.kit.context import Context
 from services.kit.money import rounded
 from services.trade.user_size import SizeAsk, size_trade
-from tools.registry import (
-    Args,
-    DecimalText,
-    Effect,
-    FractionText,
-    Result,
-    StopText,
-    SymbolText,
-    cite,
-    tool,
-)
-from tools.wording.figures import Cents, Exact
-from tools.wording.plans import CapRow
+from tools.registry import Args, DecimalText, Effect, FractionText, StopText, SymbolText, cite, tool
+from tools.wording.plans import CapRow, SizeResult
 
 
 class SizeArgs(Args):
     """A plan, or the levels themselves; and the risk."""
 
     plan_id: str | None = Field(
-        None, pattern=r"^plan_[0-9a-f]{16}$", description="Ref of a `plan`; then no levels."
+        None,
+        max_length=21,
+        pattern=r"^plan_[0-9a-f]{16}$",
+        description="Ref of a `plan`; then no levels.",
     )
     symbol: SymbolText | None = Field(None, description="One ticker symbol, without a plan_id.")
     side: Literal["long", "short"] | None = Field(None, description="Direction of the trade.")
     entry: DecimalText | None = Field(None, description="Entry price; left out, the market price.")
     stop: StopText | None = Field(None, description="Stop price, or a distance such as 3%.")
     risk_pct: FractionText | None = Field(
-        None, description="Share of equity to risk: 1% or 0.01; left out, the policy's."
+        None, description="Share of equity: 1%, 0.01, or `half` of the policy's; else the policy's."
     )
     ignore_confidence: bool = Field(
         False, description="Only on the person's word: a quarter of the risk without an edge."
     )
-
-
-class SizeResult(Result):
-    """The size, what binds it, and what it risks; `caps_skipped` are limits not known now."""
-
-    symbol: str
-    side: str
-    entry: Exact
-    stop: Exact
-    quantity: Exact
-    binding: str
-    one_r: Cents
-    currency: str
-    notional: Cents
-    risk_pct: Exact
-    risk_pct_used: Exact
-    size_multiplier: Exact
-    equity: Cents
-    caps: tuple[CapRow, ...]
-    caps_skipped: tuple[str, ...]
 
 
 @tool(effect=Effect.COMPUTE)

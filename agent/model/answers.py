@@ -17,12 +17,14 @@ from agent.model.errands import (
     order_symbol,
 )
 from agent.model.phrases import Errand, Wish
+from agent.model.plan_words import no_setup_words, part_words
 from tools.wording.quotation import quotation
 
 CAPABILITIES = (
     "I can do these things without a language model:\n\n"
     "- **Prices**: `what's AAPL doing`, `quote MSFT IBM`, `AAPL daily bars`\n"
-    "- **Plans and sizes**: `plan AAPL long, stop 3% below, risk 1%`, `size it at 0.5%`\n"
+    "- **Plans and sizes**: `plan MSFT`, `why this stop?`, `what if I risk half?`, "
+    "`plan AAPL long, stop 3% below, risk 1%`, `size it at 0.5%`\n"
     "- **Orders, as a card that you confirm**: `buy 50 MSFT stop 26.10`, `buy it`, `sell all IBM`, "
     "`cancel my AAPL order`\n"
     "- **News and dates**: `news on AAPL`, `when does IBM report`, `AAPL options`, `is the market "
@@ -61,7 +63,7 @@ def _paragraphs(*parts: str) -> str:
 
 def _failure(known: Known, failed: Outcome) -> str:
     error = failed.body
-    before = _said(known, "plan_check", "size", "propose_order", "cancel_order")
+    before = _said(known, "plan", "plan_check", "size", "propose_order", "cancel_order")
     return _paragraphs(before, _refusal(str(error["code"]), error))
 
 
@@ -79,6 +81,8 @@ def _refusal(code: str, error: Mapping[str, Any]) -> str:
         return f"I can not use {what} as you wrote it. Plain digits and one symbol work best."
     if code == "DQ_BLOCK" and facts.get("symbol"):
         return f"I say nothing on {facts['symbol']}: its data can not be trusted. {hint}"
+    if code == "NO_SETUP":
+        return no_setup_words(facts, _PLAN_EXAMPLE)
     if code == "MARKET_CLOSED":
         return f"The market is closed: {_quoted(str(error['message']))}. {hint}"
     return f"That did not go through: {_quoted(str(error['message']))}. {hint}".strip()
@@ -116,17 +120,17 @@ def _watch(_wish: Wish, _known: Known) -> str:
 
 
 def _plan(_wish: Wish, known: Known) -> str:
-    plan = known.done("plan_check")
+    plan = known.done("plan_check") or known.done("plan")
     if plan is None:
         wanted = f"To check a plan I need your stop, for example: {_PLAN_EXAMPLE}."
         return _paragraphs(_said(known, "quote"), wanted)
     if known.done("size") is None:
         return str(plan.body["summary"])
     if plan.body.get("long_only"):
-        return _said(known, "plan_check", "size")
+        return _said(known, "plan", "plan_check", "size")
     verb = "buy" if plan.body["side"] == "long" else "sell"
     return _paragraphs(
-        _said(known, "plan_check", "size"),
+        _said(known, "plan", "plan_check", "size"),
         f"Say `{verb} it` and I prepare the order as a card. Nothing happens before you confirm "
         "it.",
     )
@@ -213,7 +217,10 @@ def _cancel(wish: Wish, known: Known) -> str:
     return _paragraphs(_said(known, "orders"), "Which one? Say `cancel` and the order's id.")
 
 
-def _why(_wish: Wish, known: Known) -> str:
+def _why(wish: Wish, known: Known) -> str:
+    planned = known.recall("plan")
+    if planned is not None and not known.now:
+        return part_words(wish.text, planned.body)
     trail = _said(known, "audit_trail")
     if not trail:
         return _said(known, "journal_list")
@@ -222,7 +229,7 @@ def _why(_wish: Wish, known: Known) -> str:
     advice = [
         str(item.body["summary"])
         for item in known.before
-        if basis and item.ok and item.ref == basis and item.name in ("plan_check", "size")
+        if basis and item.ok and item.ref == basis and item.name in ("plan", "plan_check", "size")
     ]
     asked = "You asked for it, and it rests on this:" if advice else "You asked for it."
     return _paragraphs(asked if made else "", *advice[-1:], trail)

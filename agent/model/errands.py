@@ -9,9 +9,11 @@ from typing import Any
 
 from agent.model import alert_errands
 from agent.model.phrases import Errand, Wish
+from agent.model.plan_words import asks_part
 
 Call = tuple[str, dict[str, Any]]
 _DAY = re.compile(r"\b(20[0-9]{2}-[01][0-9]-[0-3][0-9])\b", re.ASCII)
+_STYLE = re.compile(r"\b(intraday|swing|leaps)\b", re.IGNORECASE | re.ASCII)
 _CARDS_MAX = 5
 """Most cards that one sentence may ask for, such as `sell everything`."""
 _HEALTH_MAX = 20
@@ -111,7 +113,7 @@ def _bars(wish: Wish, known: Known) -> list[Call]:
 
 
 def _recalled_symbol(known: Known) -> list[str]:
-    last = known.recall("plan_check", "size", "quote", "bars", "propose_order")
+    last = known.recall("plan", "plan_check", "size", "quote", "bars", "propose_order")
     if last is None:
         return []
     if last.name == "quote":
@@ -124,7 +126,7 @@ def _plan_call(wish: Wish, known: Known) -> list[Call]:
     symbols = list(wish.symbols) or _recalled_symbol(known)
     if not symbols or wish.stop is None:
         return []
-    earlier = known.recall("plan_check", "size")
+    earlier = known.recall("plan", "plan_check", "size")
     same = earlier is not None and not wish.symbols
     side = wish.side or (str(earlier.body["side"]) if earlier and same else "long")
     entry = wish.entry or (wish.limit if wish.errand is Errand.ORDER else None)
@@ -135,21 +137,38 @@ def _plan_call(wish: Wish, known: Known) -> list[Call]:
 
 def _plan(wish: Wish, known: Known) -> list[Call]:
     if wish.stop is None:
-        return _quote(wish, known)
+        return _made_plan(wish, known)
     return _plan_call(wish, known) or _size_of(known.done("plan_check"), wish, known)
+
+
+def _made_plan(wish: Wish, known: Known) -> list[Call]:
+    """Return the call that finds a plan for a symbol, then its size; without the tool a quote."""
+    symbols = list(wish.symbols) or _recalled_symbol(known)
+    if not symbols or not known.may("plan"):
+        return _quote(wish, known)
+    style = _STYLE.search(wish.text)
+    asked = _once(
+        "plan", known, symbol=symbols[0], side=wish.side, style=style[1].lower() if style else None
+    )
+    return asked or _size_of(known.done("plan"), wish, known)
 
 
 def _size_of(base: Outcome | None, wish: Wish, known: Known) -> list[Call]:
     if base is None or base.body.get("errors"):
         return []
+    risk = wish.risk or ("half" if wish.half else None)
+    if base.name == "plan":
+        return _once("size", known, plan_id=base.ref, risk_pct=risk)
     levels = {name: base.body[name] for name in ("symbol", "side", "entry", "stop")}
-    return _once("size", known, **levels, risk_pct=wish.risk)
+    return _once("size", known, **levels, risk_pct=risk)
 
 
 def _size(wish: Wish, known: Known) -> list[Call]:
     if wish.stop is not None:
         return _plan(wish, known)
-    base = known.recall("plan_check", "size")
+    base = known.recall("plan", "plan_check", "size")
+    if base is not None and base.name == "size" and base.body.get("plan_id"):
+        base = known.recall("plan") or base
     if base is None or (wish.symbols and base.body["symbol"] != wish.symbol):
         return _quote(wish, known)
     return _size_of(base, wish, known)
@@ -187,7 +206,7 @@ def order_symbol(wish: Wish, known: Known) -> str | None:
 
 def _opens_short(wish: Wish, known: Known) -> bool:
     """Return True for `sell it` after a plan to sell short."""
-    plan = known.recall("size", "plan_check")
+    plan = known.recall("size", "plan_check", "plan")
     return (
         plan is not None
         and wish.quantity is None
@@ -210,14 +229,14 @@ def _sized_order(wish: Wish, known: Known) -> list[Call]:
     basis = basis_of(wish, known)
     if basis is None:
         return _quote(wish, known)
-    if basis.name == "plan_check":
+    if basis.name in ("plan_check", "plan"):
         return _size_of(basis, wish, known)
     return _from_basis(wish, basis)
 
 
 def basis_of(wish: Wish, known: Known) -> Outcome | None:
     """Return the newest plan or size that an order without a number may mean."""
-    found = known.recall("size", "plan_check")
+    found = known.recall("size", "plan_check", "plan")
     if found is None or (wish.symbols and found.body["symbol"] != wish.symbol):
         return None
     if wish.side and found.body["side"] != wish.side:
@@ -299,6 +318,8 @@ def open_orders(wish: Wish, known: Known) -> list[Mapping[str, Any]]:
 
 
 def _why(wish: Wish, known: Known) -> list[Call]:
+    if asks_part(wish.text) and not wish.ref and known.recall("plan"):
+        return []
     last = known.recall("propose_order", "cancel_order")
     ref = wish.ref or (str(last.body["proposal_id"]) if last else None)
     if wish.symbols or ref is None:

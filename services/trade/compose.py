@@ -257,8 +257,15 @@ def _refusal(found: Finding, inputs: PlanInputs) -> Refusal:
     """Return a finding of our own plan as a refusal that names the setup it is about."""
     setup = inputs.idea.setup
     facts = {"symbol": setup.symbol, "setup": setup.setup_id, "side": setup.side}
-    kind = Kind(CATALOGUE[found.code].kind)
-    return Refusal(found.code, kind, found.message, hint=found.hint, facts=facts)
+    kind, hint = Kind(CATALOGUE[found.code].kind), found.hint
+    if found.code == "RR_BELOW_MIN":
+        n = inputs.record.n if inputs.record else 0
+        known = f"{n} past setups of its kind" if n else "the default targets"
+        hint = (
+            f"The {setup.setup_id} on {setup.timeframe} bars is no plan: by {known} and after "
+            "costs it pays too little for its risk."
+        )
+    return Refusal(found.code, kind, found.message, hint=hint, facts=facts)
 
 
 def _gap(idea: Idea) -> GapRisk | None:

@@ -67,8 +67,10 @@ class SizeAnswer:
         )
 
 
-def fraction_of(text: str) -> Decimal:
-    """Return the fraction that `text` names. Worked: `1%` is 0.01, `0.01` is 0.01."""
+def fraction_of(text: str, usual: Decimal) -> Decimal:
+    """Return the fraction that `text` names. Worked: `1%` is 0.01, `half` of 0.01 is 0.005."""
+    if text == "half":
+        return usual / 2
     if text.endswith("%"):
         return parse_decimal(text[:-1].strip(), "risk_pct") / 100
     return parse_decimal(text, "risk_pct")
@@ -104,7 +106,7 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
     )
     wanted = SizingAsk(
         holding=trade.holding,
-        risk_pct=fraction_of(ask.risk_pct) if ask.risk_pct else None,
+        risk_pct=fraction_of(ask.risk_pct, ctx.policy.sizing.risk_pct) if ask.risk_pct else None,
         confidence=trade.confidence,
     )
     account = account_view(ctx, instrument.symbol)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.kit.context import Context
+from services.ledger.portfolio import account_of, get_portfolio
 from services.trade.plan_store import StoredPlan
-from tools.registry import Source
-from tools.wording.figures import Exact, Row
+from tools.registry import Result, Source
+from tools.wording.figures import Cents, Exact, Row
 
 
 class PlannedTarget(Row):
@@ -39,11 +41,67 @@ class OptionRow(Row):
     why: str
 
 
+class PlanResult(Result):
+    """The plan: `confidence` is the chance of target 1 before the stop; `score` is no chance."""
+
+    symbol: str
+    side: str
+    style: str
+    setup: str
+    timeframe: str
+    entry_kind: str
+    entry_lo: Exact
+    entry_hi: Exact
+    entry: Exact
+    stop: Exact
+    stop_distance: Exact
+    atr_multiple: Exact
+    risk_per_unit: Exact
+    targets: tuple[PlannedTarget, ...]
+    rr: Exact
+    band: str
+    ev_r: Exact
+    confidence: Exact | None
+    confidence_tier: str
+    confidence_n: int
+    breakeven: Exact
+    score: Exact | None
+    components: tuple[ComponentRow, ...]
+    warnings: tuple[str, ...]
+    why: tuple[str, ...]
+    options: tuple[OptionRow, ...]
+    expires_at: str
+    ends_at: str
+    state: str
+    idea_url: str
+    long_only: bool
+
+
 class CapRow(Row):
     """One limit of the size and the units it allows."""
 
     name: str
     units: Exact
+
+
+class SizeResult(Result):
+    """The size, what binds it, and what it risks; `caps_skipped` are limits not known now."""
+
+    symbol: str
+    side: str
+    entry: Exact
+    stop: Exact
+    quantity: Exact
+    binding: str
+    one_r: Cents
+    currency: str
+    notional: Cents
+    risk_pct: Exact
+    risk_pct_used: Exact
+    size_multiplier: Exact
+    equity: Cents
+    caps: tuple[CapRow, ...]
+    caps_skipped: tuple[str, ...]
 
 
 def option_rows(body: Mapping[str, Any]) -> tuple[OptionRow, ...]:
@@ -74,6 +132,11 @@ def plan_sources(plan: StoredPlan) -> tuple[Source, ...]:
         )
         for one in [*own[:1], *(one for one in cited if "timeframe" not in one)]
     )
+
+
+def barred(ctx: Context, side: str) -> bool:
+    """Return whether the default account can not take this side: it is long only."""
+    return side == "short" and not account_of(ctx, get_portfolio(ctx).id).allow_short
 
 
 def plan_row(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ REACHABLE = {
     "market_status",
     "news",
     "orders",
+    "plan",
     "plan_check",
     "portfolio",
     "positions",
