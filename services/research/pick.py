@@ -14,7 +14,8 @@ from services.ledger.holding import positions
 from services.market.feed import Feed
 from services.market.freeze import portfolio_scope
 from services.market.instrument import Instrument
-from services.market.quality import QualitySnapshot, block, look, require_green
+from services.market.quality import Look, QualitySnapshot, block, look, require_green
+from services.market.quote import Provenance
 from services.research.each_symbol import each_symbol
 from services.research.rank import Reject, edge_of, failed_filter, in_order, score_of
 from services.strategy.load import load
@@ -147,15 +148,21 @@ def keep_plans(ctx: Context, picks: Sequence[Pick]) -> list[StoredPlan]:
 
 
 def require_data(
-    ctx: Context, symbol: str, *, scopes: Sequence[str], history_days: int = 0
+    ctx: Context,
+    symbol: str,
+    *,
+    scopes: Sequence[str],
+    history_days: int = 0,
+    tolerated: Sequence[str] = (),
 ) -> Instrument:
     """Return a listing whose data are green and that passes the hard filters.
 
+    `tolerated` findings do not count for a snapshot of the last good price.
     Raises `DQ_BLOCK` as advice does, and `Failed` for a filter.
     """
     instrument = ctx.port(Feed).instrument(ctx, symbol)
     looks = look(ctx, [instrument.id], scopes=scopes)
-    if any(one.critical for one in looks):
+    if any(_blocks(one, tolerated) for one in looks):
         as_of = ctx.port(Feed).as_of(ctx)
         raise block(QualitySnapshot("", (instrument.symbol,), as_of, False, (), looks))
     days = load(ctx, instrument.id, ("1d",)).sources["1d"].track.bars
@@ -163,6 +170,12 @@ def require_data(
     if failed is not None:
         raise Failed(failed)
     return instrument
+
+
+def _blocks(seen: Look, tolerated: Sequence[str]) -> bool:
+    kept = seen.quote is not None and seen.quote.provenance is Provenance.SNAPSHOT
+    spared = tolerated if kept else ()
+    return any(one.code not in spared for one in seen.critical)
 
 
 class Failed(Exception):

@@ -19,6 +19,8 @@ from services.kit.context import Context
 from services.kit.errors import refuse
 from services.kit.money import decimal_text
 from services.market.bar import Bar
+from services.strategy.document_tables import documents
+from services.strategy.documents import CALIBRATOR, RECORD, store_document
 from services.trade.plan_tables import plan_bars, plans
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from services.trade.plan_inputs import PlanInputs
 
 LIST_MAX = 100
+POLICY = "policy/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ def save_plan(
     if known is not None:
         return known
     setup = inputs.idea.setup
+    _keep_basis(ctx, inputs)
     ctx.db.insert(
         plans,
         {
@@ -103,6 +107,23 @@ def save_plan(
         dq_snapshot_id=quality.id,
     )
     return StoredPlan(id=composed.plan_id, symbol=inputs.listing.symbol, document=body, at=ctx.now)
+
+
+def _keep_basis(ctx: Context, inputs: PlanInputs) -> None:
+    """Store the policy, record and curve that a plan stands on: a later release has others."""
+    basis: list[tuple[str, str, str, object]] = [
+        (POLICY, f"policy/{inputs.policy.policy_version}", inputs.policy.hash, inputs.policy)
+    ]
+    if inputs.record is not None:
+        record = inputs.record
+        basis.append((RECORD, record.key.text, record.hash, record.body()))
+    if inputs.calibrator is not None:
+        curve = inputs.calibrator
+        basis.append((CALIBRATOR, curve.key.text, curve.hash, curve.body()))
+    for kind, key, digest, body in basis:
+        known = select(documents.c.hash).where(documents.c.hash == digest)
+        if ctx.db.row(known) is None:
+            store_document(ctx, kind, key, body)
 
 
 def find_plan(ctx: Context, plan_id: str) -> StoredPlan | None:
