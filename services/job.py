@@ -18,11 +18,12 @@ from services.market.ingest import Counts
 from services.market.rate_feed import RateFeed
 from services.market.round import market_round
 from services.market.schedule import Tick
+from services.research import follow
 from services.task_run import Due, last_scheduled
 
 Part = tuple[str, ...]
 """The symbols or pairs of one unit of work."""
-_LKG_S, _EXTENDED_S = 300, 300
+_LKG_S, _EXTENDED_S, _FOLLOW_S = 300, 300, 300
 _EOD_GRACE = timedelta(minutes=20)
 _BEFORE_OPEN = timedelta(minutes=90)
 
@@ -146,6 +147,14 @@ JOBS: dict[str, Job] = {
             act=reference_job.refresh_splits,
             tick=lambda _: schedule.before_open(_BEFORE_OPEN),
             period_s=lambda _: None,
+        ),
+        Job(
+            name="follow_suggestions",
+            title="What became of plans and suggestions",
+            parts=follow.follow_parts,
+            act=follow.follow_part,
+            tick=lambda _: schedule.every({"open": _FOLLOW_S, "post": _FOLLOW_S}),
+            period_s=lambda _: _FOLLOW_S,
         ),
     )
 }

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("record_key", sa.Text(), nullable=False),
+        sa.Column("setup_key", sa.Text(), nullable=False),
         sa.Column("stated", sa.BigInteger(), nullable=True),
         sa.Column("tier", sa.Text(), nullable=False),
         sa.Column("calibrator_hash", sa.Text(), nullable=False),

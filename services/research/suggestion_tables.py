@@ -12,6 +12,7 @@ suggestions = tenant_table(
     Column("kind", Text, nullable=False),
     Column("symbol", Text, nullable=False),
     Column("record_key", Text, nullable=False),
+    Column("setup_key", Text, nullable=False),
     Column("stated", FractionColumn),
     Column("tier", Text, nullable=False),
     Column("calibrator_hash", Text, nullable=False),
@@ -52,4 +53,4 @@ suggestions = tenant_table(
     CheckConstraint("side IN ('long', 'short')", name="side"),
     CheckConstraint("ambiguous IN (0, 1) AND followed IN (0, 1)", name="flags"),
 )
-"""`record_key` is empty for a person's own levels; `followed` 1 while bars may change the row."""
+"""`record_key` and `setup_key` are empty for a person's own levels; `followed` 1 while bars may change the row."""
