@@ -29,8 +29,8 @@ class SizeArgs(Args):
     risk_pct: FractionText | None = Field(
         None, description="Share of equity: 1%, 0.01, or `half` of the policy's; else the policy's."
     )
-    ignore_confidence: bool = Field(
-        False, description="Only on the person's word: a quarter of the risk without an edge."
+    confidence: Literal["use", "ignore"] = Field(
+        "use", description="`ignore` only on the person's word: a quarter of the risk, no edge."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from services.kit.clock import parse_instant
 from services.kit.context import Context
@@ -37,7 +38,7 @@ class SizeAsk:
     stop: str | None = None
     entry: str | None = None
     risk_pct: str | None = None
-    ignore_confidence: bool = False
+    confidence: Literal["use", "ignore"] = "use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,7 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
         document={
             **size_document(instrument.symbol, trade.levels, sized),
             **({"plan_id": plan.id} if plan else {}),
-            **({"ignored_confidence": True} if ask.ignore_confidence and plan else {}),
+            **({"ignored_confidence": True} if ask.confidence == "ignore" and plan else {}),
         },
     )
     return SizeAnswer(
@@ -168,7 +169,7 @@ def _of_plan(ctx: Context, plan: StoredPlan, instrument: Instrument, ask: SizeAs
             value=Decimal(sure["value"]),
             tier=sure["tier"],
             rr_tp1=Decimal(body["rr"]["per_target"][0]),
-            ignored=ask.ignore_confidence,
+            ignored=ask.confidence == "ignore",
         )
     entry, stop = Decimal(body["entry"]["worst"]), Decimal(body["stop"]["price"])
     return _Trade(
