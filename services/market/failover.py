@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from services import audit
@@ -31,6 +32,10 @@ OUTAGES = frozenset(
 )
 """The refusals that mean an outage; what a plan lacks is a capability and stays refused."""
 _CHANGES_MAX = 100
+SECOND_EVERY = timedelta(minutes=5)
+SECONDS_MINUTE = 20
+"""The second provider is asked for each symbol once in five minutes, for 20 symbols a minute."""
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class FailoverFeed:
         self._since: datetime | None = None
         self._again_at = 0.0
         self.changes = Changes()
+        self._compared: dict[str, datetime] = {}
 
     @property
     def name(self) -> str:
@@ -111,6 +117,31 @@ class FailoverFeed:
     def quote(self, ctx: Context, symbol: str) -> Quote:
         """Return the newest quote, whole from the provider that its `source` names."""
         return self._ask(lambda feed: feed.quote(ctx, symbol))
+
+    def second_quote(self, ctx: Context, symbol: str) -> Quote | None:
+        """Return the second provider's quote beside the first one's, at a bounded rate.
+
+        None when it is not due, when it answers anyway, and when it has none. Never raises.
+        """
+        if self._answering() is self.second or not self._is_due(symbol, ctx.now):
+            return None
+        with suppress(Refusal):
+            return self.second.quote(ctx, symbol)
+        return None
+
+    def _is_due(self, symbol: str, now: datetime) -> bool:
+        """Return whether to compare a symbol now; a unit that begins again has the same time."""
+        with self._lock:
+            for name, at in list(self._compared.items()):
+                if abs(now - at) >= SECOND_EVERY:
+                    del self._compared[name]
+            if symbol in self._compared:
+                return self._compared[symbol] == now
+            lately = [at for at in self._compared.values() if abs(now - at) < _MINUTE]
+            if len(lately) >= SECONDS_MINUTE:
+                return False
+            self._compared[symbol] = now
+            return True
 
     def bars(
         self,

@@ -32,7 +32,7 @@ from services.market.observation import (
     judge,
 )
 from services.market.priming import primed
-from services.market.quality_rule import Fault
+from services.market.quality_rule import THRESHOLDS_BY_CLASS, Fault
 from services.market.quality_store import (
     DAY,
     INTRADAY,
@@ -46,6 +46,7 @@ from services.market.quality_window import Window, in_terms_of_now
 from services.market.quote import Quote
 from services.market.quote_rule import assess, named
 from services.market.session import market_state
+from services.market.skew import find_skew_fault, with_lag
 
 _RECENT = timedelta(days=7)
 """A bad bar older than this is no reason to freeze what trades today."""
@@ -147,17 +148,24 @@ class _Outcome:
 
 
 def _judge(ctx: Context, seen: Observation, window: Window, as_of: datetime) -> _Outcome:
+    window = with_lag(window, seen, as_of)
     faults, recorded = judge(seen, window, as_of=as_of), False
     if is_level_fault(faults):
         window, faults, recorded = _explained(ctx, seen, window, faults, as_of)
     confirmed = is_confirmed_jump(seen, window, faults)
-    faults = [*faults, *_of_quote(ctx, seen, as_of, faults)]
+    faults = [*faults, *_of_quote(ctx, seen, as_of, faults), *_of_clock(seen, window)]
     window = advance(seen, window, faults)
     disorder = None if seen.is_history else find_disorder_fault(window)
     if disorder is not None:
         faults = [*faults, disorder]
     findings = named(seen.instrument.symbol, faults)
     return _Outcome(seen, faults, findings, window, confirmed, recorded)
+
+
+def _of_clock(seen: Observation, window: Window) -> list[Fault]:
+    limits = THRESHOLDS_BY_CLASS[seen.instrument.asset_class]
+    fault = None if seen.is_history else find_skew_fault(window.lags, limits=limits)
+    return [] if fault is None else [fault]
 
 
 def _of_quote(

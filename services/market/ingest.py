@@ -12,6 +12,7 @@ from services.kit.errors import Refusal
 from services.kit.money import Price, rounded
 from services.market.bar import Bar
 from services.market.feed import BarSeries, Feed
+from services.market.gaps import first_missing, tell_gap
 from services.market.gate import Admission, admit, admit_all, observed
 from services.market.instrument import Instrument
 from services.market.last_good import keep_good
@@ -22,6 +23,7 @@ from services.market.quote import Quote
 from services.market.rate_feed import RateFeed
 from services.market.rate_gate import admit_rate
 from services.market.rates import record_rate
+from services.market.recon import find_second
 from services.market.session import find_last_session, sessions_between
 from services.market.store import PricePoint, last_price, record_price
 from services.market.store_bars import last_bar_at, new_bars, stored_bars, upsert_bars
@@ -119,7 +121,7 @@ def _take_quote(ctx: Context, instrument: Instrument) -> Counts:
     price = _find_price(instrument, quote)
     if price is not None and _is_stored(ctx, instrument, quote, price):
         return Counter({"known": 1, "snapshots": int(keep_good(ctx, instrument, quote))})
-    verdict = admit(ctx, observed(instrument, quote))
+    verdict = admit(ctx, observed(instrument, quote, second=find_second(ctx, quote)))
     if not verdict.accepted or price is None:
         return _rejected(verdict)
     point = PricePoint(
@@ -158,8 +160,9 @@ def _take_minutes(ctx: Context, instrument: Instrument) -> Counts:
     session = find_last_session(instrument.calendar, now)
     if session is None:
         return Counter()
-    last = last_bar_at(ctx, instrument.id, "1m")
-    since = session.open if last is None else max(last, session.open)
+    known = stored_bars(ctx, instrument.id, "1m", session.open, session.close)
+    newest = known[-1].t_open if known else session.open
+    since = min(newest, first_missing(known, session, now) or newest)
     missing = int((min(now, session.close) - since) / timedelta(minutes=1))
     count = min(max(missing, _MINUTES_MIN), _MINUTES_MAX)
     series = feed.bars(ctx, instrument.symbol, "1m", count)
@@ -168,6 +171,8 @@ def _take_minutes(ctx: Context, instrument: Instrument) -> Counts:
     found = build_metrics(instrument, session, replace(series, bars=tuple(stored)))
     if found is not None:
         keep_metrics(ctx, found)
+    if tell_gap(ctx, instrument, session, stored, now) is not None:
+        done["gaps"] += 1
     return done
 
 

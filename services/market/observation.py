@@ -100,7 +100,7 @@ def judge(seen: Observation, window: Window, *, as_of: datetime) -> list[Fault]:
         arrived = _arrival(seen, window)
         if arrived is not None:
             return [*found, arrived]
-    return [*found, *_level(seen, window, limits), *_second(seen, limits)]
+    return [*found, *_level(seen, window, limits), *_second(seen, window, limits)]
 
 
 def _numbers(seen: Observation) -> list[Fault]:
@@ -165,10 +165,16 @@ def _usable(price: Decimal | None) -> Decimal | None:
     return None if faulty else price
 
 
-def _second(seen: Observation, limits: QualityThresholds) -> list[Fault]:
+def _second(seen: Observation, window: Window, limits: QualityThresholds) -> list[Fault]:
+    """Hold the price against another source's: critical only beyond what would be a jump."""
     other = _usable(seen.second)
     fault = None if other is None else find_recon_fault(seen.price, other, limits=limits)
-    return [] if fault is None else [fault]
+    if other is None or fault is None:
+        return []
+    course = course_of(window, seen.ts, seen.instrument.calendar, limits=limits)
+    if course is not None and find_jump(seen.price, other, limit=course.limit) is None:
+        return [fault._replace(severity="WARN")]
+    return [fault]
 
 
 def is_confirmed_jump(seen: Observation, window: Window, found: Sequence[Fault]) -> bool:

@@ -19,10 +19,12 @@ from services.market.freeze import TENANT, Freeze, active_freezes, listing_scope
 from services.market.gate import explained, observed, settle
 from services.market.instrument import Instrument
 from services.market.priming import primed
+from services.market.quality_rule import THRESHOLDS_BY_CLASS
 from services.market.quality_store import Mark
 from services.market.quote import Quote
 from services.market.quote_rule import LIMITS, QualityLimits, assess, named
 from services.market.session import market_state
+from services.market.skew import find_skew_now
 from services.market.tables import dq_snapshots
 
 __all__ = [
@@ -131,6 +133,8 @@ def _look(
         known = {one.code for one in found}
         window = replace(mark.window, newest=None)
         faults, _ = explained(ctx, observed(instrument, quote), window, as_of)
+        skew = find_skew_now(mark.window, as_of, limits=THRESHOLDS_BY_CLASS[instrument.asset_class])
+        faults = faults if skew is None else [*faults, skew]
         found += [one for one in named(instrument.symbol, faults) if one.code not in known]
     findings = tuple(sorted(found, key=lambda one: one.code))
     return Look(instrument, quote, findings, _last_good(quote, findings, mark), tuple(frozen))

@@ -32,6 +32,7 @@ class QualityThresholds:
     """Numbers of the rules, one set per asset class. `_pct` is a fraction: 0.05 is 5 %.
 
     `split_volume_slack` is how far volume may miss the inverse of a split's ratio, as a factor.
+    `gap_volume_min` is the usual volume of a session from which every minute should trade.
     """
 
     jump_sigmas: float = 8.0
@@ -51,6 +52,13 @@ class QualityThresholds:
     coverage_freeze: Decimal = Decimal("0.95")
     recon_warn: Decimal = Decimal("0.01")
     recon_crit: Decimal = Decimal("0.05")
+    skew_seen: int = 5
+    skew_steady: timedelta = timedelta(seconds=2)
+    skew_ahead_warn: timedelta = timedelta(seconds=1.5)
+    skew_ahead_crit: timedelta = timedelta(seconds=2)
+    skew_behind_warn: timedelta = timedelta(seconds=5)
+    skew_behind_crit: timedelta = timedelta(seconds=60)
+    gap_volume_min: Decimal = Decimal(1_000_000)
 
 
 THRESHOLDS = QualityThresholds()
@@ -263,20 +271,29 @@ def _spans_weekend(start: datetime, end: datetime) -> bool:
     return any((start + timedelta(days=n)).weekday() >= 5 for n in range(min(days, 6) + 1))
 
 
-def find_bar_faults(bars: Sequence[Bar], grid: Grid) -> list[Fault]:
+def find_bar_faults(
+    bars: Sequence[Bar], grid: Grid, *, span: tuple[datetime, datetime] | None = None
+) -> list[Fault]:
     """Return `DQ_BAR_SANITY`: critical for a bar that can not be true, a warning for gaps.
 
     The order of the series and its grid count too; a minute without trades has no bar, so a gap
-    in an intraday grid only warns.
+    in an intraday grid only warns. `span` is what the bars should cover, else it is from the
+    first to the last. Worked: 117 bars of 120 minutes are a coverage of 0.975.
     """
     try:
         validate_bars(bars, grid)
     except Refusal as refusal:
         return [Fault("DQ_BAR_SANITY", "CRIT", refusal.message)]
-    if not bars or grid.timeframe not in MINUTES:
+    if grid.timeframe not in MINUTES or not (bars or span):
         return []
-    gaps = grid.count_windows(bars[0].t_open, bars[-1].t_close) - len(bars)
-    return [Fault("DQ_BAR_SANITY", "WARN", f"{gaps} bars missing")] if gaps > 0 else []
+    first, last = span or (bars[0].t_open, bars[-1].t_close)
+    expected = grid.count_windows(first, last)
+    gaps = expected - len(bars)
+    if gaps <= 0:
+        return []
+    coverage = decimal_text(rounded(Decimal(len(bars)) / expected, 6))
+    detail = f"{gaps} of {expected} bars missing, coverage {coverage}"
+    return [Fault("DQ_BAR_SANITY", "WARN", detail)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _window(row: Row[Any]) -> Window:
         seen=row.seen,
         dropped=row.dropped,
         counted_from=row.counted_from,
+        lags=tuple(json.loads(row.lags_json)),
     )
 
 
@@ -103,6 +104,7 @@ def save_mark(ctx: Context, mark: Mark) -> None:
         "seen": window.seen,
         "dropped": window.dropped,
         "counted_from": window.counted_from,
+        "lags_json": json.dumps(window.lags),
     }
     of_this = (dq_marks.c.listing == mark.listing) & (dq_marks.c.kind == mark.kind)
     if not mark.known:
@@ -139,6 +141,24 @@ def keep_findings(
         if key not in known:
             known[key] = _insert(ctx, scope, subject, one, (key, as_of))
     return {keys[key].code: known[key] for key in keys}
+
+
+_SAME = (
+    select(dq_findings.c.id)
+    .where(
+        dq_findings.c.scope == bindparam("of_scope"),
+        dq_findings.c.code == bindparam("of_code"),
+        dq_findings.c.detail.startswith(bindparam("said")),
+        dq_findings.c.as_of >= bindparam("since"),
+    )
+    .limit(1)
+)
+
+
+def was_found(ctx: Context, scope: str, code: str, said: str, since: datetime) -> bool:
+    """Return whether `code` was found of `scope` since then, in words that begin with `said`."""
+    values = {"of_scope": scope, "of_code": code, "said": said, "since": since}
+    return ctx.db.row(_SAME, **values) is not None
 
 
 def _key(ctx: Context, scope: str, code: str, as_of: datetime) -> str:

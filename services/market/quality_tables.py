@@ -53,6 +53,7 @@ dq_marks = tenant_table(
     Column("seen", Integer, nullable=False),
     Column("dropped", Integer, nullable=False),
     Column("counted_from", UtcDateTime),
+    Column("lags_json", Text, nullable=False, server_default=text("'[]'")),
     PrimaryKeyConstraint("tenant_id", "listing", "kind"),
     CheckConstraint("kind IN ('intraday', 'day')", name="kind"),
 )

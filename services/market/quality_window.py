@@ -35,7 +35,8 @@ class Window:
     """The last good price and the usual course of one listing; pure data.
 
     `sigma` is the standard deviation of daily log returns, `volume` the usual volume of a session;
-    None when unknown. `suspects` are the newest prices set aside since the last good one.
+    None when unknown. `suspects` are the newest prices set aside since the last good one. `lags`
+    are those of the newest observations, in milliseconds (`services.market.skew`).
     """
 
     last: Decimal | None = None
@@ -50,6 +51,7 @@ class Window:
     seen: int = 0
     dropped: int = 0
     counted_from: datetime | None = None
+    lags: tuple[int, ...] = ()
 
 
 def sigma_of(closes: Sequence[Decimal]) -> float | None:
