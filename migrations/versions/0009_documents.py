@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("ambiguous", sa.Integer(), nullable=False),
         sa.Column("followed", sa.Integer(), nullable=False),
         sa.Column("seen_until", sa.BigInteger(), nullable=True),
+        sa.Column("provenance", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "ambiguous IN (0, 1) AND followed IN (0, 1)", name=op.f("ck_suggestions_flags")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,7 @@ from sqlalchemy.engine import Row
 from services import audit
 from services.kit.context import Context
 from services.kit.money import rounded
-from services.market.bar import Bar
-from services.market.feed import COUNT_MAX, Feed
+from services.market.feed import COUNT_MAX, BarSeries, Feed
 from services.market.grid import MINUTES
 from services.market.session import trading_minutes
 from services.orders.tables import proposals
@@ -138,6 +138,7 @@ def _bare(made: Suggestion | NotFollowed) -> dict[str, Any]:
         "timeframe": "",
         "ambiguous": 0,
         "followed": 0,
+        "provenance": "",
     }
 
 
@@ -166,14 +167,14 @@ def _follow(ctx: Context, row: Row[Any]) -> list[str]:
     now = ctx.port(Feed).as_of(ctx)
     if now < row.made_at:
         return _give_up(ctx, row, _REPLAYED)
-    bars = _bars_since(ctx, row, now)
-    if bars is None:
+    series = _bars_since(ctx, row, now)
+    if series is None:
         return _give_up(ctx, row, _LOST)
-    found = settle(_levels(ctx, row, now), bars)
+    found = settle(_levels(ctx, row, now), series.bars)
     done = found.state in NO_TRADE or (found.state in ENTERED and found.free_ended)
     changed = found.state != row.state
     if changed or done or found.state == "open":
-        _store(ctx, row, found, seen_until=bars[-1].t_close if bars else None, done=done)
+        _store(ctx, row, found, series=series, done=done)
     if changed:
         audit.record(
             ctx, "suggestion.followed", row.ref, state=found.state, r=_short(found.r), at=now
@@ -181,7 +182,7 @@ def _follow(ctx: Context, row: Row[Any]) -> list[str]:
     return [found.state] if changed else []
 
 
-def _bars_since(ctx: Context, row: Row[Any], now: datetime) -> list[Bar] | None:
+def _bars_since(ctx: Context, row: Row[Any], now: datetime) -> BarSeries | None:
     """Return the complete bars that opened at or after the suggestion; None when they are lost.
 
     What is too long ago for the bars it asks for is read in coarser ones.
@@ -195,9 +196,11 @@ def _bars_since(ctx: Context, row: Row[Any], now: datetime) -> list[Bar] | None:
     if timeframe is None:
         return None
     series = feed.bars(ctx, row.symbol, timeframe, age // MINUTES[timeframe] + 2)
-    bars = [bar for bar in series.bars if bar.t_open >= row.made_at]
+    bars = tuple(bar for bar in series.bars if bar.t_open >= row.made_at)
     first = bars[0].t_open if bars else now
-    return bars if trading_minutes(calendar, row.made_at, first) <= _HOLE_MINUTES else None
+    if trading_minutes(calendar, row.made_at, first) > _HOLE_MINUTES:
+        return None
+    return replace(series, bars=bars)
 
 
 def _levels(ctx: Context, row: Row[Any], now: datetime) -> Suggested:
@@ -234,9 +237,7 @@ def _give_up(ctx: Context, row: Row[Any], reason: str) -> list[str]:
     return ["given_up"]
 
 
-def _store(
-    ctx: Context, row: Row[Any], found: Settled, *, seen_until: datetime | None, done: bool
-) -> None:
+def _store(ctx: Context, row: Row[Any], found: Settled, *, series: BarSeries, done: bool) -> None:
     ctx.db.change(
         update(suggestions)
         .where(suggestions.c.ref == row.ref)
@@ -252,7 +253,8 @@ def _store(
             free_r=_short(found.free_r),
             ambiguous=int(found.ambiguous),
             followed=0 if done else 1,
-            seen_until=seen_until,
+            seen_until=series.bars[-1].t_close if series.bars else None,
+            provenance=str(series.provenance),
             updated_at=ctx.now,
         )
     )

@@ -11,7 +11,7 @@ from services.kit.canonical import tagged_hash
 from services.kit.context import Context
 from services.research.fit import build_record, fit, pool_of
 from services.research.label import Label
-from services.research.score import first_of_each
+from services.research.score import first_of_each, is_real
 from services.research.settle import ENTERED
 from services.research.suggestion import LEAPS
 from services.research.suggestion_tables import suggestions
@@ -30,7 +30,8 @@ from services.strategy.view import Side
 def live_labels(ctx: Context) -> list[Label]:
     """Return a label for each setup whose suggestion ended and whose free run is over.
 
-    Those held for months (`leaps`) are left out: their time stop is another.
+    Those held for months (`leaps`) are left out, their time stop is another; and those that were
+    settled on replayed or simulated bars, which are no new history.
     """
     query = select(suggestions).where(suggestions.c.record_key != "")
     rows = ctx.db.rows(query.order_by(suggestions.c.made_at, suggestions.c.ref))
@@ -39,7 +40,7 @@ def live_labels(ctx: Context) -> list[Label]:
 
 def _is_over(row: Row[Any]) -> bool:
     known = row.state in ENTERED and row.free_r is not None and row.mfe_free_r is not None
-    return known and not row.record_key.endswith(LEAPS)
+    return known and is_real(row) and not row.record_key.endswith(LEAPS)
 
 
 def key_from(text: str) -> RecordKey:

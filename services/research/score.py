@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 
 from services.kit.context import Context
 from services.kit.money import rounded
+from services.market.quote import Provenance
 from services.research.reliability import Proof, prove
 from services.research.settle import ENTERED
 from services.research.suggestion_tables import suggestions
@@ -30,10 +31,12 @@ class SetupScore:
     """One kind of suggestion: how many ended, how often target 1 came first, what was stated.
 
     `hit_rate`, `stated` and `mean_r` are at 4 decimals, null without an outcome; `stated` is the
-    mean over the outcomes that had a chance stated. `enough` says whether 30 ended.
+    mean over the outcomes that had a chance stated. `enough` says whether 30 ended. `real` is False
+    for what was settled on replayed or simulated bars.
     """
 
     key: str
+    real: bool
     taken: int
     ended: int
     hits: int
@@ -59,12 +62,17 @@ class ReliabilityRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoreboard:
-    """Every suggestion by what became of it; `without` counts those that have neither (none)."""
+    """Every suggestion by what became of it; `without` counts those that have neither (none).
+
+    The figures of stated chances are of real outcomes, and of replayed ones only while there is
+    no real one; `real` tells which.
+    """
 
     total: int
     states: Mapping[str, int]
     reasons: Mapping[str, int]
     by_setup: tuple[SetupScore, ...]
+    real: bool
     stated_n: int
     brier: Decimal | None
     reference: Decimal | None
@@ -87,16 +95,19 @@ def read_score(ctx: Context) -> Scoreboard:
     """
     rows = ctx.db.rows(select(suggestions).order_by(suggestions.c.made_at, suggestions.c.ref))
     firsts = first_of_each(rows)
-    proof = _proof(firsts)
-    groups: dict[str, list[Row[Any]]] = {}
+    known = [row for row in firsts if row.state in ENTERED and row.stated is not None]
+    real = any(is_real(row) for row in known)
+    proof = _proof([row for row in known if is_real(row) == real])
+    groups: dict[tuple[str, bool], list[Row[Any]]] = {}
     for row in firsts:
-        groups.setdefault(row.record_key or OWN, []).append(row)
+        groups.setdefault((row.record_key or OWN, is_real(row)), []).append(row)
     told = [row for row in rows if row.state == "not_followed"]
     return Scoreboard(
         total=len(rows),
         states=dict(sorted(Counter(row.state for row in rows).items())),
         reasons=dict(sorted(Counter(row.reason for row in told).items())),
-        by_setup=tuple(_setup_score(key, mine) for key, mine in sorted(groups.items())),
+        by_setup=tuple(_setup_score(*key, mine) for key, mine in sorted(groups.items())),
+        real=real,
         stated_n=proof.n if proof else 0,
         brier=rounded(proof.brier, PLACES) if proof else None,
         reference=rounded(proof.reference, PLACES) if proof else None,
@@ -120,19 +131,24 @@ def first_of_each(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
     return kept
 
 
+def is_real(row: Row[Any]) -> bool:
+    """Return whether no replayed or simulated bar settled it; what waits yet counts as real."""
+    return row.provenance not in (Provenance.REPLAY, Provenance.SIMULATED)
+
+
 def _proof(rows: Sequence[Row[Any]]) -> Proof | None:
-    known = [row for row in rows if row.state in ENTERED and row.stated is not None]
-    if not known:
+    if not rows:
         return None
-    return prove([row.stated for row in known], [int(row.state == "target") for row in known])
+    return prove([row.stated for row in rows], [int(row.state == "target") for row in rows])
 
 
-def _setup_score(key: str, rows: Sequence[Row[Any]]) -> SetupScore:
+def _setup_score(key: str, real: bool, rows: Sequence[Row[Any]]) -> SetupScore:  # noqa: FBT001 - a group's key
     ended = [row for row in rows if row.state in ENTERED]
     hits = sum(row.state == "target" for row in ended)
     stated = [row.stated for row in ended if row.stated is not None]
     return SetupScore(
         key=key,
+        real=real,
         taken=len(rows),
         ended=len(ended),
         hits=hits,
@@ -161,6 +177,7 @@ def _bins(proof: Proof) -> tuple[ReliabilityRow, ...]:
 
 _RECENT = (
     *("ref", "kind", "symbol", "side", "record_key", "stated", "tier", "state", "reason"),
+    "provenance",
     *("made_at", "entered_at", "ended_at", "r", "mae_r", "mfe_free_r"),
 )
 

@@ -41,6 +41,7 @@ suggestions = tenant_table(
     Column("ambiguous", Integer, nullable=False),
     Column("followed", Integer, nullable=False),
     Column("seen_until", UtcDateTime),
+    Column("provenance", Text, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("tenant_id", "ref"),
     Index("ix_suggestions_followed", "tenant_id", "followed", "symbol"),
@@ -53,4 +54,5 @@ suggestions = tenant_table(
     CheckConstraint("side IN ('long', 'short')", name="side"),
     CheckConstraint("ambiguous IN (0, 1) AND followed IN (0, 1)", name="flags"),
 )
-"""`record_key` and `setup_key` are empty for a person's own levels; `followed` 1 while bars may change the row."""
+"""`record_key` and `setup_key` are empty for a person's own levels; `followed` is 1 while bars may
+change the row; `provenance` is that of the bars that settled it."""

@@ -292,14 +292,22 @@ def test_one_setup_planned_twice_counts_once(do, feed):
     assert board.states == {"stop": 2}
     (only,) = board.by_setup
     assert (only.taken, only.ended, only.hits, only.stated) == (1, 1, 0, D("0.4200"))
-    assert (board.stated_n, board.brier, board.enough if False else only.enough) == (
-        1,
-        D("0.1764"),
-        False,
-    )
+    assert (board.stated_n, board.brier, only.enough) == (1, D("0.1764"), False)
+    assert (board.real, only.real, board.recent[0]["provenance"]) == (False, False, "SIMULATED")
 
 
-def outcome(ctx, at, *, won, stated, digest=""):
+def test_real_outcomes_are_told_apart_from_replayed_ones(do):
+    do(lambda ctx: outcome(ctx, 1, won=True, stated=D("0.5")))
+    do(lambda ctx: outcome(ctx, 2, won=False, stated=D("0.9"), provenance="REPLAY"))
+    board = do(read_score)
+    assert [(one.real, one.hits, one.ended) for one in board.by_setup] == [
+        (False, 0, 1),
+        (True, 1, 1),
+    ]
+    assert (board.real, board.stated_n, board.brier) == (True, 1, D("0.2500"))
+
+
+def outcome(ctx, at, *, won, stated, digest="", provenance="LIVE"):
     made = OPEN_TIME + timedelta(days=at)
     ctx.db.insert(
         suggestions,
@@ -327,6 +335,7 @@ def outcome(ctx, at, *, won, stated, digest=""):
             "free_r": D("0.9") if won else D(-1),
             "ambiguous": 0,
             "followed": 0,
+            "provenance": provenance,
             "updated_at": ctx.now,
         },
     )
@@ -374,6 +383,7 @@ def test_outcomes_feed_the_next_calibration_once_a_person_approves(do):
     shipped = do(find)
     assert shipped.n == shipped_documents()[RECORD, KEY]["n"]
     do(lambda ctx: [outcome(ctx, at, won=at % 2 == 0, stated=D("0.5")) for at in range(10)])
+    do(lambda ctx: outcome(ctx, 99, won=True, stated=D("0.5"), provenance="REPLAY"))
     assert len(do(live_labels)) == 10
     (made,) = do(refit)
     assert (made.kind, made.key, made.approved_at) == (RECORD, KEY, None)
