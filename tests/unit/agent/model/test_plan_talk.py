@@ -1,0 +1,50 @@
+"""Proves plans in ordinary words: found, explained part by part, sized, ordered, or not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.orders.broker import Broker
+from services.orders.paper import PaperBroker
+from services.strategy.load import TrackCache
+from tests.conftest import build_runtime
+from tests.fakes.coach_desk import CoachDesk
+from tests.unit.agent.model.test_rules_loop import clean
+
+
+@pytest.fixture
+def coach(database, clock, settings, owner) -> Iterator[CoachDesk]:
+    made = build_runtime(database, clock, settings)
+    made.ports[Broker] = PaperBroker()
+    made.ports[TrackCache] = TrackCache()
+    desk = CoachDesk(made, owner, clock)
+    clock.advance(minutes=35)
+    yield desk
+    made.threads.shutdown(wait=True)
+
+
+async def test_a_plan_is_found_explained_sized_at_half_and_ordered(coach):
+    planned = clean(await coach.say("plan IBM"))
+    assert planned.tools == ["plan", "size"]
+    assert "opening-range breakout" in planned.text
+    assert "Confidence" in planned.text
+    why = clean(await coach.say("why this stop?"))
+    assert why.tools == []
+    assert "Stop 187.20" in why.text
+    sure = clean(await coach.say("how sure are you?"))
+    assert "uncalibrated" in sure.text
+    half = clean(await coach.say("what if I risk half?"))
+    assert half.tools == ["size"]
+    assert "shares of IBM" in half.text
+    card = clean(await coach.say("buy it"))
+    assert card.tools[-1] == "propose_order"
+
+
+async def test_without_a_setup_the_nearest_rule_is_named_and_no_number_is_made_up(coach):
+    told = await coach.say("plan MSFT short swing")
+    assert told.calls == (("plan", False),)
+    assert "no setup on MSFT" in told.text
+    assert "The nearest is" in told.text
+    assert told.unverified == ()
