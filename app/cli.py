@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import cli_freeze, cli_jobs
+from app import cli_backtest, cli_freeze, cli_jobs, cli_score
 from services.kit.environment import SettingsInvalid, load_settings
 from services.kit.errors import Refusal, refuse
 from services.kit.settings import Settings
@@ -238,6 +238,8 @@ app.command()(cli_freeze.unfreeze)
 app.command()(cli_freeze.freezes)
 app.command()(cli_jobs.worker)
 app.command()(cli_jobs.ingest)
+app.command()(cli_backtest.backtest)
+app.command()(cli_score.score)
 
 
 @app.command()

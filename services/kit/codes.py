@@ -204,6 +204,8 @@ COST_METHOD_LOCKED | state | the cost method is fixed after the first sale
   | Open another portfolio for another method.
 WATCHLIST_UNKNOWN | missing | no watchlist {id} | List your watchlists, or save one.
 WATCHLIST_EXISTS | state | a watchlist named {name} exists | Change that one, or use another name.
+BACKTEST_UNKNOWN | missing | no backtest {id} | List your backtests, or start one.
+BACKTEST_LIMIT | state | there can be at most {limit} {what} | Wait, or ask for fewer.
 WATCHLIST_LIMIT | input | there can be at most {limit} {what} | Remove some first.
 DOCUMENT_UNKNOWN | missing | no document {hash} | List the documents.
 DOCUMENT_REVOKED | state | document {hash} was revoked: {reason} | Fit a new one and approve that.

@@ -71,9 +71,3 @@ def _strategy(terms: RuleTerms) -> MaCrossRule | DeviationRule | SpikeRule:
             return SpikeRule(terms.multiple, terms.lookback)
         case _:
             return MaCrossRule(terms.fast, terms.slow)
-
-
-def atr_at(series: Series, terms: RuleTerms, at: int) -> float:
-    """Return the ATR at a bar; 0 before it is defined, on which no bracket stands."""
-    values = series.atr(terms.atr)
-    return values[at - terms.atr] if 0 <= at - terms.atr < len(values) else 0.0

@@ -27,7 +27,7 @@ def signalled(given: dict) -> type[Strategy]:
     class Signalled(Strategy):
         def init(self):
             self.side, self.sl, self.tp = (
-                self.I(lambda name=name: pd.Series(given[name], dtype=float).values, name=name)
+                self.I(lambda name=name: pd.Series(given[name], dtype=float).to_numpy(), name=name)
                 for name in ("side", "stop", "target")
             )
 

@@ -42,7 +42,7 @@ def atr(high, low, close, n):
     return out
 
 
-def sweep(o, h, l, c, pairs, fees):
+def sweep(o, h, l, c, pairs, fees):  # noqa: E741 - as in every feed
     """Run every pair over all symbols; each average is made once."""
     reach = atr(h, l, c, 14)
     means = {n: ema(c, n) for n in sorted({n for pair in pairs for n in pair})}

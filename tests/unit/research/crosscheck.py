@@ -19,9 +19,9 @@ from services.market.replay_bars import price_of
 from services.market.session import get_session
 from services.research.bracket import Ohlc
 from services.research.config import BacktestConfig, CostTerms, RuleTerms, SizeTerms
+from services.research.rule_signal import signals
 from services.research.series import Series
 from services.research.trip import Steps
-from services.research.rule_signal import atr_at, signals
 from tests.bench.agent_loop import peer_python
 from tests.bench.measure import ROOT, run_json
 
@@ -37,9 +37,9 @@ def goog_bars() -> list[Bar]:
     found = []
     for row in load_history()["GOOG"].rows:
         session = get_session("XNYS", row.date)
-        o, h, l, c = (price_of(value) for value in (row.o, row.h, row.l, row.c))
+        o, h, low, c = (price_of(value) for value in (row.o, row.h, row.l, row.c))
         found.append(
-            Bar(t_open=session.open, t_close=session.close, o=o, h=h, l=l, c=c, v=Decimal(row.v))
+            Bar(t_open=session.open, t_close=session.close, o=o, h=h, l=low, c=c, v=Decimal(row.v))
         )
     return found
 
@@ -55,7 +55,7 @@ def asked_of_peer(series: Series, terms: RuleTerms, tick: Decimal = CENT) -> dic
     steps, columns, count = Steps.of(tick), series.columns, len(series.bars)
     side, stop, target = [0] * count, [0.0] * count, [0.0] * count
     for at, sign in signals(series, terms):
-        reach = atr_at(series, terms, at)
+        reach = series.atr(terms.atr)[at - terms.atr] if at >= terms.atr else 0
         if reach <= 0:
             continue
         rounded = steps.below if sign > 0 else steps.above
