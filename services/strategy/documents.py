@@ -44,6 +44,11 @@ class Document:
     revoke_reason: str | None
 
 
+def hash_of(kind: str, body: object) -> str:
+    """Return the tagged hash that a document is stored under."""
+    return bytes_hash(kind, canonical(body))
+
+
 def store_document(ctx: Context, kind: str, key: str, body: object) -> Document:
     """Store a document under its tagged hash (`kind` is the tag); the same one is stored once."""
     text = canonical(body)
@@ -111,13 +116,17 @@ def get_document(ctx: Context, digest: str) -> Document:
     return _document(row)
 
 
-def list_documents(ctx: Context, kind: str | None = None, *, limit: int = 200) -> list[Document]:
+def list_documents(
+    ctx: Context, kind: str | None = None, *, key: str | None = None, limit: int = 200
+) -> list[Document]:
     """Return stored documents by kind and key, the newest first among equals."""
     query = select(documents).order_by(
         documents.c.kind, documents.c.key, documents.c.created_at.desc(), documents.c.hash
     )
     if kind is not None:
         query = query.where(documents.c.kind == kind)
+    if key is not None:
+        query = query.where(documents.c.key == key)
     return [_document(row) for row in ctx.db.rows(query.limit(limit))]
 
 
@@ -158,7 +167,7 @@ def _body_in_force(ctx: Context, kind: str, key: RecordKey) -> Mapping[str, Any]
     shipped = shipped_documents().get((kind, key.text))
     if shipped is None:
         return None
-    row = _find_row(ctx, bytes_hash(kind, canonical(shipped)))
+    row = _find_row(ctx, hash_of(kind, shipped))
     return shipped if row is None or row.revoked_at is None else None
 
 
