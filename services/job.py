@@ -18,7 +18,7 @@ from services.market.ingest import Counts
 from services.market.rate_feed import RateFeed
 from services.market.round import market_round
 from services.market.schedule import Tick
-from services.research import follow
+from services.research import follow, weekend
 from services.task_run import Due, last_scheduled
 
 Part = tuple[str, ...]
@@ -26,6 +26,7 @@ Part = tuple[str, ...]
 _LKG_S, _EXTENDED_S, _FOLLOW_S = 300, 300, 300
 _EOD_GRACE = timedelta(minutes=20)
 _BEFORE_OPEN = timedelta(minutes=90)
+_WEEK_GRACE = timedelta(minutes=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,14 @@ JOBS: dict[str, Job] = {
             act=follow.follow_part,
             tick=lambda _: schedule.every({"open": _FOLLOW_S, "post": _FOLLOW_S}),
             period_s=lambda _: _FOLLOW_S,
+        ),
+        Job(
+            name="weekend_plan",
+            title="The plan of the coming week, after its last close",
+            parts=weekend.weekend_parts,
+            act=weekend.run_weekend,
+            tick=lambda _: schedule.after_week(_WEEK_GRACE),
+            period_s=lambda _: None,
         ),
     )
 }

@@ -52,6 +52,25 @@ def after_close(grace: timedelta, calendar: str = CALENDAR) -> Tick:
     return tick
 
 
+def after_week(grace: timedelta, calendar: str = CALENDAR) -> Tick:
+    """Return one tick per week: the close of its last session, and the grace.
+
+    Worked: 60 minutes give Thursday 2024-03-28 21:00Z for the week of Good Friday.
+    """
+
+    def tick(now: datetime) -> datetime | None:
+        session = find_last_session(calendar, now)
+        while session is not None:
+            due = session.close + grace
+            coming = next_session(calendar, session.close)
+            if due <= now and coming.date.isocalendar()[:2] != session.date.isocalendar()[:2]:
+                return due
+            session = find_last_session(calendar, session.open - timedelta(microseconds=1))
+        return None
+
+    return tick
+
+
 def before_open(lead: timedelta, calendar: str = CALENDAR) -> Tick:
     """Return one tick per session: its open less the lead. Worked: 90 minutes give 13:00Z."""
 

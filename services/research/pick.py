@@ -62,14 +62,8 @@ def universe_of(ctx: Context) -> Universe:
     A feed with more listings than the policy's `symbols_max` adds none of them: only what the
     person follows is scanned then, and `left_out` says how many are not.
     """
-    most = ctx.policy.picks.symbols_max
-    held = sorted(
-        {one.listing for mine in portfolio.list_portfolios(ctx) for one in positions(ctx, mine.id)}
-    )
-    tickers = {listing.partition(":")[2] for listing in held}
-    watched = [symbol for one in list_watchlists(ctx) for symbol in one.symbols]
-    own = list(dict.fromkeys((*held, *(one for one in watched if one not in tickers))))
-    known = {*own, *tickers}
+    most, own = ctx.policy.picks.symbols_max, followed_of(ctx)
+    known = {*own, *(one.rpartition(":")[2] for one in own)}
     others = [
         one.symbol
         for one in ctx.port(Feed).instruments(ctx)
@@ -78,6 +72,16 @@ def universe_of(ctx: Context) -> Universe:
     if len(own) + len(others) > most:
         return Universe(symbols=tuple(own[:most]), left_out=len(others) + len(own[most:]))
     return Universe(symbols=(*own, *others), left_out=0)
+
+
+def followed_of(ctx: Context) -> list[str]:
+    """Return what is held, by listing, then what is watched, in the person's own order."""
+    held = sorted(
+        {one.listing for mine in portfolio.list_portfolios(ctx) for one in positions(ctx, mine.id)}
+    )
+    tickers = {listing.partition(":")[2] for listing in held}
+    watched = [symbol for one in list_watchlists(ctx) for symbol in one.symbols]
+    return list(dict.fromkeys((*held, *(one for one in watched if one not in tickers))))
 
 
 def scan_setups(ctx: Context, style: Style | None = None) -> Scan:

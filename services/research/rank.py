@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
@@ -69,13 +68,13 @@ def in_order(found: Iterable[C]) -> list[C]:
 
 def score_of(body: Mapping[str, Any]) -> Decimal | None:
     """Return the score of a plan's document."""
-    return _number(body["confluence"]["score"])
+    return _number(body["confluence"].get("score"))
 
 
 def edge_of(body: Mapping[str, Any]) -> Decimal | None:
     """Return the edge of a plan's document; None without a confidence."""
-    told = body["confidence"]
-    return None if told is None else _number(told["edge"])
+    told = body.get("confidence")
+    return None if told is None else _number(told.get("edge"))
 
 
 def _number(value: object) -> Decimal | None:
@@ -126,8 +125,3 @@ def drawdown(days: list[Bar]) -> Decimal:
     """
     high = max(bar.h for bar in days[-YEAR_SESSIONS:])
     return (high - days[-1].c) / high
-
-
-def days_until(bars: list[Bar], last: date) -> list[Bar]:
-    """Return the daily bars up to and with the date `last`."""
-    return [bar for bar in bars if bar.t_close.date() <= last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,6 +15,7 @@ from services.kit.errors import Kind, Refusal, refuse
 from services.kit.money import decimal_text, rounded
 from services.market.earnings import read_earnings
 from services.market.feed import Feed
+from services.market.ingest import Counts
 from services.market.instrument import Instrument
 from services.market.session import Session, find_last_session, session_on, sessions_between
 from services.research.each_symbol import each_symbol
@@ -21,6 +23,7 @@ from services.research.option_pick import OptionPick, OptionPicks, pick_options
 from services.research.pick import (
     Failed,
     Pick,
+    followed_of,
     keep_best,
     keep_plans,
     pick_of,
@@ -90,10 +93,32 @@ def make_weekend(ctx: Context) -> Weekend:
     return made
 
 
+def weekend_parts(ctx: Context) -> list[tuple[str, ...]]:
+    """Return the one part of the job; none for a person who follows and holds nothing.
+
+    Every track is read here, in a reading unit: the writing one is short then.
+    """
+    if not followed_of(ctx):
+        return []
+    build_weekend(ctx)
+    return [("weekend",)]
+
+
+def run_weekend(ctx: Context, part: tuple[str, ...]) -> Counts:  # noqa: ARG001 - one part
+    """Make and store the weekend plan; return how many ideas and rejects it has."""
+    body = make_weekend(ctx).body
+    names = ("swings", "leaps", "swing_rejects", "leaps_rejects")
+    return Counter({name: len(body[name]) for name in names})
+
+
 def find_weekend(ctx: Context) -> Document | None:
-    """Return the newest stored plan of the last session that has closed, or None."""
+    """Return the newest stored plan of the last close under the policy in force, or None."""
     session = last_closed(ctx.port(Feed).as_of(ctx))
-    found = [one for one in list_documents(ctx, SCHEMA) if one.key == session.date.isoformat()]
+    found = [
+        one
+        for one in list_documents(ctx, SCHEMA, key=session.date.isoformat())
+        if one.body["policy_hash"] == ctx.policy.hash
+    ]
     return max(found, key=lambda one: (one.created_at, one.hash), default=None)
 
 
@@ -257,8 +282,8 @@ def _swing_body(ctx: Context, one: Pick, session: Session) -> dict[str, object]:
         "setup": plan["setup"]["id"],
         "timeframe": plan["timeframe"],
         "side": plan["side"],
-        "score": plan["confluence"]["score"],
-        "confidence": plan["confidence"],
+        "score": plan["confluence"].get("score"),
+        "confidence": plan.get("confidence"),
         "edge": one.edge,
         "entry": plan["entry"],
         "stop": plan["stop"]["price"],
