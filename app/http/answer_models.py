@@ -306,6 +306,17 @@ class ProviderFacts(BaseModel):
     checked_at: datetime | None
 
 
+class StreamFacts(BaseModel):
+    """The provider's stream: what it does, since when, and why it does not flow."""
+
+    phase: Literal["off", "connecting", "live", "silent", "waiting", "refused", "not_leader"]
+    since: datetime
+    last_frame_at: datetime | None
+    reconnects: int
+    reason: str
+    todo: str
+
+
 class ModelFacts(BaseModel):
     """The language model."""
 
@@ -322,4 +333,5 @@ class Configuration(BaseModel):
     features: list[Feature]
     feed: FeedFacts
     providers: list[ProviderFacts]
+    stream: StreamFacts | None
     model: ModelFacts

@@ -45,7 +45,7 @@ async def ready(request: Request) -> Response:
 
 @router.get("/api/v1/diag/config")
 async def show_configuration(request: Request) -> Response:
-    """Return version and mode, features and providers that are on or off and why, the model."""
+    """Return version and mode, features, providers and stream with their state, the model."""
     product = product_of(request)
     feed = await fetch(request, _feed_facts)
     beside = await fetch(request, _market_features)
@@ -61,6 +61,7 @@ async def show_configuration(request: Request) -> Response:
             "features": [*_features(product), *beside],
             "feed": feed,
             "providers": [asdict(one) for one in product.providers.records()],
+            "stream": _stream(product),
             "model": model,
         }
     )
@@ -75,6 +76,14 @@ async def show_metrics(request: Request) -> Response:
 def _ask_database(product: Product) -> None:
     with product.runtime.database.read(None) as db:
         db.connection.execute(text("SELECT 1"))
+
+
+def _stream(product: Product) -> dict[str, Any] | None:
+    if product.stream is None:
+        return None
+    found = product.stream.state()
+    names = ("phase", "since", "last_frame_at", "reconnects", "reason", "todo")
+    return {name: getattr(found, name) for name in names}
 
 
 def _feed_facts(ctx: Context) -> dict[str, Any]:
@@ -112,12 +121,7 @@ def _features(product: Product) -> list[dict[str, Any]]:
             "why": feed.why if live else "no live market-data provider is in use",
             "todo": feed.todo if live else _TURN_ON,
         },
-        {
-            "name": streamed.feature,
-            "on": streamed.on,
-            "why": streamed.why,
-            "todo": streamed.todo,
-        },
+        {"name": streamed.feature, "on": streamed.on, "why": streamed.why, "todo": streamed.todo},
         _failover(product),
         {
             "name": "live trading",

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.http.banner import build_banner
+from app.http.banner import build_banner, find_troubles
 from app.http.unit import read, write
 from app.http.wire import Body
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.market import replay
 from services.market.feed import Feed
+from services.market.freeze import active_freezes
 from services.market.last_good import list_last_good
 from services.market.listing import stored_calendars
 from services.market.replay_clock import SPEED_MAX, STEP_SECONDS_MAX
@@ -44,6 +45,7 @@ def _status(ctx: Context) -> dict[str, Any]:
     as_of = feed.as_of(ctx)
     state = market_state(_CALENDAR, as_of)
     half_day = state.session is not None and state.session.half_day
+    troubles = find_troubles(feed.record(), active_freezes(ctx))
     names = sorted({_CALENDAR, *stored_calendars(ctx)})
     return {
         "state": state.state,
@@ -52,7 +54,7 @@ def _status(ctx: Context) -> dict[str, Any]:
         "next_change": state.next_change,
         "calendar": _CALENDAR,
         "half_day": half_day,
-        "banner": build_banner(state, feed.provenance, half_day=half_day),
+        "banner": build_banner(state, feed.provenance, half_day=half_day, troubles=troubles),
         "calendars": [_calendar(name, as_of) for name in names],
         "last_good": list_last_good(ctx) if state.state == "closed" else [],
         **_label(feed, as_of),

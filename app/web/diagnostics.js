@@ -14,6 +14,8 @@ const WARN_S = 15;
 const BREAKERS = { closed: "answers", open: "resting after failures", half_open: "trying again" };
 const STREAM = "market stream";
 /** @typedef {"green" | "amber" | "red" | "off"} Tone */
+/** @type {Record<import("./wire.js").StreamState["phase"], Tone>} */
+const PHASES = { off: "off", connecting: "amber", live: "green", silent: "red", waiting: "amber", refused: "red", not_leader: "off" };
 
 class CornermanDiagnostics extends Live {
   static uses = ["config", "socket", "deskLine", "chatLine", "offline", "answer_ms", "prices", "status", "view"];
@@ -57,6 +59,13 @@ class CornermanDiagnostics extends Live {
   }
 
   #stream() {
+    const found = state.config?.stream;
+    if (found) {
+      const { phase, since, last_frame_at, reconnects, reason, todo } = found;
+      const last = last_frame_at ? `last frame ${local(last_frame_at)}` : "no frame yet";
+      const again = reconnects ? `, reconnected ${reconnects} ${reconnects === 1 ? "time" : "times"}` : "";
+      return this.#line("Provider stream", PHASES[phase], `${words(phase)} since ${local(since)}, ${last}${again}${reason ? `: ${reason}` : ""}`, todo);
+    }
     const stream = state.config?.features.find((one) => one.name === STREAM);
     return stream ? this.#line("Provider stream", stream.on ? "green" : "off", stream.why, stream.todo) : nothing;
   }

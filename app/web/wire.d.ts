@@ -12,8 +12,12 @@ export interface Feature { name: string; on: boolean; why: string; todo: string 
 export interface Config {
   version: string; mode: string; features: Feature[];
   feed: { name: string; provenance: string; as_of: string | null; on: boolean; why: string; todo: string };
-  providers: Provider[];
+  providers: Provider[]; stream: StreamState | null;
   model: { name: string; calls_tools: boolean; why: string };
+}
+export interface StreamState {
+  phase: "off" | "connecting" | "live" | "silent" | "waiting" | "refused" | "not_leader";
+  since: string; last_frame_at: string | null; reconnects: number; reason: string; todo: string;
 }
 export interface Product { feature: string; on: boolean; why: string; todo: string }
 export interface Provider {

@@ -85,6 +85,9 @@ def test_wrong_keys_show_within_three_seconds_of_the_start(
         assert (body["model"]["name"], body["mode"]) == ("rules", "local")
         assert door.get("/api/v1/diag/ready").json()["status"] == "ready"
         assert door.get("/api/v1/symbols/AAPL/price").json()["code"] == "PROVIDER_UNAUTHORIZED"
+        banner = door.get("/api/v1/market/status").json()["banner"]
+        assert banner["level"] == "warning"
+        assert banner["text"].startswith("Market data is off: Massive refused the key. Correct")
 
 
 def test_without_keys_every_provider_and_feature_says_what_to_set(migrated_file, tmp_path):
@@ -140,7 +143,10 @@ def test_a_change_of_provider_shows_in_the_record_the_feature_and_the_audit_chai
         price = wait_for(moved)
         assert (price["source"], price["provenance"]) == ("tradier", "DELAYED")
         body, found = configuration(door)
-        assert found["massive"]["failed_over_to"] == "tradier"
+        assert (found["massive"]["failed_over_to"], body["stream"]) == ("tradier", None)
+        banner = door.get("/api/v1/market/status").json()["banner"]
+        told = "massive does not answer: prices come from tradier."
+        assert (banner["level"], banner["text"][: len(told)]) == ("warning", told)
         features = {one["name"]: one for one in body["features"]}
         assert "tradier does" in features["failover between providers"]["why"]
         principal = as_principal(server)

@@ -81,6 +81,9 @@ def test_a_watched_symbol_streams_to_the_page_and_to_the_tools(desk, wire):
 
     assert wait_for(streamed)
     assert feature(door)["on"]
+    stream = door.get("/api/v1/diag/config").json()["stream"]
+    assert (stream["phase"], stream["reconnects"], stream["reason"]) == ("live", 0, "")
+    assert stream["since"] <= stream["last_frame_at"]
     assert "cornerman_stream_live 1.0" in door.get("/metrics").text
 
 
