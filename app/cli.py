@@ -35,6 +35,7 @@ key_app = typer.Typer(no_args_is_help=True, help="API keys for programs.")
 app.add_typer(audit_app, name="audit")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(key_app, name="key")
+app.add_typer(cli_plans.plan_app, name="plan")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 
@@ -238,6 +239,7 @@ app.command()(cli_freeze.unfreeze)
 app.command()(cli_freeze.freezes)
 app.command()(cli_jobs.worker)
 app.command()(cli_jobs.ingest)
+app.command()(cli_plans.replay)
 app.command()(cli_backtest.backtest)
 app.command()(cli_score.score)
 

@@ -83,6 +83,9 @@ DELETE /api/v1/watchlists/{id}                      propose  mutate
 GET    /api/v1/plans                                read     read
 POST   /api/v1/plans                                propose  mutate
 GET    /api/v1/plans/schema                         read     read
+GET    /api/v1/plans/weekend                        read     read
+GET    /api/v1/picks                                read     read
+GET    /api/v1/options/picks                        read     read
 GET    /api/v1/plans/{id}                           read     read
 POST   /api/v1/plan/validate                        read     mutate
 POST   /api/v1/sizing/suggest                       read     mutate

@@ -43,6 +43,7 @@ from app.http.answer_models import (
 )
 from app.http.live_models import LiveState
 from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
+from app.http.pick_models import OptionPickList, PickList, WeekendAnswer
 from app.http.plan_models import PlanLine, PlanSchema
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.alerts.notification import NotificationPage
@@ -122,6 +123,9 @@ ANSWERS: dict[str, Any] = {
     "GET /plans": LabelledItems[PlanLine],
     "POST /plans": PlanAnswer,
     "GET /plans/schema": PlanSchema,
+    "GET /picks": PickList,
+    "GET /options/picks": OptionPickList,
+    "GET /plans/weekend": WeekendAnswer,
     "GET /plans/{id}": PlanAnswer,
     "POST /plan/validate": ToolAnswer,
     "POST /sizing/suggest": ToolAnswer,
