@@ -58,6 +58,8 @@ GET    /api/v1/market/replay                        read     read
 POST   /api/v1/market/replay                        propose  mutate
 GET    /api/v1/snapshots                            read     read
 GET    /api/v1/instruments                          read     read
+GET    /api/v1/instruments/{id}/actions             read     read
+POST   /api/v1/instruments/{id}/actions             admin    mutate  top money
 GET    /api/v1/task-runs                            read     read
 POST   /api/v1/task-runs                            propose  mutate
 GET    /api/v1/symbols                              read     read

@@ -53,6 +53,7 @@ from services.identity.session import Session
 from services.ledger.performance import Performance
 from services.ledger.portfolio import Portfolio
 from services.ledger.valuation import HeldValue
+from services.market.action_record import CorporateAction
 from services.market.instrument import Instrument
 from services.market.last_good import LastGood
 from services.orders.freeze import Freeze
@@ -97,6 +98,8 @@ ANSWERS: dict[str, Any] = {
     "POST /market/replay": ReplayState,
     "GET /snapshots": LabelledItems[LastGood],
     "GET /instruments": LabelledItems[Instrument],
+    "GET /instruments/{id}/actions": LabelledItems[CorporateAction],
+    "POST /instruments/{id}/actions": CorporateAction,
     "GET /task-runs": TaskRuns,
     "POST /task-runs": TaskRunAnswer,
     "GET /symbols": LabelledItems[Instrument],

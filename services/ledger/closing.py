@@ -16,6 +16,7 @@ from services.ledger.holding import positions
 from services.ledger.portfolio import get_portfolio
 from services.ledger.posting import to_minor
 from services.ledger.tables import ledger_batches, ledger_entries
+from services.market.action_record import known_splits
 from services.market.feed import Feed
 from services.market.session import Session, sessions_between
 
@@ -116,7 +117,7 @@ def _closing_price(
         instrument = feed.instrument(ctx, listing)
         if instrument.currency != base:
             return None
-        if feed.splits(ctx, listing, session.close, as_of):
+        if known_splits(ctx, listing, session.close, as_of):
             return None
         count = len(sessions_between(instrument.calendar, session.date, as_of.date())) + _SPARE_DAYS
         bars = feed.bars(ctx, listing, "1d", count)

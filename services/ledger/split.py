@@ -19,6 +19,7 @@ from services.ledger.position import ZERO
 from services.ledger.posting import Batch, split_legs
 from services.ledger.snapshot import portfolio_lock, terms_of
 from services.ledger.tables import ledger_batches
+from services.market.action_record import known_splits
 from services.market.feed import Feed, Split
 from services.market.instrument import Instrument
 
@@ -50,7 +51,7 @@ def find_due(ctx: Context, portfolio_id: str, held: Holding) -> list[Split]:
     feed = ctx.port(Feed)
     if held.opened_at is None:
         return []
-    found = feed.splits(ctx, held.listing, held.opened_at, feed.as_of(ctx))
+    found = known_splits(ctx, held.listing, held.opened_at, feed.as_of(ctx))
     return [
         split
         for split in found

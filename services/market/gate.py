@@ -10,6 +10,7 @@ from itertools import groupby
 from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.market import store
+from services.market.action_record import known_splits, recorded_splits
 from services.market.as_of import market_now
 from services.market.feed import Feed, Split
 from services.market.finding import Finding, Severity, freezes
@@ -200,10 +201,11 @@ def _explained(
 def _splits(
     ctx: Context, instrument: Instrument, after: datetime, until: datetime
 ) -> Sequence[Split]:
+    """Return the splits of the feed and those on record; the record alone when the feed refuses."""
     try:
-        return ctx.port(Feed).splits(ctx, instrument.symbol, after, until)
+        return known_splits(ctx, instrument.id, after, until)
     except Refusal:
-        return ()
+        return recorded_splits(ctx, instrument.id, after, until)
 
 
 def explained(

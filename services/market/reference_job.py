@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from services.kit.context import Context
 from services.kit.errors import Refusal
+from services.market.action_record import known_splits, record_split
 from services.market.as_of import market_now
 from services.market.feed import Feed
 from services.market.finding import Finding, Severity
@@ -56,9 +57,10 @@ def _lose(ctx: Context, name: str) -> int:
 
 
 def refresh_splits(ctx: Context, symbols: Sequence[str]) -> Counts:
-    """Flag the listings of `symbols` with their splits of the last 90 days; return the counts.
+    """Record the splits of `symbols` of the last 90 days, and flag their listings; return counts.
 
-    A flag reads `SPLIT 2024-06-10 1:10`: one old share became ten.
+    A flag reads `SPLIT 2024-06-10 1:10`: one old share became ten. `splits` counts what the feed
+    says, `recorded` what it says for the first time.
     """
     feed, done = ctx.port(Feed), Counter[str]()
     now = market_now(ctx)
@@ -69,9 +71,11 @@ def refresh_splits(ctx: Context, symbols: Sequence[str]) -> Counts:
         except Refusal as refusal:
             done[f"refused:{refusal.code}"] += 1
             continue
+        done["recorded"] += sum(record_split(ctx, instrument, one, feed.name) for one in splits)
+        known = known_splits(ctx, instrument.id, now - SPLITS_SHOWN, now)
         flags = [
-            f"SPLIT {one.ex_date.isoformat()} {one.ratio_from}:{one.ratio_to}" for one in splits
+            f"SPLIT {one.ex_date.isoformat()} {one.ratio_from}:{one.ratio_to}" for one in known
         ]
-        done["splits"] += len(flags)
+        done["splits"] += len(splits)
         done["flagged"] += set_flags(ctx, instrument, flags, feed.name)
     return done

@@ -1,8 +1,16 @@
-"""Owns the rows of the market store: listings, trades, bars, prices, rates and snapshots."""
+"""Owns the rows of the market store: listings, splits, trades, bars, prices, rates, snapshots."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.schema import SchemaItem
 
 from services.kit.db import FxColumn, PriceColumn, QuantityColumn, UtcDateTime, tenant_table
@@ -152,3 +160,28 @@ session_metrics = tenant_table(
     CheckConstraint("volume >= 0 AND high >= low", name="sane"),
 )
 """Volume, range and volume-weighted price of a session so far, per listing."""
+
+corporate_actions = tenant_table(
+    "corporate_actions",
+    Column("id", Text, primary_key=True),
+    Column("instrument_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("ex_date", Text, nullable=False),
+    Column("effective_at", UtcDateTime, nullable=False),
+    Column("ratio_from", Integer, nullable=False),
+    Column("ratio_to", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("known_at", UtcDateTime, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    UniqueConstraint(
+        "tenant_id", "instrument_id", "round", "seq", name="uq_corporate_actions_order"
+    ),
+    CheckConstraint("kind IN ('split')", name="kind"),
+    CheckConstraint("ratio_from > 0 AND ratio_to > 0", name="ratio"),
+    append_only=True,
+)
+"""What was said about a listing's units, in the order of `seq`; the newest of a day counts."""

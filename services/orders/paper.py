@@ -14,6 +14,7 @@ from sqlalchemy.engine import Row
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal, refuse
 from services.kit.failpoint import reach
+from services.market.action_record import known_splits
 from services.market.feed import Feed
 from services.market.instrument import Instrument, tick_size
 from services.market.session import market_state
@@ -237,13 +238,13 @@ def _progress(ctx: Context, row: Row[Any]) -> _Progress:
         return _Progress(
             before, [], as_of, "expired" if over else "open", "the market's time began again"
         )
-    if feed.splits(ctx, row.symbol, row.seen_until, as_of):
+    instrument = feed.instrument(ctx, row.symbol)
+    if known_splits(ctx, instrument.id, row.seen_until, as_of):
         return _Progress(before, [], as_of, "cancelled", "a split changed the instrument")
     until = min(as_of, row.seen_until + _LOOK_MAX)
     traded_until = until if ends is None else min(until, ends)
     ticks = feed.tape(ctx, row.symbol, row.seen_until, traded_until)
     price = ticks[-1].price if ticks else row.worst_price
-    instrument = feed.instrument(ctx, row.symbol)
     after, matches = consume(before, ticks, _rules(ctx, instrument, price, as_of))
     over = ends is not None and until >= ends and after.remaining > 0
     return _Progress(

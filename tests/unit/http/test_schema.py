@@ -122,8 +122,16 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     ask("GET", "/settings/{name}", name="theme")
     for leaf in ("price", "history"):
         ask("GET", "/symbols/{symbol}/" + leaf, symbol="AAPL")
+    split = {"ex_date": "2012-01-04", "ratio_from": 1, "ratio_to": 2, "note": "a letter"}
+    ask("POST", "/instruments/{id}/actions", split, id="XNAS:AAPL")
+    ask("POST", "/instruments/{id}/actions", {**split, "ratio_to": 1}, id="XNAS:AAPL")
+    ask("GET", "/instruments/{id}/actions", id="XNAS:AAPL")
     ask("POST", "/market/replay", {"action": "pause"})
     ask("POST", "/market/replay", {"action": "resume"})
+    ask("POST", "/market/replay", {"action": "step", "seconds": 2100})
+    ask("POST", "/plans", {"symbol": "IBM"})
+    ask("GET", "/plans")
+    ask("GET", "/plans/schema")
     for row in ROUTES:
         if row.method == "GET" and "{" not in row.path:
             ask("GET", row.path.removeprefix(API))

@@ -9,6 +9,8 @@ import pytest
 from services.identity.user import LOCAL_TENANT
 from services.kit.context import SCOPES, system_principal
 from services.kit.errors import refuse
+from services.market.finding import Finding, Severity
+from services.market.freeze import listing_scope, open_freeze
 from services.market.last_good import keep_good
 from services.market.quote import Provenance
 from tests.fakes.hand_feed import HandFeed, listed
@@ -184,3 +186,37 @@ def test_a_half_day_is_announced_and_over_early(hand):
     assert "Half day: it closes at 18:00 UTC." in status["banner"]["text"]
     feed.time = HALF_DAY.replace(hour=18, minute=1)
     assert get(door, "/market/status")["state"] == "post"
+
+
+def test_the_banner_tells_a_frozen_symbol_first_and_counts_the_rest(hand):
+    server, feed = hand
+    feed.provenance = Provenance.LIVE
+    door, runtime = server.key(*SCOPES), server.product.runtime
+    for number, name in enumerate(("AAPL", "MSFT")):
+        finding = Finding(name, "DQ_JUMP", Severity.CRIT, f"no {number} of two")
+        scope = listing_scope(f"XNAS:{name}")
+        runtime.write(WHO, lambda ctx, f=finding, to=scope: open_freeze(ctx, to, f))
+    banner = get(door, "/market/status")["banner"]
+    assert banner["level"] == "warning"
+    told = "Data are frozen for AAPL and 1 more: no 0 of two (DQ_JUMP). The market is open."
+    assert banner["text"].startswith(told)
+
+
+@pytest.mark.fault("F026")
+def test_an_administrator_records_a_split_and_everybody_reads_it(hand):
+    server, _ = hand
+    path, ratio = f"{API}/instruments/XNAS:AAPL/actions", {"ratio_from": 1, "ratio_to": 10}
+    said = {"ex_date": "2027-01-13", "note": "the company's letter", **ratio}
+    key = {"idempotency-key": "split-0123456789abcdef"}
+    made = server.key(*SCOPES).post(path, json=said, headers=key)
+    assert made.status_code == 200, made.text
+    assert (made.status_code, made.json()["effective_at"]) == (200, "2027-01-13T14:30:00.000Z")
+    reader = server.key("read")
+    [found] = get(reader, "/instruments/AAPL/actions")["items"]
+    assert (found["source"], found["ratio_to"], found["note"]) == ("person", 10, said["note"])
+    denied = reader.post(path, json=said, headers=key)
+    assert (denied.status_code, denied.json()["code"]) == (403, "SCOPE_MISSING")
+    for wrong in ({"ex_date": "2027-02-30"}, {"ex_date": "2027-01-16"}, {"ratio_to": 0}):
+        other = {"idempotency-key": f"split-{next(iter(wrong.values()))}-0123456789"}
+        answer = server.key(*SCOPES).post(path, json={**said, **wrong}, headers=other)
+        assert answer.status_code == 422, answer.text
