@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.http.access import TABLE
+from services.alerts import notification
 from services.identity.user import LOCAL_TENANT
 from services.kit.context import system_principal
 from services.orders.freeze import freeze, list_freezes
@@ -35,6 +36,17 @@ BODIES = {
     "messages": {"text": "x"},
     "plans": {},
 }
+CHANGES = {"journal": {"text": "x"}, "alerts": {"note": "x"}}
+"""What a change says of a family of routes; the others take a name."""
+QUERIES = {
+    "/api/v1/symbols": {"query": "a"},
+    "/api/v1/symbols/metrics": {"symbols": "AAPL"},
+    "/api/v1/news": {"symbols": "AAPL"},
+    "/api/v1/earnings": {"symbols": "AAPL"},
+    "/api/v1/options/chain": {"symbol": "AAPL"},
+    "/api/v1/options/expirations": {"symbol": "AAPL"},
+}
+"""What a list has to be asked with."""
 _keys = itertools.count()
 
 
@@ -72,9 +84,28 @@ def frozen(live, name):
 
     def act(ctx):
         freeze(ctx, f"note of {name}", subject="a test", scope="listing:none")
+        notification.record(
+            ctx, "info", f"note of {name}", topic="data", subject="a test", dedupe="a test"
+        )
         return list_freezes(ctx)[0].id
 
     return live.product.runtime.write(system_principal(name), act)
+
+
+def watching(page, name):
+    """An alert, a watchlist and a job run of one tenant; return their ids by family."""
+    terms = {"symbol": "AAPL", "kind": "price_above", "level": "9000", "confirm_far": True}
+    asked = {
+        "alerts": terms | {"note": f"note of {name}"},
+        "watchlists": {"name": f"note of {name}"[:20], "symbols": ["AAPL"]},
+        "task-runs": {"job": "snapshot_lkg"},
+    }
+    made = {}
+    for family, body in asked.items():
+        answer = page.post(f"/api/v1/{family}", json=body)
+        assert answer.status_code in {200, 201}, answer.text
+        made[family] = answer.json()["id"]
+    return made
 
 
 def settled(live, name):
@@ -103,6 +134,7 @@ def settled(live, name):
         "portfolios": page.get("/api/v1/portfolios").json()["items"][0]["id"],
         "plans": page.post("/api/v1/plan/validate", json=PLAN).json()["ref"],
         "freezes": frozen(live, name),
+        **watching(page, name),
     }
     return Tenant(name, page, ids, answer_to(card_of(page, pending)))
 
@@ -140,7 +172,7 @@ def body_of(row, family, owner):
     if leaf == "confirm":
         return owner.confirm
     if row.method == "PATCH":
-        return {"text": "x"} if family == "journal" else {"name": "x"}
+        return CHANGES.get(family, {"name": "x"})
     return BODIES.get(leaf, {})
 
 
@@ -166,14 +198,14 @@ def test_the_id_of_another_tenant_is_unknown_on_every_route(tenants, row):
 @pytest.mark.parametrize("row", LISTS, ids=lambda row: row.path)
 def test_no_list_holds_a_row_of_another_tenant(tenants, row):
     for stranger, owner in pairs(tenants):
-        answer = stranger.page.get(row.path)
+        answer = stranger.page.get(row.path, params=QUERIES.get(row.path))
         assert answer.status_code == 200, answer.text
         assert [mark for mark in owner.marks if mark in answer.text] == []
 
 
 def test_each_tenant_sees_its_own(tenants):
     for one in tenants:
-        seen = "".join(one.page.get(row.path).text for row in LISTS)
+        seen = "".join(one.page.get(row.path, params=QUERIES.get(row.path)).text for row in LISTS)
         missing = {name for name, mark in one.ids.items() if mark not in seen}
         assert missing <= {"runs", "plans"}, "these have no list"
         assert f"note of {one.name}" in seen
@@ -201,6 +233,22 @@ def test_the_id_of_another_tenant_in_a_query_or_an_argument_finds_nothing(tenant
 
 
 @pytest.mark.fault("F104")
+def test_reading_ones_own_notifications_leaves_those_of_the_others_unread(tenants):
+    def feeds():
+        return [one.page.get("/api/v1/notifications").json() for one in tenants]
+
+    before = feeds()
+    every = [{row["id"] for row in one["items"]} for one in before]
+    assert all(one["unread"] for one in before)
+    newest = max(set().union(*every))
+    said = tenants[0].page.post(
+        "/api/v1/notifications/read", json={"up_to": newest}, headers=fresh()
+    )
+    assert said.json() == {"unread": 0}
+    assert [one["unread"] for one in feeds()][1:] == [one["unread"] for one in before][1:]
+
+
+@pytest.mark.fault("F104")
 def test_the_desk_stream_tells_each_tenant_of_its_own_only(tenants):
     for stranger in tenants:
         told = frames(
@@ -220,4 +268,7 @@ def test_after_every_attempt_the_owner_finds_everything_as_it_was(tenants):
         assert (card["status"], card["version"]) == ("pending", one.confirm["version"])
         note = one.page.get(f"/api/v1/journal/{one.ids['journal']}").json()
         assert f"note of {one.name}" in json.dumps(note)
+        assert [row["id"] for row in one.page.get("/api/v1/alerts").json()["items"]] == [
+            one.ids["alerts"]
+        ]
         assert one.page.get("/api/v1/audit/verify").json()["ok"] is True
