@@ -14,6 +14,7 @@ from services.kit.work import Runtime
 from services.market.failover import FailoverFeed
 from services.market.feed import Capability, Feed
 from services.market.fetching import Fetched
+from services.market.halts import Halts
 from services.market.live import LiveBook
 from services.market.live_reading import LiveReading
 from services.market.massive import MassiveFeed
@@ -40,6 +41,7 @@ def build_book(settings: Settings, feed: Feed) -> LiveBook | None:
         delay_s=DELAYED_S if delayed else 0,
     )
     massive.live = LiveReading(book)
+    massive.halts = Halts(book)
     return book
 
 
@@ -61,6 +63,7 @@ def build_stream(runtime: Runtime, feed: Feed, book: LiveBook | None) -> Massive
         cluster=settings.massive_ws_cluster,
         key=settings.massive_api_key.get_secret_value(),
         delayed=_is_delayed(settings),
+        halts=settings.massive_ws_halts,
     )
     conditions = MassiveReference(massive.link, Fetched(runtime.clock)).ineligible
     return MassiveStream(

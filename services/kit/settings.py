@@ -175,6 +175,13 @@ class Settings(BaseModel):
             "asked for."
         ),
     )
+    massive_ws_halts: bool = Field(
+        False,
+        description=(
+            "Follow halts on the stream too (channel LULD, Nasdaq-listed symbols); the plan must "
+            "include it."
+        ),
+    )
     massive_ws_base: str = Field(
         "wss://socket.massive.com",
         max_length=300,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -16,6 +17,7 @@ from services.market.decode import Page
 from services.market.feed import BarSeries, Capability, Split, Tick
 from services.market.fetching import Fetched
 from services.market.grid import MINUTES
+from services.market.halts import Halts
 from services.market.instrument import Instrument
 from services.market.link import Ask
 from services.market.live_reading import LiveReading
@@ -61,6 +63,7 @@ class MassiveFeed:
         self._fetched = Fetched(clock)
         self._reference = MassiveReference(self.link, self._fetched)
         self.live: LiveReading | None = None
+        self.halts: Halts | None = None
 
     @property
     def provenance(self) -> Provenance:
@@ -86,12 +89,15 @@ class MassiveFeed:
     def quote(self, ctx: Context, symbol: str) -> Quote:
         """Return best bid, best ask and last trade, at most a second old when asked.
 
-        Raises `QUOTE_UNUSABLE` when a side or the last trade is missing, `PROVIDER_*`.
+        `halted` is known while the stream tells of halts. Raises `QUOTE_UNUSABLE` when a side or
+        the last trade is missing, `PROVIDER_*`.
         """
         instrument = self.instrument(ctx, symbol)
         if self.live is None:
             return self._ask_quote(instrument)
-        return self.live.quote(ctx, instrument, lambda: self._ask_quote(instrument))
+        quote = self.live.quote(ctx, instrument, lambda: self._ask_quote(instrument))
+        stands = self.halts is not None and self.halts.is_halted(instrument.symbol, ctx.now)
+        return replace(quote, halted=True) if stands else quote
 
     def bars(
         self,

@@ -12,6 +12,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "options": ("T", "Q", "AM"),
     "indices": ("V", "AM"),
 }
+HALTS = "LULD"
+"""The events of price limits, halts and resumptions of stocks."""
 _CANARY = {"stocks": "A.SPY", "indices": "V.I:SPX"}
 _PREFIX = {"options": "O:", "indices": "I:"}
 _CHANNEL = re.compile(r"\b(AM|LULD|FMV|A|T|Q|V)\.(\*|[A-Z0-9:.\-]+)", re.ASCII)
@@ -24,12 +26,16 @@ def belongs(symbol: str, cluster: Cluster) -> bool:
     return symbol.startswith(prefix) if prefix else ":" not in symbol
 
 
-def channels_of(symbols: Iterable[str], cluster: Cluster, denied: frozenset[str]) -> list[str]:
+def channels_of(
+    symbols: Iterable[str], cluster: Cluster, denied: frozenset[str], *, halts: bool = False
+) -> list[str]:
     """Return the channels of the symbols, by symbol, without the kinds that the plan denies.
 
-    Worked: `AAPL` on stocks with `Q` denied is `T.AAPL` and `AM.AAPL`.
+    With `halts` those of stocks too that tell of halts, which few plans include. Worked: `AAPL`
+    on stocks with `Q` denied is `T.AAPL` and `AM.AAPL`.
     """
-    kinds = [kind for kind in _KINDS[cluster] if kind not in denied]
+    asked = (*_KINDS[cluster], HALTS) if halts and cluster == "stocks" else _KINDS[cluster]
+    kinds = [kind for kind in asked if kind not in denied]
     return [f"{kind}.{symbol}" for symbol in sorted(symbols) for kind in kinds]
 
 

@@ -44,12 +44,16 @@ _PLAN_TODO = "Upgrade the plan at the provider, or set FEATURE_ENABLE_MASSIVE_ST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAccount:
-    """Where to connect and as whom; a delayed cluster is 15 minutes behind."""
+    """Where to connect and as whom; a delayed cluster is 15 minutes behind.
+
+    `halts` says that the plan includes halts, so that they are followed too.
+    """
 
     base_url: str
     cluster: Cluster
     key: str = field(repr=False)
     delayed: bool
+    halts: bool = False
 
     @property
     def url(self) -> str:
@@ -265,9 +269,11 @@ class StreamLink:
         channels = [canary] if canary is not None and not self._followed else []
         if added:
             self._told.note_gap(added, self._clock.now())
-        for params in batches(channels + channels_of(added, cluster, denied), size):
+        halts = self._account.halts
+        channels += channels_of(added, cluster, denied, halts=halts)
+        for params in batches(channels, size):
             _send(connection, "subscribe", params)
-        for params in batches(channels_of(gone, cluster, denied), size):
+        for params in batches(channels_of(gone, cluster, denied, halts=halts), size):
             _send(connection, "unsubscribe", params)
         self._followed = wanted
 

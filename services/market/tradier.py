@@ -43,6 +43,14 @@ _NO_SPLITS = Capability(
 )
 
 
+_NO_HALTS = Capability(
+    "halts",
+    on=False,
+    why=f"{PROVIDER} names no halts; a halted symbol shows as one whose quotes are old",
+    todo="Set MASSIVE_API_KEY, FEATURE_ENABLE_MASSIVE_STREAM and MASSIVE_WS_HALTS.",
+)
+
+
 class TradierFeed:
     """The feed of an installation with a token at Tradier; nothing ever stands in for it.
 
@@ -171,7 +179,7 @@ class TradierFeed:
 
     def record(self) -> ProviderRecord:
         """Return what this account gives and lacks, its breaker and its budget."""
-        missing = (_NO_SPLITS, *self._calendar.findings())
+        missing = (_NO_SPLITS, _NO_HALTS, *self._calendar.findings())
         return self.link.record(self.name, self.provenance, PRODUCTS, missing)
 
     def probe(self) -> None:

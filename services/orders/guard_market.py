@@ -51,6 +51,14 @@ def session_open(seen: GuardContext) -> GuardResult:
             f"the market is {seen.market_state}; the order waits for the open",
             {"next_open": seen.next_open},
         )
+    if halted:
+        return block(
+            "session_open",
+            "HALTED",
+            "trading of this symbol is halted",
+            symbol=seen.order.symbol,
+            state="is halted",
+        )
     return block(
         "session_open",
         "MARKET_CLOSED",

@@ -82,11 +82,7 @@ BLOCKED = [
     ("provenance_tradable", {"quote_provenance": "REPLAY"}, "GUARD_REFUSED"),
     ("session_open", {"market_state": "closed"}, "MARKET_CLOSED"),
     ("session_open", {"market_state": "pre"}, "MARKET_CLOSED"),
-    (
-        "session_open",
-        {"market_state": "halted", "order": limit("188.00", tif=Tif.GTC)},
-        "MARKET_CLOSED",
-    ),
+    ("session_open", {"market_state": "halted", "order": limit("188.00", tif=Tif.GTC)}, "HALTED"),
     ("quote_fresh", {"dq_findings": ("DQ_STALE",)}, "DQ_BLOCK"),
     ("quote_fresh", {"quote_age_s": D("15.001")}, "QUOTE_STALE"),
     ("quote_fresh", {**LIVE_OK, "quote_age_s": D("5.001")}, "QUOTE_STALE"),
