@@ -14,6 +14,7 @@ from agent.loop import recover
 from agent.relay import deliver
 from app.alert_poll import poll_alerts
 from app.alert_trades import tell_touched
+from app.backtests import run_asked
 from app.jobs import run_due_jobs, tenant_principals
 from app.wiring import Product
 from services.kit.context import Context
@@ -79,6 +80,7 @@ LOOPS = (
     ),
     Loop(name="alerts", round=poll_alerts, every_s=5.0, topic="alerts", setting="alert_poll_sec"),
     Loop(name="fast_alerts", round=tell_touched, every_s=0.5),
+    Loop(name="backtests", round=run_asked, every_s=2.0, topic="backtests"),
     Loop(name="jobs", round=lambda product: _run_jobs(product), every_s=5.0),  # noqa: PLW0108 - made later
 )
 """Every duty of the `worker` role. A lost wake-up costs at most the period."""

@@ -32,6 +32,7 @@ ROOMS_WITH_TABLES = (
     "services.market.tables",
     "services.orders.tables",
     "services.research.suggestion_tables",
+    "services.research.tables",
     "services.strategy.document_tables",
     "services.task_run",
     "services.trade.plan_tables",

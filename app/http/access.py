@@ -89,6 +89,15 @@ GET    /api/v1/plans/weekend                        read     read
 GET    /api/v1/picks                                read     read
 GET    /api/v1/options/picks                        read     read
 GET    /api/v1/plans/{id}                           read     read
+GET    /api/v1/score                                read     read
+GET    /api/v1/documents                            read     read
+POST   /api/v1/documents                            admin    mutate  top
+GET    /api/v1/documents/{id}                       read     read
+POST   /api/v1/documents/{id}/approve               admin    mutate  top
+GET    /api/v1/backtests                            read     read
+POST   /api/v1/backtests                            propose  mutate
+GET    /api/v1/backtests/{id}                       read     read
+GET    /api/v1/backtests/{id}/page                  read     read
 POST   /api/v1/plan/validate                        read     mutate
 POST   /api/v1/sizing/suggest                       read     mutate
 GET    /api/v1/portfolios                           read     read

@@ -45,6 +45,8 @@ from app.http.live_models import LiveState
 from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
 from app.http.pick_models import OptionPickList, PickList, WeekendAnswer
 from app.http.plan_models import PlanLine, PlanSchema
+from app.http.research_models import BacktestDetail, BacktestList
+from app.http.score_models import DocumentAnswer, DocumentLine, DocumentList, ScoreAnswer
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.alerts.notification import NotificationPage
 from services.audit import AuditEvent
@@ -59,6 +61,7 @@ from services.market.last_good import LastGood
 from services.orders.freeze import Freeze
 from services.orders.switch import Switch
 from services.preference import Setting
+from services.research.backtests import Backtest
 from services.watchlist import Watchlist
 
 ANSWERS: dict[str, Any] = {
@@ -118,6 +121,14 @@ ANSWERS: dict[str, Any] = {
     "GET /alerts/{id}/triggers": LabelledItems[TriggerAnswer],
     "GET /notifications": NotificationPage,
     "POST /notifications/read": Unread,
+    "GET /score": ScoreAnswer,
+    "GET /documents": DocumentList,
+    "POST /documents": Items[DocumentLine],
+    "GET /documents/{id}": DocumentAnswer,
+    "POST /documents/{id}/approve": DocumentLine,
+    "GET /backtests": BacktestList,
+    "POST /backtests": Backtest,
+    "GET /backtests/{id}": BacktestDetail,
     "GET /watchlists": Watchlists,
     "POST /watchlists": Watchlist,
     "PATCH /watchlists/{id}": Watchlist,

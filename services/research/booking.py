@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from services.kit.errors import Refusal
+from services.kit.errors import Refusal, refuse
 from services.kit.money import floor_to, rounded
 from services.ledger.position import FLAT, Position, Terms, acquire, relieve
 from services.research.config import BacktestConfig, ListingTerms
 from services.research.costs import ZERO, commission, fill_price, round_trip_cost
 from services.research.outcome import PLACES, Leave, Outcome
 from services.research.trade_log import GENESIS, LegFill, Trade, seal_of
-from services.trade.position_size import CapInputs, Levels, RiskTaken, size
 
 _TERMS = Terms("fifo", "USD", 2)
 _CENTS = 2
@@ -118,19 +117,22 @@ class Book:
         return self.config.listing(held.outcome.symbol)
 
     def _quantity(self, outcome: Outcome) -> Decimal:
+        """Return the whole lots whose loss at the stop, costs included, is the risk asked for.
+
+        The core formula of `services.trade.position_size` with its caps `risk` and `notional`,
+        whose inputs the config has checked. Raises `SIZE_BELOW_MIN_LOT`.
+        """
         terms, listing = self.config.size, self.config.listing(outcome.symbol)
         if terms.units is not None:
             return terms.units
-        levels = Levels(
-            side="long" if outcome.sign > 0 else "short",
-            entry=outcome.entry,
-            stop=outcome.stop,
-            slippage_per_unit=round_trip_cost(outcome.entry, self.config.costs),
-            lot=listing.lot,
+        lost = outcome.risk + round_trip_cost(outcome.entry, self.config.costs)
+        allowed = min(
+            self.cash * terms.risk_pct / lost, self.cash * terms.max_notional_pct / outcome.entry
         )
-        risk = RiskTaken(equity=self.cash, risk_pct=terms.risk_pct, max_risk_pct=terms.risk_pct)
-        caps = CapInputs(max_notional_pct=terms.max_notional_pct)
-        return size(levels, risk, caps=caps).quantity
+        quantity = floor_to(allowed, listing.lot)
+        if quantity <= 0:
+            raise refuse("SIZE_BELOW_MIN_LOT", x=str(allowed), lot=str(listing.lot))
+        return quantity
 
     def _end(self, held: OpenTrade) -> None:
         before = self.trades[-1].hash if self.trades else GENESIS

@@ -9,8 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from itertools import accumulate, pairwise
-from operator import sub
+from itertools import pairwise
 
 from services.kit.errors import check
 from services.kit.money import rounded
@@ -78,34 +77,44 @@ class Series:
     def ema(self, n: int) -> Values:
         """Return the EMA of `n` closes from bar n-1 on: its first value is that bar's."""
         if n not in self._emas:
-            closes, weight = self.columns.c, 2 / (n + 1)
-            if len(closes) < n:
-                return []
-            seed = _total(closes[:n]) / n
-            step = accumulate(
-                closes[n:], lambda mean, close: mean + weight * (close - mean), initial=seed
-            )
-            self._emas[n] = list(step)
+            self._emas[n] = _ema(self.columns.c, n)
         return self._emas[n]
 
     def atr(self, n: int) -> Values:
         """Return Wilder's ATR of `n` from bar n on: its first value is that bar's."""
         if n not in self._atrs:
-            ranges = self._true_ranges
-            if len(ranges) < n:
-                return []
-            seed, before = _total(ranges[:n]) / n, n - 1
-            step = accumulate(
-                ranges[n:], lambda mean, value: (mean * before + value) / n, initial=seed
-            )
-            self._atrs[n] = list(step)
+            self._atrs[n] = _atr(self.columns, n)
         return self._atrs[n]
 
-    @cached_property
-    def _true_ranges(self) -> Values:
-        _, highs, lows, closes = self.columns
-        tops, bottoms = map(max, highs[1:], closes), map(min, lows[1:], closes)
-        return list(map(sub, tops, bottoms))
+
+def _ema(closes: Sequence[float], n: int) -> Values:
+    if len(closes) < n:
+        return []
+    mean, weight = _total(closes[:n]) / n, 2 / (n + 1)
+    found = [mean]
+    append = found.append
+    for close in closes[n:]:
+        mean += weight * (close - mean)
+        append(mean)
+    return found
+
+
+def _atr(columns: Columns, n: int) -> Values:
+    """Return the smoothed ranges; a true range is max(h, c') - min(l, c') after a close c'."""
+    _, highs, lows, closes = columns
+    if len(closes) <= n:
+        return []
+    rows = list(zip(highs[1:], lows[1:], closes, strict=False))
+    first = [max(high, close) - min(low, close) for high, low, close in rows[:n]]
+    mean, before = _total(first) / n, n - 1
+    found = [mean]
+    append = found.append
+    for high, low, close in rows[n:]:
+        top = high if high > close else close  # noqa: FURB136 - a call would cost three times this
+        bottom = low if low < close else close  # noqa: FURB136
+        mean = (mean * before + (top - bottom)) / n
+        append(mean)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

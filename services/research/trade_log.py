@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-
-from services.kit.canonical import tagged_hash
 
 GENESIS = "sha256:" + "0" * 64
 TAG = "backtest_trade/v1"
@@ -66,27 +65,26 @@ class Trade:
     hash: str = ""
 
 
-_SEALED = tuple(one.name for one in fields(Trade) if one.name not in ("hash", "fills", "features"))
-
-
 def seal_of(trade: Trade) -> str:
-    """Return the tagged hash (`backtest_trade/v1`) of a row: every field as text, but its hash."""
-    row: dict[str, object] = {name: _text(getattr(trade, name)) for name in _SEALED}
-    row["fills"] = [
-        f"{one.act} {one.quantity} at {one.price} fee {one.fee} lot {one.lot} {_text(one.ts)}"
-        for one in trade.fills
-    ]
-    row["features"] = {name: str(value) for name, value in trade.features.items()}
-    return tagged_hash(TAG, row)
+    """Return `sha256:` and the hash of `backtest_trade/v1` and every field but the hash itself.
 
-
-def _text(value: object) -> str:
-    """Return a value's own text; Decimals keep their decimals, instants are ISO 8601 in UTC."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    return str(value)
+    One line of text per field in their order, one per fill; no field holds a line break.
+    """
+    one = trade
+    features = " ".join(f"{name}={value}" for name, value in one.features.items())
+    fills = "\n".join(
+        f"{fill.act} {fill.quantity} at {fill.price} fee {fill.fee} lot {fill.lot} {fill.ts}"
+        for fill in one.fills
+    )
+    text = (
+        f"{TAG}\n{one.prev_hash}\n{one.n}\n{one.setup_id}\n{one.version}\n{one.symbol}\n{one.side}\n"
+        f"{one.trigger_ts}\n{one.entry_ts}\n{one.entry}\n{one.exit_ts}\n{one.exit}\n{one.stop}\n"
+        f"{' '.join(map(str, one.targets))}\n{one.quantity}\n{one.fees}\n{one.pnl}\n{one.r}\n"
+        f"{one.gross_r}\n{one.bars}\n{one.reason}\n{one.legs_filled}\n{one.ambiguous}\n"
+        f"{one.resolution}\n{one.mfe_r}\n{one.mae_r}\n{one.mfe_free_r}\n{one.at_target_r}\n"
+        f"{one.score}\n{features}\n{fills}"
+    )
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def find_break(trades: Sequence[Trade]) -> int | None:

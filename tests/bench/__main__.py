@@ -7,6 +7,7 @@ import sys
 from tests.bench import (
     agent_loop,
     alert_rules,
+    backtest_speed,
     cold_start,
     confirm_to_fill,
     fan_out,
@@ -15,6 +16,7 @@ from tests.bench import (
     guarded_endpoint,
     idle_memory,
     ledger_post,
+    parameter_sweep,
     report,
     watchlist,
 )
@@ -26,6 +28,8 @@ ROWS = {
     "P3": frame_to_decision.measure,
     "P4": fan_out.measure,
     "WATCH": watchlist.measure,
+    "P8": backtest_speed.measure,
+    "P9": parameter_sweep.measure,
     "P10": ledger_post.measure,
     "P11": guarded_endpoint.measure,
     "P12": cold_start.measure,

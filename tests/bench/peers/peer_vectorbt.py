@@ -42,24 +42,25 @@ def atr(high, low, close, n):
     return out
 
 
-def sweep(o, h, l, c, pairs, fees):  # noqa: E741 - as in every feed
-    """Run every pair over all symbols; each average is made once."""
-    reach = atr(h, l, c, 14)
-    means = {n: ema(c, n) for n in sorted({n for pair in pairs for n in pair})}
+def sweep(prices, pairs, brackets, fees):
+    """Run every pair with every bracket over all symbols; each average is made once."""
+    opens, highs, lows, closes = prices
+    reach = atr(highs, lows, closes, 14)
+    means = {n: ema(closes, n) for n in sorted({n for pair in pairs for n in pair})}
+    share = np.zeros_like(closes)
+    share[1:] = reach[:-1] / closes[:-1]
     trades = 0
     for fast, slow in pairs:
         over = means[fast] > means[slow]
-        crossed = np.zeros_like(over)
-        crossed[1:] = over[1:] & (means[fast][:-1] <= means[slow][:-1])
         entries = np.zeros_like(over)
-        entries[1:] = crossed[:-1]
-        stop, target = np.zeros_like(c), np.zeros_like(c)
-        stop[1:], target[1:] = 2 * reach[:-1] / c[:-1], 3 * reach[:-1] / c[:-1]
-        found = vbt.Portfolio.from_signals(
-            c, entries, np.zeros_like(entries), price=o, open=o, high=h, low=l,
-            sl_stop=stop, tp_stop=target, fees=fees, size=1, init_cash=1e9, freq="1min",
-        )  # fmt: skip
-        trades += int(found.trades.count().sum())
+        entries[2:] = over[1:-1] & (means[fast][:-2] <= means[slow][:-2])
+        for stop, target in brackets:
+            found = vbt.Portfolio.from_signals(
+                closes, entries, np.zeros_like(entries), price=opens, open=opens, high=highs,
+                low=lows, sl_stop=stop * share, tp_stop=target * share, fees=fees, size=1,
+                init_cash=1e9, freq="1min",
+            )  # fmt: skip
+            trades += len(found.trades.records_arr)
     return trades
 
 
@@ -69,11 +70,12 @@ def main(path: str) -> None:
         asked = json.load(content)
     prices = [np.ascontiguousarray(np.array(asked[name], dtype=float).T) for name in "ohlc"]
     pairs = [tuple(pair) for pair in asked["pairs"]]
-    sweep(*prices, pairs[:1], asked["fees"])
+    brackets = [(stop, target) for stop in asked["stops"] for target in asked["targets"]]
+    sweep(prices, pairs[:1], brackets[:1], asked["fees"])
     taken, trades = [], 0
     for _ in range(asked["rounds"]):
         began = time.perf_counter()
-        trades = sweep(*prices, pairs, asked["fees"])
+        trades = sweep(prices, pairs, brackets, asked["fees"])
         taken.append(time.perf_counter() - began)
     print(json.dumps({"seconds": min(taken), "trades": trades, "version": vbt.__version__}))
 

@@ -19,6 +19,7 @@ from services.research.config import (
 from services.research.engine import Extras, run
 from services.research.series import Series
 from services.research.trade_log import find_break
+from services.trade.position_size import CapInputs, Levels, RiskTaken, size
 from tests.unit.research import crosscheck
 from tests.unit.strategy.market_days import walk
 
@@ -123,11 +124,22 @@ def test_costs_and_slippage_only_ever_hurt(minutes):
         assert costly.r < cheap.r
 
 
-def test_a_trade_is_sized_by_what_it_may_lose(goog):
-    config = replace(SETUPS, size=SizeTerms(start_cash=D(50_000), max_notional_pct=D(100)))
-    for trade in run(config, {"GOOG": goog}).trades[:5]:
-        risked = trade.quantity * abs(trade.entry - trade.stop)
-        assert risked <= D(50_000) * D("0.01") * D("1.5")
+@pytest.mark.parametrize("limit", ["0.2", "100"])
+def test_the_first_size_is_that_of_the_products_own_sizing(goog, limit):
+    terms = SizeTerms(start_cash=D(50_000), max_notional_pct=D(limit))
+    costs = CostTerms(slippage_bps=D(0))
+    first = run(replace(SETUPS, size=terms, costs=costs), {"GOOG": goog}).trades[0]
+    levels = Levels(
+        side=first.side, entry=first.entry, stop=first.stop, commission_per_unit=D("0.005")
+    )
+    risk = RiskTaken(equity=D(50_000), risk_pct=D("0.01"))
+    asked = size(levels, risk, caps=CapInputs(max_notional_pct=D(limit)))
+    assert first.quantity == asked.quantity
+
+
+def test_what_can_not_buy_one_lot_is_left_out_and_counted(goog):
+    report = run(replace(SETUPS, size=SizeTerms(start_cash=D(300))), {"GOOG": goog})
+    assert report.left_out["SIZE_BELOW_MIN_LOT"] > 0
 
 
 def test_an_ambiguous_bar_is_judged_by_its_minutes():
