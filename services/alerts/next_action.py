@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from services.kit.money import decimal_text, rounded
+from services.market.session import local_text
 from services.trade.wording import pct_words, price_words
 
 NEAR_R = Decimal("0.25")
@@ -56,6 +57,7 @@ class Situation:
     one_r_money: str = ""
     market_open: bool = True
     next_open: datetime | None = None
+    calendar: str = "XNYS"
     earnings_on: date | None = None
     earnings_sessions: int | None = None
 
@@ -168,7 +170,8 @@ def _closed(now: Situation) -> NextAction | None:
         "level": decimal_text(now.level),
         "fires": "at_level",
     }
-    text = f"Queue {now.symbol} for review at the open, {now.next_open:%Y-%m-%d %H:%M} UTC."
+    opens = local_text(now.calendar, now.next_open)
+    text = f"Queue {now.symbol} for review at the open, {opens}."
     return NextAction("closed", text, "alert_set", arguments)
 
 

@@ -47,6 +47,7 @@ def gather(ctx: Context, alert: Alert, price: Decimal) -> Situation:
         one_r_money=pct_words(ctx.policy.sizing.risk_pct),
         market_open=market.state == "open",
         next_open=market.next_open,
+        calendar=alert.calendar,
         earnings_on=earnings[0] if earnings else None,
         earnings_sessions=earnings[1] if earnings else None,
     )

@@ -21,6 +21,7 @@ from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.money import decimal_text
 from services.kit.outbox import put
+from services.market.session import local_text
 from services.trade.wording import price_words
 
 TOPIC = "alerts"
@@ -79,7 +80,7 @@ def tell_provisional(
 def tell_skipped(ctx: Context, alerts: Sequence[Alert], first: datetime, last: datetime) -> None:
     """Tell once, for all alerts of a symbol, that a stretch was too old to be looked at by bar."""
     symbol = alerts[0].symbol
-    span = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+    span = " to ".join(local_text(alerts[0].calendar, one) for one in (first, last))
     message = (
         f"{len(alerts)} of your alerts on {symbol} did not see every minute of {span}: the "
         "server was away too long. They watch again from there."
@@ -96,9 +97,10 @@ def tell_resting(ctx: Context, symbol: str, why: str, *, dedupe: str) -> None:
 def tell_unconfirmed(ctx: Context, alert: Alert) -> None:
     """Tell once of each event seen in trades that its complete bar does not bear out."""
     for one in store.list_unconfirmed(ctx, alert):
+        at = local_text(alert.calendar, one.bar_open, "%H:%M %Z")
         message = (
-            f"{alert.symbol}: the complete bar of {one.bar_open:%H:%M} UTC does not confirm the "
-            f"alert at {price_words(one.price)}. It goes on watching."
+            f"{alert.symbol}: the complete bar of {at} does not confirm the alert at "
+            f"{price_words(one.price)}. It goes on watching."
         )
         _put(ctx, alert.symbol, "info", message, "ALERT_UNCONFIRMED", one.event_key)
 

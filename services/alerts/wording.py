@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from services.alerts.alert import AT_VWAP, Alert, AlertKind
 from services.alerts.rule import AlertEvent
 from services.kit.money import decimal_text, rounded
+from services.market.session import local_text
 from services.trade.wording import price_words
 
 LATE_S = 120
@@ -18,11 +19,15 @@ _BARS = {"minute": "minute bars", "day": "daily bars"}
 def canonical_words(alert: Alert) -> str:
     """Return the rule in one sentence that reads back as the same rule.
 
-    Worked: `Alert once when AAPL trades at or above 200.00 (minute bars), until 2027-01-15 21:00
-    UTC.`
+    Times are the exchange's own, with their zone. Worked: `Alert once when AAPL trades at or above
+    200.00 (minute bars), until 2027-01-15 16:00 EST.`
     """
     often = "each time" if alert.repeat else "once"
-    until = "" if alert.expires_at is None else f", until {_minute(alert.expires_at)}"
+    until = (
+        ""
+        if alert.expires_at is None
+        else f", until {local_text(alert.calendar, alert.expires_at)}"
+    )
     bars = _BARS[alert.timeframe]
     return f"Alert {often} when {alert.symbol} {_condition(alert)} ({bars}){until}."
 
@@ -48,15 +53,24 @@ def _threshold(alert: Alert) -> str:
 
 
 def event_words(alert: Alert, event: AlertEvent, *, at: datetime, late_s: int = 0) -> str:
-    """Return what happened, with the bar's time and, when told late, that it is late.
+    """Return what happened, with the bar's time at the exchange and, when told late, how late.
 
-    Worked: `AAPL traded at 200.00, at or above your level of 200.00 (14:31 UTC).`
+    Worked: `AAPL traded at 200.00, at or above your level of 200.00 (09:31 EST). Told 57 min late.`
     """
-    told = ""
-    if late_s > LATE_S:
-        told = f" Told {timedelta(seconds=late_s)} after that bar."
-    when = f"{at:%H:%M} UTC" if alert.timeframe == "minute" else f"session of {at:%Y-%m-%d}"
+    told = f" Told {late_words(late_s)} late." if late_s > LATE_S else ""
+    when = local_text(alert.calendar, at, "%H:%M %Z")
+    if alert.timeframe == "day":
+        when = f"session of {local_text(alert.calendar, at, '%Y-%m-%d')}"
     return f"{alert.symbol} {_happened(alert, event)} ({when}).{told}"
+
+
+def late_words(seconds: int) -> str:
+    """Return a delay in its two largest units, cut. Worked: 3660 is `1 h 1 min`, 3420 `57 min`."""
+    minutes = seconds // 60
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return f"{days} d {hours % 24} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
 def _happened(alert: Alert, event: AlertEvent) -> str:
@@ -81,7 +95,3 @@ def _level(alert: Alert) -> Decimal:
 
 def _short(price: Decimal) -> Decimal:
     return price.normalize() + 0
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -82,9 +82,12 @@ _CLOSES = re.compile(r"\bcloses?\b", _FLAGS)
 _REPEAT = re.compile(r"\b(?:each time|every time|repeatedly|again and again|always)\b", _FLAGS)
 _ONCE = re.compile(r"\bonce\b", _FLAGS)
 _UNTIL = re.compile(
-    r",?\s*\buntil (?P<day>\d{4}-\d{2}-\d{2})(?:[ T](?P<time>\d{2}:\d{2}))?(?:\s*(?:UTC|Z))?",
+    r",?\s*\buntil (?P<day>\d{4}-\d{2}-\d{2})(?:[ T](?P<time>\d{2}:\d{2}))?"
+    r"(?:\s*(?P<zone>UTC|Z|GMT|EST|EDT|BST|CEST|CET|AEST|AEDT)\b)?",
     _FLAGS,
 )
+_OFFSETS_H = {"EST": -5, "EDT": -4, "BST": 1, "CET": 1, "CEST": 2, "AEST": 10, "AEDT": 11}
+"""Hours that the exchanges' clocks run ahead of UTC by the zone they name; UTC and GMT by none."""
 _FOR = re.compile(r"\bfor (?:the next )?(?P<days>\d{1,3}) days?\b", _FLAGS)
 _FILLER = frozenset(
     [
@@ -213,7 +216,9 @@ def _with_expiry(
         try:
             terms["expires_at"] = datetime.fromisoformat(
                 f"{until['day']}T{until['time'] or '23:59'}"
-            ).replace(tzinfo=UTC)
+            ).replace(tzinfo=UTC) - timedelta(
+                hours=_OFFSETS_H.get((until["zone"] or "").upper(), 0)
+            )
         except ValueError as error:
             raise refuse("ALERT_RULE_UNREAD", field="text", reason="no such date") from error
         rest = _UNTIL.sub(" ", rest)

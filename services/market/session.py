@@ -79,6 +79,14 @@ def _session(calendar: str, day: date) -> Session | None:
     return Session(day, opens, closes, hours[1] < table.usual(day)[1])
 
 
+def local_text(calendar: str, at: datetime, pattern: str = "%Y-%m-%d %H:%M %Z") -> str:
+    """Return an instant as the exchange's own clock shows it, with its zone; for words only.
+
+    Worked: 2027-01-15 21:00 UTC is `2027-01-15 16:00 EST` of XNYS.
+    """
+    return f"{require_utc(at).astimezone(load_table(calendar).zone):{pattern}}"
+
+
 def _utc(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, zone).astimezone(UTC)
 

@@ -34,7 +34,7 @@ CALM = Situation(symbol="AAPL", level=D(100), price=D(100), one_r_money="1%")
         ({}, "build_plan", "Build a plan for AAPL.", "plan_check"),
         ({"plan": PLAN, "price": D(102), "market_open": False,
           "next_open": datetime(2027, 1, 13, 14, 30, tzinfo=UTC)}, "closed",
-         "Queue AAPL for review at the open, 2027-01-13 14:30 UTC.", "alert_set"),
+         "Queue AAPL for review at the open, 2027-01-13 09:30 EST.", "alert_set"),
     ],
 )  # fmt: skip
 def test_the_first_rule_that_fits_counts(change, rule, text, tool):

@@ -36,7 +36,7 @@ def test_a_touch_fires_once_and_is_told_once(any_desk, feed):
     assert [any_desk.poll() for _ in range(3)] == [0, 0, 0]
     assert any_desk.events(made.id) == [(2, "200", False)]
     [told] = notes(any_desk)
-    assert told.startswith("AAPL traded at 200.00, at or above your level of 200.00 (14:32 UTC).")
+    assert told.startswith("AAPL traded at 200.00, at or above your level of 200.00 (09:32 EST).")
     after = any_desk.alert(made.id)
     assert (after.state, after.triggers) == ("done", 1)
     assert after.first_triggered_at == OPEN + 2 * MINUTE
@@ -105,7 +105,7 @@ def test_what_happened_in_a_downtime_is_told_late_at_the_time_of_its_bar(desk, f
     assert desk.poll() == 1
     [trigger] = desk.do(lambda ctx: store.list_triggers(ctx, made.id))
     assert (trigger.at, trigger.late_s) == (OPEN + 2 * MINUTE, 61 * 60)
-    assert "Told 1:01:00 after that bar." in notes(desk)[0]
+    assert "Told 1 h 1 min late." in notes(desk)[0]
 
 
 def test_what_is_older_than_one_session_of_minutes_is_one_summary(desk, feed):
@@ -238,7 +238,7 @@ def test_a_fall_below_the_vwap_is_measured_from_the_session_so_far(desk, feed):
     assert desk.poll() == 1
     [trigger] = desk.do(lambda ctx: store.list_triggers(ctx, made.id))
     assert (trigger.at, trigger.price) == (OPEN + 4 * MINUTE, D(98))
-    assert notes(desk)[0].startswith("AAPL was 2% below its VWAP (14:34 UTC).")
+    assert notes(desk)[0].startswith("AAPL was 2% below its VWAP (09:34 EST).")
 
 
 def test_relative_volume_is_read_against_the_sessions_before(desk, feed):

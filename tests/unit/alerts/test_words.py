@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerts.alert import Alert, AlertKind
-from services.alerts.wording import canonical_words
+from services.alerts.wording import canonical_words, late_words
 from services.alerts.words import read_rule
 from services.kit.errors import Refusal
 
@@ -118,5 +118,44 @@ EXAMPLE = Alert(
 
 def test_the_canonical_words_of_an_alert_are_those_of_the_documents():
     assert canonical_words(EXAMPLE) == (
-        "Alert once when AAPL trades at or above 200.00 (minute bars), until 2027-01-15 21:00 UTC."
+        "Alert once when AAPL trades at or above 200.00 (minute bars), until 2027-01-15 16:00 EST."
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "until"),
+    [
+        ("until 2027-01-15 16:00 EST", datetime(2027, 1, 15, 21, 0, tzinfo=UTC)),
+        ("until 2027-07-15 16:00 EDT", datetime(2027, 7, 15, 20, 0, tzinfo=UTC)),
+        ("until 2027-07-15 16:30 BST", datetime(2027, 7, 15, 15, 30, tzinfo=UTC)),
+        ("until 2027-07-15 17:30 CEST", datetime(2027, 7, 15, 15, 30, tzinfo=UTC)),
+        ("until 2027-01-15 21:00 UTC", datetime(2027, 1, 15, 21, 0, tzinfo=UTC)),
+        ("until 2027-01-15 21:00", datetime(2027, 1, 15, 21, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_read_in_the_zone_it_names_and_else_in_utc(said, until):
+    assert read_rule(f"AAPL above 200 {said}", as_of=NOW).expires_at == until
+
+
+@pytest.mark.parametrize(
+    "calendar", ["XNYS", "XLON", "XETR", "XPAR", "XAMS", "XSWX", "XTSE", "XASX"]
+)
+@pytest.mark.parametrize("month", [1, 7])
+def test_the_time_of_every_exchange_reads_back(calendar, month):
+    until = datetime(2027, month, 15, 15, 7, tzinfo=UTC)
+    made = replace(EXAMPLE, calendar=calendar, expires_at=until)
+    assert read_rule(canonical_words(made), as_of=NOW).expires_at == until
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (120, "2 min"),
+        (3427, "57 min"),
+        (3660, "1 h 1 min"),
+        (86_400, "1 d 0 h"),
+        (183_600, "2 d 3 h"),
+    ],
+)
+def test_a_delay_is_said_in_its_two_largest_units(seconds, words):
+    assert late_words(seconds) == words
