@@ -24,6 +24,7 @@ from services.alerts.telling import (
 )
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal
+from services.market.action_record import known_splits
 from services.market.bar import Bar, validate_bars
 from services.market.feed import Feed
 from services.market.freeze import TENANT, active_freezes, listing_scope
@@ -261,7 +262,7 @@ def _adjusted(ctx: Context, alert: Alert) -> Alert:
     since = max(alert.seen_until, from_seconds(int(alert.memory.get("adjusted", "0"))))
     if not by_price or session is None or since >= session.open:
         return alert
-    for split in feed.splits(ctx, alert.symbol, since, as_of):
+    for split in known_splits(ctx, alert.listing, since, as_of):
         factor = Decimal(split.ratio_from) / Decimal(split.ratio_to)
         before = alert.level
         alert = replace(

@@ -12,6 +12,7 @@ from agent.relay import deliver
 from services import audit
 from services.alerts import fast, notification, store, watch
 from services.kit.context import system_principal
+from services.market.action_record import record_split
 from services.market.feed import Split
 from services.market.finding import Finding, Severity
 from services.market.freeze import active_freezes, end_freeze, listing_scope, open_freeze
@@ -203,12 +204,17 @@ def test_a_feed_that_does_not_answer_leaves_alerts_as_they_are(desk, feed):
     assert desk.events(made.id) == [(2, "200", False)]
 
 
-def test_a_split_moves_the_level_with_the_price(desk, feed):
+@pytest.mark.parametrize("teller", ["provider", "person"])
+def test_a_split_moves_the_level_with_the_price(desk, feed, teller):
     made = desk.set("200").alert
     feed.put(bar(0, 198, 199, 198, 198.5))
     desk.poll()
     later = OPEN + timedelta(days=1)
-    feed.split_list = [Split(later.date(), later, 1, 2)]
+    split = Split(later.date(), later, 1, 2)
+    if teller == "provider":
+        feed.split_list = [split]
+    else:
+        desk.do(lambda ctx: record_split(ctx, feed.instrument(ctx, "AAPL"), split, "a person"))
     feed.put(bar(later, 99.3, 99.9, 99, 99.5), bar(later + MINUTE, 99.5, 100.1, 99.5, 100))
     assert [desk.poll(), desk.poll()] == [1, 0]
     after = desk.alert(made.id)
