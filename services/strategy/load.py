@@ -15,21 +15,26 @@ from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from services.kit.money import decimal_text
 from services.market.bar import Bar, validate_bars
-from services.market.feed import BarSeries, Feed
+from services.market.feed import COUNT_MAX, BarSeries, Feed
 from services.market.grid import MINUTES
 from services.market.instrument import Instrument, tick_size
-from services.market.session import find_last_session, next_session, trading_minutes
+from services.market.session import (
+    find_last_session,
+    next_session,
+    sessions_between,
+    trading_minutes,
+)
 from services.strategy.scene import MarketContext
 from services.strategy.standing import Memo
 from services.strategy.track import Track
 
 TIMEFRAMES = ("5m", "15m", "60m", "1d", "1w")
-COUNTS = {"5m": 3600, "15m": 1800, "60m": 700, "1d": 1040, "1w": 480}
-"""Bars from the furthest anchor on: two to four months of minutes, four years, nine years."""
-_MONTHS_BACK = {"5m": 1, "15m": 2, "60m": 3, "1d": 36, "1w": 96}
+_MONTHS_BACK = {"5m": 1, "15m": 1, "60m": 2, "1d": 36, "1w": 60}
+"""Whole months before the current one: at least 20 sessions of minutes, 200 hours, 200 weeks."""
 SYMBOLS_MAX = 64
 """Symbols whose tracks are kept, about 5 MB each; the least recently used is dropped."""
 MEMO_MAX = 2000
+SESSION_MINUTES = 390
 
 
 @dataclass(slots=True)
@@ -191,7 +196,8 @@ def _refreshed(
             _require_sound(fresh[same:])
             kept.push(fresh[same + 1 :])
             return kept
-    series = ctx.port(Feed).bars(ctx, instrument.id, timeframe, COUNTS[timeframe])
+    count = _count(instrument.calendar, timeframe, begins, as_of.date())
+    series = ctx.port(Feed).bars(ctx, instrument.id, timeframe, count)
     shelf.tracks[timeframe] = build_kept(series, instrument, begins=begins)
     shelf.memo.clear()
     return shelf.tracks[timeframe]
@@ -213,10 +219,19 @@ def _next_close(calendar: str, kept: Kept) -> datetime:
 
 
 def _missing(calendar: str, kept: Kept, as_of: datetime) -> int:
-    step = MINUTES.get(kept.track.timeframe, 390)
+    step = MINUTES.get(kept.track.timeframe, SESSION_MINUTES)
     passed = trading_minutes(calendar, kept.track.bars[-1].t_close, as_of)
     sessions = passed // 210 + 2
-    return min(COUNTS[kept.track.timeframe], passed // step + sessions + 2)
+    return min(COUNT_MAX, passed // step + sessions + 2)
+
+
+def _count(calendar: str, timeframe: str, first: date, last: date) -> int:
+    """Return how many bars there are at most from `first` to `last`."""
+    sessions = sessions_between(calendar, first, last)
+    minutes = MINUTES.get(timeframe)
+    if minutes is None:
+        return max(1, len(sessions) if timeframe == "1d" else len(sessions) // 4 + 1)
+    return min(COUNT_MAX, max(1, sum(-(-one.minutes // minutes) for one in sessions)))
 
 
 def build_kept(series: BarSeries, instrument: Instrument, *, begins: date) -> Kept:

@@ -10,7 +10,7 @@ LABEL = {"as_of", "provenance", "source"}
 VALUES = {
     "price", "bid", "ask", "last", "mid", "equity", "worst_price", "avg_price", "market_value",
     "entry", "o", "pnl", "unrealised", "reference_mid"}  # fmt: skip
-RECORDS = {"/audit/events", "/tools", "/settings", "/portfolios"}
+RECORDS = {"/plans/schema", "/audit/events", "/tools", "/settings", "/portfolios"}
 """Answers about other things; an audit event holds its facts as they were hashed."""
 ALERT = {"symbol": "AAPL", "kind": "price_above", "level": "500"}
 READS = [

@@ -1,6 +1,47 @@
 """A checked plan is read back by its ref, figure by figure; only its owner sees it."""
 
+import jsonschema
+
+from tests.unit.http.live import KEY
+
 PLAN = {"symbol": "AAPL", "side": "long", "stop": "3%"}
+
+
+def _composed(page):
+    """Return the answer of a plan of IBM, 35 minutes into the replay's first session."""
+    head = {"idempotency-key": f"{KEY}-plan-step"}
+    step = {"action": "step", "seconds": 2100}
+    assert page.post("/api/v1/market/replay", json=step, headers=head).status_code == 200
+    return page.post("/api/v1/plans", json={"symbol": "IBM"}, headers=head)
+
+
+def test_a_plan_is_made_read_back_listed_and_fits_its_published_schema(live):
+    page = live.page()
+    answer = _composed(page)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert made["schema"] == "plan/v1"
+    read = page.get(f"/api/v1/plans/{made['plan_id']}").json()
+    assert read == made
+    rows = page.get("/api/v1/plans", params={"symbol": "ibm"}).json()["items"]
+    assert [row["id"] for row in rows] == [made["plan_id"]]
+    schema = page.get("/api/v1/plans/schema").json()
+    added = ("ref", "provenance", "source")
+    jsonschema.validate({key: made[key] for key in made if key not in added}, schema)
+
+
+def test_without_a_setup_the_answer_is_a_conflict_that_names_what_is_lacking(live):
+    page = live.page()
+    body = {"symbol": "MSFT", "side": "short", "style": "swing"}
+    head = {"idempotency-key": f"{KEY}-no-setup"}
+    answer = page.post("/api/v1/plans", json=body, headers=head)
+    assert (answer.status_code, answer.json()["code"]) == (409, "NO_SETUP")
+    assert answer.json()["facts"]["nearest"]
+
+
+def test_an_unknown_plan_is_not_found(live):
+    answer = live.page().get("/api/v1/plans/plan_0000000000000000")
+    assert (answer.status_code, answer.json()["code"]) == (404, "PLAN_UNKNOWN")
 
 
 def _checked(key):
