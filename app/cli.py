@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app import cli_backtest, cli_freeze, cli_jobs, cli_score
+from app import cli_backtest, cli_freeze, cli_jobs, cli_key, cli_plans, cli_score
 from services.kit.environment import SettingsInvalid, load_settings
 from services.kit.errors import Refusal, refuse
 from services.kit.settings import Settings
@@ -31,10 +31,9 @@ app = typer.Typer(
 )
 audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The append-only book.")
-key_app = typer.Typer(no_args_is_help=True, help="API keys for programs.")
 app.add_typer(audit_app, name="audit")
 app.add_typer(ledger_app, name="ledger")
-app.add_typer(key_app, name="key")
+app.add_typer(cli_key.key_app, name="key")
 app.add_typer(cli_plans.plan_app, name="plan")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
@@ -239,9 +238,9 @@ app.command()(cli_freeze.unfreeze)
 app.command()(cli_freeze.freezes)
 app.command()(cli_jobs.worker)
 app.command()(cli_jobs.ingest)
-app.command()(cli_plans.replay)
 app.command()(cli_backtest.backtest)
 app.command()(cli_score.score)
+app.command()(cli_plans.replay)
 
 
 @app.command()
@@ -361,42 +360,3 @@ def ledger_rebuild(
     )
     if rows:
         raise typer.Exit(1)
-
-
-@key_app.command("add")
-def key_add(
-    name: Annotated[str, typer.Argument(help="What it is for.")],
-    scope: Annotated[
-        list[str] | None, typer.Option(help="read, propose, confirm or admin; may be given again.")
-    ] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="Days until it ends.")] = 90,
-) -> None:
-    """Make an API key and print it this once. Example: cornerman key add notebook --scope read."""
-    from services.identity.key import issue_key
-
-    with desk_here() as desk:
-        _, text = desk.product.runtime.write(
-            desk.principal,
-            lambda ctx: issue_key(ctx, name, scopes=frozenset(scope or ["read"]), days=days),
-        )
-    typer.echo(text)
-
-
-@key_app.command("list")
-def key_list() -> None:
-    """List the API keys. Example: cornerman key list."""
-    from services.identity.key import list_keys
-
-    with desk_here() as desk:
-        for one in desk.product.runtime.read(desk.principal, list_keys):
-            typer.echo(f"{one.id}  {one.name}  {','.join(one.scopes)}")
-
-
-@key_app.command("revoke")
-def key_revoke(key_id: Annotated[str, typer.Argument(help="Id from `key list`.")]) -> None:
-    """End an API key at once. Example: cornerman key revoke ck_01j…."""
-    from services.identity.key import revoke_key
-
-    with desk_here() as desk:
-        desk.product.runtime.write(desk.principal, lambda ctx: revoke_key(ctx, key_id))
-    typer.echo(f"{key_id} is revoked.")

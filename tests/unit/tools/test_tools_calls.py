@@ -57,6 +57,9 @@ GOOD = {
     "earnings": {"symbols": ["AAPL", "IBM"]},
     "chain": {"symbol": "AAPL", "strikes": 3, "right": "call"},
     "market_status": {},
+    "picks": {"style": "swing"},
+    "options_picks": {"symbol": "AAPL", "profile": "leaps_call"},
+    "weekend_plan": {},
 }
 
 
@@ -232,6 +235,7 @@ def test_hostile_values_are_refused_on_every_field(use, name):
     by_id = {"order_id": "ord_x1"}, {"alert_id": "al_x1"}
     others = {"cancel_order": by_id[0], "alert_update": by_id[1], "alert_delete": by_id[1]}
     others["plan"] = {"symbol": "AAPL"}
+    others["replay"] = {"ref": "plan_0123456789abcdef"}
     good = {**GOOD, **others, "audit_trail": {"ref": "abc"}}[name]
     fields = all_tools()[name].parameters()["properties"]
     for field in fields:

@@ -33,14 +33,18 @@ REACHABLE = {
     "journal_list",
     "market_status",
     "news",
+    "options_picks",
     "orders",
+    "picks",
     "plan",
     "plan_check",
     "portfolio",
     "positions",
     "propose_order",
     "quote",
+    "replay",
     "size",
+    "weekend_plan",
 }
 FROM_THE_SESSION = {
     "account",
