@@ -55,8 +55,11 @@ def follow_due(ctx: Context) -> dict[str, int]:
 
 
 def follow_parts(ctx: Context) -> list[tuple[str, ...]]:
-    """Return the parts of the job: what is new, then each symbol that is followed."""
-    return [(ADOPT,), *((symbol,) for symbol in followed_symbols(ctx))]
+    """Return the parts of the job: what is new, then each symbol that is followed; or none."""
+    symbols = followed_symbols(ctx)
+    if not symbols and next(_new(ctx), None) is None:
+        return []
+    return [(ADOPT,), *((symbol,) for symbol in symbols)]
 
 
 def follow_part(ctx: Context, part: tuple[str, ...]) -> Counter[str]:

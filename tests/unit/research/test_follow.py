@@ -272,6 +272,7 @@ def test_first_bars_that_are_lost_are_no_outcome(do, feed):
 
 
 def test_the_job_takes_up_first_and_then_goes_symbol_by_symbol(do):
+    assert do(follow_parts) == []
     do(lambda ctx: save_plan(ctx, plan_document()))
     assert do(follow_parts) == [("+new",)]
     do(follow_due)

@@ -49,6 +49,7 @@ GOOD = {
     "positions": {},
     "data_health": {"symbols": ["AAPL"]},
     "freeze_list": {},
+    "score": {},
     "portfolio": {},
     "help": {"topic": "quote"},
     "journal_add": {"text": "waited"},

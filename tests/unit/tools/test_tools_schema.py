@@ -43,6 +43,7 @@ REACHABLE = {
     "propose_order",
     "quote",
     "replay",
+    "score",
     "size",
     "weekend_plan",
 }
