@@ -64,7 +64,10 @@ def canonical(value: object) -> bytes:
     as long as no character lies behind U+D7FF: only there does the order of keys by code point
     differ from the order by UTF-16 unit that the RFC asks for.
     """
-    plain = document(value)
+    return _bytes(document(value))
+
+
+def _bytes(plain: Any) -> bytes:
     text = _encode(plain)
     if text.isascii() or max(text) < _SURROGATES:
         return text.encode()
@@ -74,6 +77,11 @@ def canonical(value: object) -> bytes:
 def tagged_hash(tag: str, value: object) -> str:
     r"""Return `sha256:` + hex(SHA256(tag + "\n" + canonical bytes)); `tag` such as `order/v1`."""
     return bytes_hash(tag, canonical(value))
+
+
+def plain_hash(tag: str, plain: Any) -> str:
+    """Return the tagged hash of what `document` has made already; nothing is walked again."""
+    return bytes_hash(tag, _bytes(plain))
 
 
 def bytes_hash(tag: str, canonical_bytes: bytes) -> str:

@@ -97,7 +97,7 @@ class SetupRecord:
             "labels_hash": self.labels_hash,
         }
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Return the document's tagged hash."""
         return tagged_hash("setup_record/v1", self.body())
@@ -122,7 +122,7 @@ class Calibrator:
     target_r: Decimal = ONE
     labels_hash: str = ""
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Return the tagged hash (`calib/v1`) of `body`."""
         return tagged_hash("calib/v1", self.body())

@@ -14,6 +14,8 @@ from services.trade.idea import PLACES, Idea
 from services.trade.target import Survival, target_price
 
 FIRST = Decimal("0.8")
+_MARGIN = 1e-5
+"""Floats only sift the levels; what is near the edge is judged exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,12 @@ def _snapped(
     sign, tick = idea.sign, idea.context.tick
     begins = price - sign * reach * idea.stop.distance
     mode = "floor" if sign > 0 else "ceil"
+    low, high = float(min(begins, price)) - _MARGIN, float(max(begins, price)) + _MARGIN
     near = [
         one
         for one in opposing(idea.levels, idea.setup.side)
-        if min(begins, price) <= from_float(one.price, PLACES) <= max(begins, price)
+        if low <= one.price <= high
+        and min(begins, price) <= from_float(one.price, PLACES) <= max(begins, price)
     ]
     for level in sorted(near, key=lambda one: (sign * one.price, one.name)):
         moved = tick_round(from_float(level.price, PLACES), tick, mode) - sign * tick  # type: ignore[arg-type]
