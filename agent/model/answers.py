@@ -335,6 +335,14 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.CHAIN: lambda _wish, known: (
         _said(known, "chain") or "Of which symbol? For example: `AAPL options`."
     ),
+    Errand.PICKS: lambda _wish, known: _said(known, "picks"),
+    Errand.OPTION_PICKS: lambda _wish, known: (
+        _said(known, "options_picks") or "Of which symbol? For example: `leaps picks for AAPL`."
+    ),
+    Errand.WEEKEND: lambda _wish, known: _said(known, "weekend_plan"),
+    Errand.REPLAY: lambda _wish, known: (
+        _said(known, "replay") or "Which plan? For example: `replay plan_0123456789abcdef`."
+    ),
     Errand.MARKET: lambda _wish, known: _said(known, "market_status"),
     Errand.HEALTH: lambda _wish, known: _said(known, "data_health"),
     Errand.FREEZES: lambda _wish, known: _said(known, "freeze_list"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.model import alert_errands
+from agent.model import alert_errands, idea_errands
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part
 
@@ -361,6 +361,10 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.HEALTH: _health,
     Errand.FREEZES: lambda _wish, known: _once("freeze_list", known),
     Errand.PLAN: _plan,
+    Errand.PICKS: idea_errands.picks,
+    Errand.OPTION_PICKS: idea_errands.option_picks,
+    Errand.WEEKEND: idea_errands.weekend,
+    Errand.REPLAY: idea_errands.replay,
     Errand.SIZE: _size,
     Errand.ORDER: _order,
     Errand.CANCEL: _cancel,

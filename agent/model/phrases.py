@@ -36,6 +36,10 @@ class Errand(StrEnum):
     ALERT_LIST = "alert_list"
     ALERT_CHANGE = "alert_change"
     ALERT_DROP = "alert_drop"
+    PICKS = "picks"
+    OPTION_PICKS = "option_picks"
+    WEEKEND = "weekend"
+    REPLAY = "replay"
     HELP = "help"
     CONFIRM = "confirm"
     EDIT = "edit"
@@ -128,6 +132,33 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         ),
         (Errand.JOURNAL, r"\b(?:journal|diary|my notes)\b"),
         (Errand.NOTHING, _NOT),
+        (
+            Errand.REPLAY,
+            r"^\W*(?:please )?(?:replay|re-?make)\b(?=.*\b(?:plan|it|that)\b|.*\bplan_)",
+        ),
+        (
+            Errand.WEEKEND,
+            (
+                r"\bweek-?end (?:plan|planner|ideas?|picks?)\b|\bplan (?:for )?(?:the|my|this|next)"
+                r" (?:coming |next )?week(?:end)?\b"
+            ),
+        ),
+        (
+            Errand.OPTION_PICKS,
+            (
+                r"\b(?:options?|contracts?|leaps|calls?|puts?) picks?\b"
+                r"|\bpick (?:me )?(?:an? |some )?(?:options?|contracts?|leaps|calls?|puts?)\b"
+                r"|\bbest (?:options?|contracts?|leaps|calls?|puts?)\b"
+            ),
+        ),
+        (
+            Errand.PICKS,
+            (
+                r"^\W*(?:\w+ )?picks?\W*$|\bscan\b.{0,30}\b(?:watch ?lists?|list|market|holdings)"
+                r"|\b(?:any|what|which|find|show|best)\b.{0,24}\b(?:set ?ups|ideas|picks)\b"
+                r"|\bset ?ups?\b.{0,16}\b(?:in|on|from) (?:my|the) (?:\w+ )?list\b"
+            ),
+        ),
         (Errand.WATCH, r"\bwatch ?lists?\b"),
         (Errand.ALERT_DROP, r"\b(?:delete|remove|cancel|drop|clear)\b.{0,40}\balerts?\b"),
         (
@@ -287,6 +318,9 @@ def read(text: str, names: Mapping[str, str]) -> Wish:
         errand = Errand.QUOTE if symbols and len(said.split()) <= 4 else Errand.UNKNOWN
     if errand in _NEED_SYMBOL and not symbols and not _leads_back(errand, said):
         errand = Errand.UNKNOWN
+    if errand is Errand.PICKS:
+        symbols = tuple(one for one in symbols if one in names.values())
+        errand = Errand.PLAN if symbols else errand
     return _with_values(errand, said, symbols)
 
 

@@ -20,6 +20,20 @@ NAMES = {
 }
 
 TABLE = [
+    ("any setups in my list?", Errand.PICKS, {"symbols": ()}),
+    ("Any set ups in my watchlist?", Errand.PICKS, {}),
+    ("picks", Errand.PICKS, {}),
+    ("swing picks", Errand.PICKS, {}),
+    ("scan my watchlist", Errand.PICKS, {}),
+    ("any ideas?", Errand.PICKS, {}),
+    ("any setup on AAPL?", Errand.PLAN, {"symbols": ("AAPL",)}),
+    ("weekend plan", Errand.WEEKEND, {}),
+    ("plan the coming week", Errand.WEEKEND, {}),
+    ("plan for next week", Errand.WEEKEND, {}),
+    ("leaps picks for AAPL", Errand.OPTION_PICKS, {"symbols": ("AAPL",)}),
+    ("best calls for MSFT", Errand.OPTION_PICKS, {"symbols": ("MSFT",)}),
+    ("AAPL options", Errand.CHAIN, {"symbols": ("AAPL",)}),
+    ("replay plan_0123456789abcdef", Errand.REPLAY, {"ref": "plan_0123456789abcdef"}),
     ("what's AAPL doing", Errand.QUOTE, {"symbols": ("AAPL",)}),
     ("what\u2019s aapl doing?", Errand.QUOTE, {"symbols": ("AAPL",)}),
     ("quote MSFT IBM", Errand.QUOTE, {"symbols": ("MSFT", "IBM")}),
