@@ -106,6 +106,18 @@ def test_a_folder_gives_days_hours_and_minutes_with_its_splits():
     assert by_symbol["FB"].bars["1d"][0].t_open.date().isoformat() == "2012-05-18"
 
 
+def test_the_published_figures_meet_their_goal_and_say_where_there_is_no_edge():
+    page = PAGE.read_text("utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| all setups before"))
+    n, _, score, base, _, ece, *_ = (cell.strip() for cell in row.strip("| ").split("|")[1:])
+    assert int(n) > 2000
+    assert D(score) < D(base)
+    assert D(ece) <= D("0.05")
+    assert {"no edge", "not enough data"} <= {line.split("|")[-2].strip()
+                                              for line in page.splitlines() if "|" in line}  # fmt: skip
+    assert page.count("rejected: the score tells nothing here") == 5
+
+
 @pytest.mark.prove
 def test_the_published_page_is_made_again_byte_for_byte(capsys):
     if not (SHARED / "marketdata" / "lean").is_dir():
