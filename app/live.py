@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 import structlog
@@ -23,6 +24,7 @@ from services.alerts.watch import on_bars
 from services.kit.bus.log import MemoryLog
 from services.kit.bus.port import Consumer, EventLog, Record
 from services.kit.context import system_principal
+from services.market.believable import find_untrue
 from services.market.live import LiveBook
 from services.market.stream_frame import Frame, StreamTrade
 
@@ -69,7 +71,10 @@ class Live:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def take(self, frame: Frame) -> None:
-        """Publish one frame of the stream, a record a symbol; runs in the reader's thread."""
+        """Publish one frame of the stream, a record a symbol; runs in the reader's thread.
+
+        What can not be true is not told: the price before it stays, and grows old.
+        """
         book = self._book
         if book is None:
             return
@@ -81,10 +86,18 @@ class Live:
         label = {"provenance": book.provenance.value, "source": book.source}
         for symbol in moved:
             quote = book.find_quote(symbol)
-            price = b"" if quote is None else encode(price_of(quote))
+            fault = None if quote is None else find_untrue(quote, self._close_of(symbol))
+            if fault is not None and fault.code != "DQ_CROSSED":
+                continue
+            price = b"" if quote is None or fault is not None else encode(price_of(quote))
             news = News("", price, trades_bytes(symbol, trades.get(symbol, ()), **label))
             trace = trace_of(f"{symbol}|{frame.received_at.isoformat()}")
             self.log.publish(TOPIC, symbol, news.pack(), traceparent=trace)
+
+    def _close_of(self, symbol: str) -> Decimal | None:
+        """Return the close that a streamed price is held against; None while nobody follows it."""
+        known = (watch.close_before(symbol) for watch in tuple(self._watches.values()))
+        return next((close for close in known if close is not None), None)
 
     async def _poll(self) -> None:
         """Ask the feed for what is followed; while prices stream only for what never came so.

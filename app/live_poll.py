@@ -12,8 +12,10 @@ from app.http.desk_frames import failed
 from app.http.ws_frames import Price, encode
 from app.live_frames import News, price_of, trades_bytes
 from services.kit.context import Context
-from services.kit.errors import Refusal
+from services.kit.errors import Refusal, refuse
+from services.market.believable import find_untrue
 from services.market.feed import Feed
+from services.market.quality_rule import Fault
 from services.market.quote import Quote
 from services.market.session import find_last_session
 
@@ -83,12 +85,21 @@ class Watch:
     def _news(self, ctx: Context, symbol: str, known: _Known, *, trading: bool) -> News:
         feed = ctx.port(Feed)
         quote = feed.quote(ctx, symbol)
+        before = _close_before(ctx, quote, known)
+        fault = find_untrue(quote, before)
+        if fault is not None:
+            raise untrue(symbol, fault)
         trades = self._trades(ctx, symbol, known) if trading else b""
-        price = price_of(quote, _close_before(ctx, quote, known))
+        price = price_of(quote, before)
         if price == known.price and not known.fault:
             return News(self.tenant_id, b"", trades)
         known.price, known.fault = price, ""
         return News(self.tenant_id, encode(price), trades)
+
+    def close_before(self, symbol: str) -> Decimal | None:
+        """Return the close before the newest session of a symbol that was looked at."""
+        known = self._known.get(symbol)
+        return None if known is None else known.close_before
 
     def _fault(self, refusal: Refusal, symbol: str, known: _Known) -> News:
         known.rest = _REST_ROUNDS
@@ -105,6 +116,15 @@ class Watch:
             return b""
         ticks = feed.tape(ctx, symbol, after, until)
         return trades_bytes(symbol, ticks, provenance=feed.provenance.value, source=feed.name)
+
+
+def untrue(symbol: str, fault: Fault) -> Refusal:
+    """Return the `DQ_BLOCK` of a price that can not be true."""
+    return refuse(
+        "DQ_BLOCK",
+        hint=f"{fault.detail}. Its price comes back by itself when the provider is right again.",
+        checks=f"{symbol} {fault.code}",
+    )
 
 
 def _close_before(ctx: Context, quote: Quote, known: _Known) -> Decimal | None:

@@ -17,6 +17,7 @@ from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from services.ledger import portfolio
 from services.ledger.holding import positions
+from services.market.believable import require_believable
 from services.market.feed import Feed
 from services.market.instrument import require_symbol
 from services.watchlist import symbols_watched
@@ -66,6 +67,7 @@ def _wanted(ctx: Context, text: str) -> list[str]:
 
 def _price(ctx: Context, symbol: str) -> Price | Failed:
     try:
+        require_believable(ctx, (symbol,))
         return price_of(ctx.port(Feed).quote(ctx, symbol))
     except Refusal as refusal:
         return failed(refusal, symbol)

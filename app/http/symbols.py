@@ -13,9 +13,10 @@ from app.http.unit import read
 from app.http.wire import Symbol
 from services.job import followed_symbols
 from services.kit.context import Context
+from services.market.believable import believable_price
 from services.market.feed import Feed
 from services.market.instrument import require_symbol
-from services.market.last_good import LastGood, price_or_last_good
+from services.market.last_good import LastGood
 from services.market.listing import stored_listings
 from services.market.metrics import read_metrics
 from services.market.search import search_listings
@@ -94,7 +95,7 @@ async def show_price(request: Request, symbol: Symbol) -> Response:
 
 
 def _price(ctx: Context, symbol: str) -> dict[str, Any]:
-    found = price_or_last_good(ctx, symbol)
+    found = believable_price(ctx, symbol)
     shown = {
         "symbol": found.symbol,
         "instrument_id": found.instrument_id,

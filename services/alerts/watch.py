@@ -28,6 +28,7 @@ from services.market.action_record import known_splits
 from services.market.bar import Bar, validate_bars
 from services.market.feed import Feed
 from services.market.freeze import TENANT, active_freezes, listing_scope
+from services.market.gate import believe, observed_bar
 from services.market.round import market_round
 from services.market.session import find_last_session, trading_minutes
 
@@ -177,13 +178,35 @@ def _sound(bars: Sequence[Bar]) -> tuple[tuple[Bar, ...], bool]:
 def _apply(ctx: Context, alerts: Sequence[Alert], batch: _Batch, *, by_time: bool) -> int:
     """Fold the batch over each alert, store what changed and tell what happened."""
     frozen = _rests(ctx, alerts[0]) if batch.bars else False
-    if batch.skipped and not frozen:
+    if not frozen:
+        batch = _believed(ctx, alerts[0], batch)
+    if batch.skipped and batch.bars and not frozen:
         tell_skipped(ctx, alerts, min(one.seen_until for one in alerts), batch.bars[0].t_open)
     return sum(_one(ctx, alert, batch, frozen=frozen, by_time=by_time) for alert in alerts)
 
 
+def _believed(ctx: Context, alert: Alert, batch: _Batch) -> _Batch:
+    """Return the batch without the bars that the gate would not admit; these freeze the listing.
+
+    Alerts often read a bar before the ingest does: a price x100 must not ring, nor a bad print.
+    """
+    try:
+        listing = ctx.port(Feed).instrument(ctx, alert.listing)
+    except Refusal:
+        return batch
+    origin, daily = batch.origin, alert.timeframe == "day"
+    seen = [
+        observed_bar(listing, bar, daily=daily, source="", provenance=origin.provenance)
+        for bar in batch.bars
+    ]
+    good = [bar for bar, true in zip(batch.bars, believe(ctx, seen), strict=True) if true]
+    if len(good) == len(batch.bars):
+        return batch
+    return replace(batch, bars=tuple(good), bad=True)
+
+
 def _one(ctx: Context, alert: Alert, batch: _Batch, *, frozen: bool, by_time: bool) -> int:
-    ready = _blind(alert, batch) if batch.skipped else alert
+    ready = _blind(alert, batch) if batch.skipped and batch.bars else alert
     if frozen:
         after, steps = pass_over(ready, batch.bars), _NO_STEPS
     else:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from services.kit.context import Context
 from services.kit.errors import Refusal
+from services.market.as_of import market_now
 from services.market.feed import Feed
 from services.market.finding import BY_PERSON
 from services.market.freeze import active_freezes, listing_scope
 from services.market.gate import explained, observed
 from services.market.instrument import Instrument
+from services.market.observation import Observation
 from services.market.priming import primed
 from services.market.quality_store import Mark
 from services.market.quote import Quote
@@ -69,3 +72,25 @@ def _find_listed(ctx: Context, feed: Feed, listing: str) -> Instrument | None:
         return feed.instrument(ctx, listing)
     except Refusal:
         return None
+
+
+def is_plausible(ctx: Context, listing: str, price: Decimal, ts: datetime) -> bool:
+    """Return whether a single trade may be of the same course as the last good price.
+
+    False for a jump and for a price in another unit; True where there is nothing to compare with.
+    """
+    instrument = _find_listed(ctx, ctx.port(Feed), listing)
+    if instrument is None:
+        return True
+    as_of = max(market_now(ctx), ts)
+    seen = Observation(
+        instrument=instrument,
+        price=price,
+        ts=ts,
+        currency=instrument.quote_unit,
+        kind="intraday",
+        source="",
+    )
+    window = replace(primed(ctx, (instrument,), as_of)[instrument.id].window, newest=None)
+    faults, _ = explained(ctx, seen, window, as_of)
+    return all(one.severity != "CRIT" for one in faults)

@@ -12,6 +12,7 @@ from services.kit.errors import Refusal
 from services.market import store
 from services.market.action_record import known_splits, recorded_splits
 from services.market.as_of import market_now
+from services.market.bar import Bar
 from services.market.feed import Feed, Split
 from services.market.finding import Finding, Severity, freezes
 from services.market.freeze import (
@@ -76,6 +77,23 @@ def observed(instrument: Instrument, quote: Quote, **more: object) -> Observatio
     return replace(seen, **more)  # type: ignore[arg-type]
 
 
+def observed_bar(
+    instrument: Instrument, bar: Bar, *, daily: bool, source: str, provenance: str
+) -> Observation:
+    """Return a bar as an observation of its close; a daily one with the volume of its session."""
+    return Observation(
+        instrument=instrument,
+        price=bar.c,
+        ts=bar.t_close,
+        currency=instrument.quote_unit,
+        kind=DAY if daily else INTRADAY,
+        source=source,
+        volume=bar.v if daily else None,
+        bar=bar,
+        provenance=provenance,
+    )
+
+
 def admit(ctx: Context, seen: Observation) -> Admission:
     """Judge one observation, keep what was found, and freeze or count clean; a writing unit.
 
@@ -101,8 +119,31 @@ def admit_all(ctx: Context, observations: Sequence[Observation]) -> list[Admissi
         usual = marks[listing]
         mark = usual if kind == INTRADAY else known.get((listing, DAY))
         mark = mark or Mark(listing, DAY, usual.session, Window(), known=False)
-        done += _admit_run(ctx, run, _based(ctx, run[0], mark, usual), as_of)
+        based = _based(ctx, run[0], mark, usual).window
+        done += _admit_run(ctx, run, mark, window=based, as_of=as_of)
     return done
+
+
+def believe(ctx: Context, bars: Sequence[Observation]) -> list[bool]:
+    """Return which bars of one listing and kind, ascending, may be believed; a writing unit.
+
+    For who reads bars past the ingest: what is wrong with one is kept and freezes as `admit_all`
+    would, but no mark is moved, and nothing counts as clean.
+    """
+    if not bars:
+        return []
+    as_of, instrument, kind = max(market_now(ctx), bars[-1].ts), bars[0].instrument, bars[0].kind
+    usual = primed(ctx, (instrument,), as_of)[instrument.id]
+    mark = usual
+    if kind == DAY:
+        known = find_marks(ctx, (instrument.id,)).get((instrument.id, DAY))
+        mark = known or Mark(instrument.id, DAY, usual.session, Window(), known=False)
+    window, last = _based(ctx, bars[0], mark, usual).window, usual.window
+    if window.last is None:
+        window = replace(window, last=last.last, last_ts=last.last_ts)
+    outcomes = _judge_run(ctx, bars, window, as_of)
+    _keep(ctx, instrument, outcomes, as_of)
+    return [not is_refused(one.faults) for one in outcomes]
 
 
 def _based(ctx: Context, first: Observation, mark: Mark, usual: Mark) -> Mark:
@@ -122,17 +163,13 @@ def _based(ctx: Context, first: Observation, mark: Mark, usual: Mark) -> Mark:
 
 
 def _admit_run(
-    ctx: Context, run: list[Observation], mark: Mark, as_of: datetime
+    ctx: Context, run: list[Observation], mark: Mark, *, window: Window, as_of: datetime
 ) -> list[Admission]:
-    stored, window = mark.window, mark.window
-    outcomes: list[_Outcome] = []
-    for seen in run:
-        one = _judge(ctx, seen, window, as_of)
-        window = one.window
-        outcomes.append(one)
-    newest = run[-1]
-    leads = stored.last_ts is None or newest.ts >= stored.last_ts
-    if window != stored and (leads or not newest.is_history):
+    """Admit a run held against `window`; history older than the mark leaves the mark alone."""
+    outcomes = _judge_run(ctx, run, window, as_of)
+    newest, window, known_ts = run[-1], outcomes[-1].window, mark.window.last_ts
+    leads = known_ts is None or newest.ts >= known_ts
+    if window != mark.window and (leads or not newest.is_history):
         save_mark(ctx, replace(mark, window=window))
     _act(ctx, run[-1].instrument, outcomes, as_of)
     return [Admission(not is_refused(one.faults), tuple(one.findings)) for one in outcomes]
@@ -146,6 +183,17 @@ class _Outcome:
     window: Window
     confirmed: bool
     recorded: bool
+
+
+def _judge_run(
+    ctx: Context, run: Sequence[Observation], window: Window, as_of: datetime
+) -> list[_Outcome]:
+    outcomes: list[_Outcome] = []
+    for seen in run:
+        one = _judge(ctx, seen, window, as_of)
+        window = one.window
+        outcomes.append(one)
+    return outcomes
 
 
 def _judge(ctx: Context, seen: Observation, window: Window, as_of: datetime) -> _Outcome:
@@ -223,14 +271,8 @@ def _act(
     ctx: Context, instrument: Instrument, outcomes: Sequence[_Outcome], as_of: datetime
 ) -> None:
     """Keep the findings of one listing, open their freezes, or count what was clean."""
-    scope = listing_scope(instrument.id)
-    found = {one.code: one for outcome in outcomes for one in outcome.findings}
-    ids = keep_findings(ctx, scope, instrument.symbol, list(found.values()))
-    fresh = [one for one in outcomes if as_of - one.seen.ts <= _RECENT]
-    bad = {item.code: item for one in fresh for item in one.findings if freezes(item)}
-    for code, finding in bad.items():
-        open_freeze(ctx, scope, finding, finding_id=ids.get(code, ""))
-    clean = [one for one in fresh if not _is_critical(one)]
+    scope, bad = listing_scope(instrument.id), _keep(ctx, instrument, outcomes, as_of)
+    clean = [one for one in _fresh(outcomes, as_of) if _is_clean(one)]
     if bad or not clean:
         return
     standing = active_freezes(ctx, (scope,))
@@ -238,8 +280,28 @@ def _act(
         _relax(ctx, scope, standing, clean)
 
 
-def _is_critical(one: _Outcome) -> bool:
-    return any(item.severity is Severity.CRIT for item in one.findings)
+def _fresh(outcomes: Sequence[_Outcome], as_of: datetime) -> list[_Outcome]:
+    return [one for one in outcomes if as_of - one.seen.ts <= _RECENT]
+
+
+def _keep(
+    ctx: Context, instrument: Instrument, outcomes: Sequence[_Outcome], as_of: datetime
+) -> bool:
+    """Keep the findings of one listing and open their freezes; return whether there were any."""
+    scope = listing_scope(instrument.id)
+    found = {one.code: one for outcome in outcomes for one in outcome.findings}
+    ids = keep_findings(ctx, scope, instrument.symbol, list(found.values()))
+    fresh = _fresh(outcomes, as_of)
+    bad = {item.code: item for one in fresh for item in one.findings if freezes(item)}
+    for code, finding in bad.items():
+        open_freeze(ctx, scope, finding, finding_id=ids.get(code, ""))
+    return bool(bad)
+
+
+def _is_clean(one: _Outcome) -> bool:
+    """Return whether the observation is a new and good one: a repeat says nothing anew."""
+    critical = any(item.severity is Severity.CRIT for item in one.findings)
+    return not critical and not is_refused(one.faults)
 
 
 def _relax(ctx: Context, scope: str, standing: Sequence[Freeze], clean: Sequence[_Outcome]) -> None:

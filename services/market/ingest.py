@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from services.kit.context import Context
 from services.kit.errors import Refusal
-from services.kit.money import Price, rounded
+from services.kit.money import Price
 from services.market.bar import Bar
 from services.market.feed import BarSeries, Feed
 from services.market.gaps import first_missing, tell_gap
-from services.market.gate import Admission, admit, admit_all, observed
+from services.market.gate import Admission, admit, admit_all, observed, observed_bar
 from services.market.instrument import Instrument
 from services.market.last_good import keep_good
 from services.market.metrics import build_metrics, keep_metrics
@@ -25,7 +25,7 @@ from services.market.rate_gate import admit_rate
 from services.market.rates import record_rate
 from services.market.recon import find_second
 from services.market.session import find_last_session, sessions_between
-from services.market.store import PricePoint, last_price, record_price
+from services.market.store import PricePoint, is_recorded, record_price
 from services.market.store_bars import last_bar_at, new_bars, stored_bars, upsert_bars
 from services.market.store_trades import record_trades
 from services.market.unit import Quoted, major_price
@@ -119,12 +119,18 @@ def _take_quote(ctx: Context, instrument: Instrument) -> Counts:
     """
     quote = ctx.port(Feed).quote(ctx, instrument.symbol)
     price = _find_price(instrument, quote)
-    if price is not None and _is_stored(ctx, instrument, quote, price):
+    point = None if price is None else _point_of(instrument, quote, price)
+    if point is not None and is_recorded(ctx, point):
         return Counter({"known": 1, "snapshots": int(keep_good(ctx, instrument, quote))})
     verdict = admit(ctx, observed(instrument, quote, second=find_second(ctx, quote)))
-    if not verdict.accepted or price is None:
+    if not verdict.accepted or point is None:
         return _rejected(verdict)
-    point = PricePoint(
+    kept = keep_good(ctx, instrument, quote)
+    return Counter({"prices": int(record_price(ctx, point)), "snapshots": int(kept)})
+
+
+def _point_of(instrument: Instrument, quote: Quote, price: Price) -> PricePoint:
+    return PricePoint(
         instrument.id,
         quote.ts,
         price.per_unit,
@@ -133,8 +139,6 @@ def _take_quote(ctx: Context, instrument: Instrument) -> Counts:
         quote.source,
         "intraday",
     )
-    kept = keep_good(ctx, instrument, quote)
-    return Counter({"prices": int(record_price(ctx, point)), "snapshots": int(kept)})
 
 
 def _find_price(instrument: Instrument, quote: Quote) -> Price | None:
@@ -143,11 +147,6 @@ def _find_price(instrument: Instrument, quote: Quote) -> Price | None:
     if not quote.last.is_finite() or quote.last <= 0 or quote.currency not in units:
         return None
     return major_price(Quoted(quote.last, quote.currency), instrument)
-
-
-def _is_stored(ctx: Context, instrument: Instrument, quote: Quote, price: Price) -> bool:
-    known = last_price(ctx, instrument.id, quote.ts, "intraday")
-    return known is not None and (known.ts, known.price) == (quote.ts, rounded(price.per_unit, 8))
 
 
 def _rejected(verdict: Admission) -> Counts:
@@ -210,16 +209,8 @@ def _keep_bars(ctx: Context, instrument: Instrument, series: BarSeries) -> Count
 
 def _seen_bar(instrument: Instrument, series: BarSeries, bar: Bar) -> Observation:
     daily = series.timeframe == "1d"
-    return Observation(
-        instrument=instrument,
-        price=bar.c,
-        ts=bar.t_close,
-        currency=instrument.quote_unit,
-        kind="day" if daily else "intraday",
-        source=series.source,
-        volume=bar.v if daily else None,
-        bar=bar,
-        provenance=str(series.provenance),
+    return observed_bar(
+        instrument, bar, daily=daily, source=series.source, provenance=str(series.provenance)
     )
 
 

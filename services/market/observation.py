@@ -94,7 +94,7 @@ def judge(seen: Observation, window: Window, *, as_of: datetime) -> list[Fault]:
     found = _numbers(seen)
     if found:
         return found
-    found = [*_moment(seen, as_of), *_bar(seen)]
+    found = [*_moment(seen, as_of), *_bar(seen, limits)]
     found += find_unit_faults(seen.currency, quote_unit=seen.instrument.quote_unit)
     if not seen.is_history:
         arrived = _arrival(seen, window)
@@ -117,13 +117,26 @@ def _moment(seen: Observation, as_of: datetime) -> list[Fault]:
     return [Fault("DQ_FUTURE_TS", "CRIT", f"{int(ahead.total_seconds())} s ahead of the market")]
 
 
-def _bar(seen: Observation) -> list[Fault]:
+def _bar(seen: Observation, limits: QualityThresholds) -> list[Fault]:
     if seen.bar is None:
         return []
     try:
         validate_bars((seen.bar,))
     except Refusal as refusal:
         return [Fault("DQ_BAR_SANITY", "CRIT", refusal.message)]
+    limit = None if seen.kind == "day" else limits.jump_day
+    return _spikes(seen.bar, limit, limits)
+
+
+def _spikes(bar: Bar, limit: float | None, limits: QualityThresholds) -> list[Fault]:
+    """Return why a high or low can not be of the same trading as the close, such as a bad print."""
+    for name, price in (("high", bar.h), ("low", bar.l)):
+        fault = find_scale_fault(price, bar.c, limits=limits)
+        if fault is None and limit is not None:
+            fault = find_jump(price, bar.c, limit=limit)
+        if fault is not None:
+            shown, close = decimal_text(price), decimal_text(bar.c)
+            return [Fault("DQ_BAR_SANITY", "CRIT", f"{name} {shown} beside a close of {close}")]
     return []
 
 

@@ -71,6 +71,13 @@ def record_prices(ctx: Context, points: Sequence[PricePoint]) -> int:
     return len(rows)
 
 
+def is_recorded(ctx: Context, point: PricePoint) -> bool:
+    """Return whether exactly this price is the newest version that is stored for its time."""
+    turn = market_round(ctx)
+    known = _find_newest(ctx, (point,), turn).get((point.instrument_id, point.kind, point.ts))
+    return _build_row(point, market_now(ctx), turn, known) is None
+
+
 _Known = tuple[int, Decimal, Decimal | None, datetime]
 _VERSIONS = (
     select(price_points)
