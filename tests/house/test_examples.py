@@ -213,8 +213,15 @@ def test_each_route_of_the_documents_exists():
     assert missing == []
 
 
+def codes_of_data():
+    """Return the codes of findings and flags: the capital words that the market room says."""
+    room = (tree.ROOT / "services" / "market").glob("*.py")
+    return {word for one in room for word in re.findall(r'"([A-Z][A-Z_]{3,})"', one.read_text())}
+
+
 def test_each_setting_and_code_of_the_documents_exists():
     known = {name.upper() for name in Settings.model_fields} | set(CATALOGUE) | set(RETIRED)
+    known |= codes_of_data()
     unknown = []
     for page in PAGES:
         for name in re.findall(r"`([A-Z][A-Z0-9_]{3,})(?:=[^`]*)?`", page.read_text()):
