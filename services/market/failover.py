@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from services import audit
@@ -18,6 +17,7 @@ from services.market.feed import BarSeries, Capability, Feed, Split, Tick
 from services.market.instrument import Instrument
 from services.market.provider import ProviderRecord
 from services.market.quote import Provenance, Quote
+from services.market.recon import Comparison
 
 T = TypeVar("T")
 STAY_S = 30.0
@@ -32,10 +32,6 @@ OUTAGES = frozenset(
 )
 """The refusals that mean an outage; what a plan lacks is a capability and stays refused."""
 _CHANGES_MAX = 100
-SECOND_EVERY = timedelta(minutes=5)
-SECONDS_MINUTE = 20
-"""The second provider is asked for each symbol once in five minutes, for 20 symbols a minute."""
-_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +86,7 @@ class FailoverFeed:
         self._since: datetime | None = None
         self._again_at = 0.0
         self.changes = Changes()
-        self._compared: dict[str, datetime] = {}
+        self.comparison = Comparison(second, is_idle=lambda: self._answering() is not second)
 
     @property
     def name(self) -> str:
@@ -117,31 +113,6 @@ class FailoverFeed:
     def quote(self, ctx: Context, symbol: str) -> Quote:
         """Return the newest quote, whole from the provider that its `source` names."""
         return self._ask(lambda feed: feed.quote(ctx, symbol))
-
-    def second_quote(self, ctx: Context, symbol: str) -> Quote | None:
-        """Return the second provider's quote beside the first one's, at a bounded rate.
-
-        None when it is not due, when it answers anyway, and when it has none. Never raises.
-        """
-        if self._answering() is self.second or not self._is_due(symbol, ctx.now):
-            return None
-        with suppress(Refusal):
-            return self.second.quote(ctx, symbol)
-        return None
-
-    def _is_due(self, symbol: str, now: datetime) -> bool:
-        """Return whether to compare a symbol now; a unit that begins again has the same time."""
-        with self._lock:
-            for name, at in list(self._compared.items()):
-                if abs(now - at) >= SECOND_EVERY:
-                    del self._compared[name]
-            if symbol in self._compared:
-                return self._compared[symbol] == now
-            lately = [at for at in self._compared.values() if abs(now - at) < _MINUTE]
-            if len(lately) >= SECONDS_MINUTE:
-                return False
-            self._compared[symbol] = now
-            return True
 
     def bars(
         self,

@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from services.kit.context import Context
+from services.kit.errors import Refusal
 from services.market.feed import Feed
 from services.market.quote import Quote
 
-_APART = timedelta(seconds=60)
+SECOND_EVERY = timedelta(minutes=5)
+SECONDS_MINUTE = 20
+"""The second provider is asked for each symbol once in five minutes, for 20 symbols a minute."""
+_MINUTE, _APART = timedelta(minutes=1), timedelta(seconds=60)
+
+
+class Comparison:
+    """A second provider that is asked beside the first, at a bounded rate, while it `is_idle`."""
+
+    def __init__(self, second: Feed, *, is_idle: Callable[[], bool]) -> None:
+        self._second = second
+        self._is_idle = is_idle
+        self._asked: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def quote(self, ctx: Context, symbol: str) -> Quote | None:
+        """Return the second provider's quote; None when it is not due or there is none."""
+        if not self._is_idle() or not self._is_due(symbol, ctx.now):
+            return None
+        with suppress(Refusal):
+            return self._second.quote(ctx, symbol)
+        return None
+
+    def _is_due(self, symbol: str, now: datetime) -> bool:
+        """Return whether to compare a symbol now; a unit that begins again has the same time."""
+        with self._lock:
+            for name, at in list(self._asked.items()):
+                if abs(now - at) >= SECOND_EVERY:
+                    del self._asked[name]
+            if symbol in self._asked:
+                return self._asked[symbol] == now
+            lately = [at for at in self._asked.values() if abs(now - at) < _MINUTE]
+            if len(lately) >= SECONDS_MINUTE:
+                return False
+            self._asked[symbol] = now
+            return True
 
 
 @runtime_checkable
-class SecondSource(Protocol):
-    """A feed that can ask another provider than the one that answers."""
+class Compared(Protocol):
+    """A feed that has a second provider to compare with."""
 
-    def second_quote(self, ctx: Context, symbol: str) -> Quote | None:
-        """Return the other provider's quote when it is due; None otherwise. Never raises."""
-        ...
+    comparison: Comparison
 
 
 def find_second(ctx: Context, quote: Quote) -> Decimal | None:
@@ -29,7 +66,7 @@ def find_second(ctx: Context, quote: Quote) -> Decimal | None:
     is of the same moment.
     """
     feed = ctx.port(Feed)
-    other = feed.second_quote(ctx, quote.symbol) if isinstance(feed, SecondSource) else None
+    other = feed.comparison.quote(ctx, quote.symbol) if isinstance(feed, Compared) else None
     if other is None or other.source == quote.source:
         return None
     alike = (other.provenance, other.currency) == (quote.provenance, quote.currency)

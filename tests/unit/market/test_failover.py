@@ -7,7 +7,10 @@ import pytest
 from services import audit
 from services.kit.clock import HandClock
 from services.kit.http import HttpLimits
+from services.kit.ids import CountedIds
 from services.market.failover import STAY_S, FailoverFeed, record_change
+from services.market.feed import Feed
+from services.market.fetching import FetchingRuntime
 from services.market.massive import MassiveFeed
 from tests.fakes import massive_server as massive
 from tests.fakes import tradier_server as tradier
@@ -65,6 +68,29 @@ def test_while_the_first_answers_the_second_is_asked_nothing(feed, second_server
     assert feed.quote(ctx(), "AAPL").source == "massive"
     assert (second_server.requests, feed.record().failed_over_to) == ([], None)
     assert feed.changes.take() == []
+
+
+def test_a_unit_that_waits_for_the_network_compares_both_providers_once(
+    feed, second_server, database, settings, clock, owner
+):
+    runtime = FetchingRuntime(database, clock, CountedIds(), settings, ports={Feed: feed})
+
+    def both(ctx):
+        other = feed.comparison.quote(ctx, "AAPL")
+        return feed.quote(ctx, "AAPL").source, other and other.source
+
+    assert runtime.read(owner, both) == ("massive", "tradier")
+    asked = len(second_server.requests)
+    clock.advance(seconds=60)
+    assert runtime.read(owner, both) == ("massive", None)
+    assert len(second_server.requests) == asked
+    runtime.threads.shutdown(wait=True)
+
+
+def test_nothing_is_compared_while_the_second_provider_answers(feed, first_server, ctx):
+    first_server.fault(SNAPSHOTS, massive.Fault.HTML_504)
+    feed.quote(ctx(), "AAPL")
+    assert feed.comparison.quote(ctx(), "AAPL") is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from services.kit.context import system_principal
 from services.market.bar import Bar
-from services.market.failover import SECOND_EVERY, SECONDS_MINUTE, FailoverFeed
+from services.market.failover import FailoverFeed
 from services.market.feed import BarSeries, Feed
 from services.market.freeze import active_freezes
 from services.market.gaps import ASK_AGAIN, find_gap, first_missing
@@ -17,6 +17,7 @@ from services.market.ingest import ingest_intraday
 from services.market.quality import look
 from services.market.quality_tables import dq_findings
 from services.market.quote import Provenance
+from services.market.recon import SECOND_EVERY, SECONDS_MINUTE
 from services.market.session import get_session
 from services.market.skew import find_skew_fault
 from services.market.store_bars import stored_bars
@@ -176,7 +177,7 @@ def test_the_second_provider_is_asked_at_a_bounded_rate(database, clock, setting
     runtime = build_runtime(database, clock, settings)
 
     def ask(*symbols):
-        return runtime.read(owner, lambda ctx: [both.second_quote(ctx, one) for one in symbols])
+        return runtime.read(owner, lambda ctx: [both.comparison.quote(ctx, one) for one in symbols])
 
     assert [one.source for one in ask("AAPL", "AAPL")] == ["two", "two"]
     clock.advance(seconds=1)
