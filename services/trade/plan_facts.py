@@ -157,7 +157,7 @@ def _earnings(ctx: Context, instrument: Instrument) -> EarningsFacts:
     if row is None or row.next is None:
         flagged = row is not None and "EARNINGS_UNKNOWN" in row.flags
         return EarningsFacts(unknown_because="no date is announced" if flagged else "")
-    return EarningsFacts(date=row.next.date, time=row.next.time, confirmed=row.next.confirmed)
+    return EarningsFacts(day=row.next.date, time=row.next.time, confirmed=row.next.confirmed)
 
 
 def chain_of(ctx: Context, loaded: Loaded, side: Side, style: Style) -> ReadChain:

@@ -77,7 +77,7 @@ class ListingFacts:
 class EarningsFacts:
     """The next report, or why its date is not known."""
 
-    date: date | None = None
+    day: date | None = None
     time: Literal["bmo", "amc", "unknown"] = "unknown"
     confirmed: bool = False
     unknown_because: str = ""

@@ -208,7 +208,7 @@ def warnings_of(worked: Worked) -> list[Section]:
 
 def _event_warnings(worked: Worked) -> list[tuple[str, str]]:
     facts = worked.inputs.earnings
-    if facts.date is None:
+    if facts.day is None:
         return [("EARNINGS_UNKNOWN", facts.unknown_because)] if facts.unknown_because else []
     window = earnings_window_of(worked)
     return [("EARNINGS_IN_WINDOW", window)] if window else []
@@ -218,19 +218,19 @@ def earnings_window_of(worked: Worked) -> str:
     """Return the report that falls between the setup's session and the time stop, or nothing."""
     facts, idea = worked.inputs.earnings, worked.idea
     session = find_last_session(idea.context.calendar, idea.setup.trigger_ts)
-    if facts.date is None or session is None:
+    if facts.day is None or session is None:
         return ""
     window = earnings_window(
         idea.context.calendar,
         session.date,
         horizon_end=max(session.date, worked.ends.value.date()),
-        earnings_date=facts.date,
+        earnings_date=facts.day,
         time=facts.time,
     )
     if not window.in_window:
         return ""
     firm = "confirmed" if facts.confirmed else "not confirmed"
-    return f"{facts.date.isoformat()} {facts.time}, {firm}"
+    return f"{facts.day.isoformat()} {facts.time}, {firm}"
 
 
 def actionability(worked: Worked) -> Section:

@@ -285,7 +285,7 @@ def test_a_short_that_can_not_be_borrowed_and_a_pending_split_are_refused():
 def test_earnings_tomorrow_are_a_warning_and_an_error_when_the_policy_blocks_them(plans):
     inputs, body = next(one for one in plans if one[1]["style"] == "swing")
     day = inputs.as_of.date() + timedelta(days=1)
-    known = EarningsFacts(date=day, time="amc", confirmed=True)
+    known = EarningsFacts(day=day, time="amc", confirmed=True)
     told = compose(replace(inputs, earnings=known)).body
     assert {one["code"] for one in told["warnings"]} >= {"EARNINGS_IN_WINDOW"}
     assert told["confidence"] == body["confidence"]
