@@ -33,13 +33,15 @@ class FastAlerts:
     def take(self, frame: Frame) -> None:
         """Note which alerts the trades of a frame reach; runs in the reader's thread."""
         left_out = self._left_out()
-        trades = [
-            (one.symbol, one.price, one.ts)
-            for one in frame.trades
-            if left_out is not None and left_out.isdisjoint(one.conditions)
-        ]
-        for who, view in tuple(self._views.items()) if trades else ():
-            self._touches.extend((who, touch) for touch in view.touched(trades))
+        if left_out is None:
+            return
+        for who, view in tuple(self._views.items()):
+            near = [
+                (one.symbol, one.price, one.ts)
+                for one in view.near(frame.trades)
+                if left_out.isdisjoint(one.conditions)
+            ]
+            self._touches.extend((who, touch) for touch in view.touched(near))
 
     def _left_out(self) -> frozenset[str] | None:
         """Return the conditions of trades that are no price; None while they are not known."""

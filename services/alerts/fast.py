@@ -7,21 +7,24 @@ the events are those of the bars; the bar confirms the event under the same key.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from services.alerts import store
 from services.alerts.alert import Alert, AlertKind, to_seconds
-from services.alerts.index import PriceIndex, units
+from services.alerts.index import PriceIndex, Side
 from services.alerts.rule import AlertEvent
 from services.alerts.telling import Origin, tell_provisional
 from services.alerts.watch import is_frozen
 from services.kit.context import Context
 from services.kit.money import rounded
+from services.market.doubt import is_plausible
 from services.market.feed import Feed
 from services.market.session import market_state
+from services.market.stream_frame import StreamTrade
+from services.market.stream_tick import Ticks, trade_of
 
 _MINUTE = timedelta(minutes=1)
 
@@ -44,26 +47,44 @@ class FastWatch:
 
     def __init__(self) -> None:
         self._index = PriceIndex()
+        self._alerts: dict[str, Alert] = {}
         self._lock = threading.Lock()
 
     def load(self, alerts: Iterable[Alert]) -> int:
         """Take the armed price alerts of latency `fast` among `alerts`; return how many."""
-        index = PriceIndex()
-        for one in alerts:
-            if is_fast(one):
-                index.add(one.symbol, units(rounded(one.effective, 8)), one.side, one.id)
+        index, fast = PriceIndex(), {one.id: one for one in alerts if is_fast(one)}
+        index.add_all(map(_rule, fast.values()))
         with self._lock:
-            self._index = index
+            self._index, self._alerts = index, fast
         return len(index)
+
+    def near(self, trades: Sequence[StreamTrade]) -> Sequence[StreamTrade]:
+        """Return the trades that may reach an alert: all but those that surely do not."""
+        if not isinstance(trades, Ticks):
+            return trades
+        with self._lock:
+            rows = self._index.near(trades.rows)
+        return tuple(map(trade_of, rows))
 
     def touched(self, trades: Iterable[tuple[str, Decimal, datetime]]) -> list[Touch]:
         """Return the alerts that trades `(symbol, price, time)` reach, each once."""
         found: list[Touch] = []
         with self._lock:
             for symbol, price, ts in trades:
-                ids = self._index.crossed(symbol, units(price))
-                found += [Touch(one, symbol, price, ts) for one in ids]
+                for one in self._index.crossed(symbol, float(price)):
+                    found += self._confirm(self._alerts[one], Touch(one, symbol, price, ts))
         return found
+
+    def _confirm(self, alert: Alert, touch: Touch) -> tuple[Touch, ...]:
+        """Return the touch if its exact price reaches the level; else the alert waits on."""
+        if alert.rule.is_beyond(touch.price):
+            return (touch,)
+        self._index.add(*_rule(alert))
+        return ()
+
+
+def _rule(alert: Alert) -> tuple[str, float, Side, str]:
+    return alert.symbol, float(alert.effective), alert.side, alert.id
 
 
 def is_fast(alert: Alert) -> bool:
@@ -103,4 +124,6 @@ def _holds(ctx: Context, alert: Alert, touch: Touch) -> bool:
     last, cooldown = alert.last_event_at, timedelta(seconds=alert.cooldown_s)
     if last is not None and touch.ts - last < cooldown:
         return False
-    return market_state(alert.calendar, touch.ts).state == "open" and not is_frozen(ctx, alert)
+    if market_state(alert.calendar, touch.ts).state != "open" or is_frozen(ctx, alert):
+        return False
+    return is_plausible(ctx, alert.listing, touch.price, touch.ts)

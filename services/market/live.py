@@ -12,8 +12,10 @@ from services.market.bar import Bar
 from services.market.instrument import Instrument
 from services.market.live_bars import BARS_MAX, MinuteBars
 from services.market.live_indicator import LiveIndicators
+from services.market.live_run import Runs, follow, key_of
 from services.market.quote import Provenance, Quote
 from services.market.stream_frame import Frame, StreamQuote, StreamTrade, StreamValue
+from services.market.stream_tick import Bid, Bids, Tick, Ticks, quote_of, trade_of
 
 SYMBOLS_MAX = 1000
 """Symbols in the book, also the most option contracts that one connection may follow."""
@@ -24,14 +26,19 @@ _SETTLED = timedelta(seconds=8)
 class _Line:
     """What the book holds of one symbol."""
 
-    __slots__ = ("bars", "quote", "trade", "value", "whole_from")
+    __slots__ = ("bars", "bid", "quote", "value", "whole_from")
 
     def __init__(self) -> None:
         self.quote: StreamQuote | None = None
-        self.trade: StreamTrade | None = None
+        self.bid: Bid | None = None
+        """The newest quote where it came off the wire; then `quote` is an older one."""
         self.value: StreamValue | None = None
         self.bars = MinuteBars()
         self.whole_from: datetime | None = None
+
+    def newest_quote(self) -> StreamQuote | None:
+        """Return the newest quote, or None."""
+        return self.quote if self.bid is None else quote_of(self.bid)
 
 
 class LiveBook:
@@ -52,7 +59,9 @@ class LiveBook:
         self.provenance = provenance
         self.source = source
         self.counts: Counter[str] = Counter()
-        self.ineligible: frozenset[str] | None = None
+        self._ineligible: frozenset[str] | None = None
+        self._excluded: frozenset[int] = frozenset()
+        self._runs = Runs()
         self.delay = timedelta(seconds=delay_s)
         self._symbols_max = symbols_max
         self._lines: dict[str, _Line] = {}
@@ -62,15 +71,24 @@ class LiveBook:
         self._sound_from = EPOCH
         self._lock = threading.Lock()
 
+    @property
+    def ineligible(self) -> frozenset[str] | None:
+        """Return the conditions of trades that set no price; None while they are not known."""
+        return self._ineligible
+
+    @ineligible.setter
+    def ineligible(self, conditions: frozenset[str] | None) -> None:
+        self._ineligible = conditions
+        self._excluded = frozenset(int(one) for one in conditions or () if one.isdecimal())
+
     def note(self, frame: Frame) -> None:
         """Take in one frame, then tell the listeners; an empty one only moves the time on."""
         with self._lock:
             self._now = max(self._now, frame.received_at)
-            self.counts.update(frame.dropped)
-            for quote in frame.quotes:
-                self._note_quote(quote)
-            for trade in frame.trades:
-                self._note_trade(trade)
+            if frame.dropped:
+                self.counts.update(frame.dropped)
+            self._note_quotes(frame.quotes)
+            self._note_trades(frame.trades)
             for bar in frame.bars:
                 line = self._line(bar.symbol) if bar.span == "minute" else None
                 if line is not None and not line.bars.add_bar(bar):
@@ -100,7 +118,7 @@ class LiveBook:
         with self._lock:
             self._sound_from = self._now - self.delay if self._lines else self._sound_from
             for symbol in [one for one in self._lines if one not in symbols]:
-                del self._lines[symbol]
+                del self._lines[symbol], self._runs[symbol]
 
     def enroll(self, instrument: Instrument) -> None:
         """Say what a symbol stands for; without this its quote has no listing and is not given."""
@@ -113,7 +131,9 @@ class LiveBook:
         """Return the newest quote with the last trade; None while a side or a trade is missing."""
         with self._lock:
             line, instrument = self._lines.get(symbol), self._instruments.get(symbol)
-            quote, trade = (line.quote, line.trade) if line is not None else (None, None)
+            quote, trade = (
+                (line.newest_quote(), line.bars.run.trade) if line is not None else (None, None)
+            )
         if instrument is None or quote is None or trade is None:
             return None
         if quote.bid is None or quote.ask is None:
@@ -137,7 +157,7 @@ class LiveBook:
         """Return the newest trade, or None."""
         with self._lock:
             line = self._lines.get(symbol)
-            return None if line is None else line.trade
+            return None if line is None else line.bars.run.trade
 
     def find_value(self, symbol: str) -> StreamValue | None:
         """Return the newest value of an index or contract, or None."""
@@ -196,26 +216,70 @@ class LiveBook:
                 return None
             line = self._lines[symbol] = _Line()
             line.bars.sound_from = self._sound_from
+            self._runs[symbol] = line.bars.run
         return line
 
-    def _note_quote(self, quote: StreamQuote) -> None:
+    def _note_quotes(self, quotes: Sequence[StreamQuote]) -> None:
+        if not isinstance(quotes, Bids):
+            for quote in quotes:
+                self._note_quote(quote)
+            return
+        lines = self._lines
+        for row in quotes.rows:  # each step of this loop is paid for by every quote
+            line = lines.get(row.sym)
+            last = None if line is None else line.bid
+            if last is None or row.t < last.t or (row.t == last.t and row.q <= last.q):
+                self._note_bid(row)
+            else:
+                line.bid = row  # type: ignore[union-attr]
+
+    def _note_bid(self, row: Bid) -> None:
+        line = self._note_quote(quote_of(row))
+        if line is not None:
+            line.bid = row
+
+    def _note_quote(self, quote: StreamQuote) -> _Line | None:
+        """Take a quote with all care; return its line if it is the newest."""
         line = self._line(quote.symbol)
         if line is None:
-            return
-        known = line.quote
-        if known is None or (quote.ts, quote.seq) > (known.ts, known.seq):
-            line.quote = quote
-        else:
+            return None
+        known = line.newest_quote()
+        if known is not None and (quote.ts, quote.seq) <= (known.ts, known.seq):
             self.counts["old_quote"] += 1
+            return None
+        line.quote, line.bid = quote, None
+        return line
 
-    def _note_trade(self, trade: StreamTrade) -> None:
-        line = self._line(trade.symbol)
-        excluded = self.ineligible
-        if line is None or (excluded and not excluded.isdisjoint(trade.conditions)):
+    def _note_trades(self, trades: Sequence[StreamTrade]) -> None:
+        if isinstance(trades, Ticks):
+            follow(self._runs, trades.rows, self._excluded, otherwise=self._note_tick)
             return
-        known = line.trade
-        if known is None or (trade.ts, trade.seq, trade.key) > (known.ts, known.seq, known.key):
-            line.trade = trade
-        line.bars.add_trade(trade, self._now - self.delay)
+        for trade in trades:
+            self._note_trade(trade)
+
+    def _note_tick(self, row: Tick) -> None:
+        """Take a trade with all care; those that follow it in order are quick again."""
+        if row.c and not self._excluded.isdisjoint(row.c):
+            self._line(row.sym)
+            return
+        if self._runs[row.sym].stretch(row):
+            return
+        trade = trade_of(row)
+        line = self._note_trade(trade)
+        if line is not None and line.bars.run.trade is trade:
+            line.bars.open_run(row, trade)
+
+    def _note_trade(self, trade: StreamTrade) -> _Line | None:
+        line = self._line(trade.symbol)
+        excluded = self._ineligible
+        if line is None or (excluded and not excluded.isdisjoint(trade.conditions)):
+            return None
+        run, until = line.bars.run, self._now - self.delay
+        run.close()
+        known = run.trade
+        if known is None or key_of(trade) > key_of(known):
+            run.set_trade(trade)
+        line.bars.add_trade(trade, until)
         if known is not None and known.ts.minute != trade.ts.minute:
-            line.bars.finish(self._now - self.delay)
+            line.bars.finish(until)
+        return line

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -13,8 +12,10 @@ from services.kit.clock import EPOCH
 from services.kit.errors import Refusal
 from services.market.bar import Bar
 from services.market.live_indicator import LiveIndicators, SessionFold, fold_session
+from services.market.live_run import MinuteBuild, Run, key_of
 from services.market.session import Session, find_last_session
 from services.market.stream_frame import StreamBar, StreamTrade
+from services.market.stream_tick import Tick
 
 BARS_MAX = 390
 """Minute bars kept per symbol: one regular session."""
@@ -24,8 +25,6 @@ CALENDAR = "XNYS"
 _MINUTE = timedelta(minutes=1)
 _PUBLISHED = timedelta(seconds=2)
 _LATE = timedelta(seconds=LATE_S)
-_NOTHING = Decimal(0)
-_Key = tuple[datetime, int, str]
 
 
 @lru_cache(maxsize=4096)
@@ -38,80 +37,47 @@ def find_regular_session(minute: datetime) -> Session | None:
     return session if session is not None and minute < session.close else None
 
 
-@dataclass(slots=True)
-class _Build:
-    """One minute while its trades arrive in any order, some of them twice."""
-
-    first: _Key
-    last: _Key
-    o: Decimal
-    h: Decimal
-    l: Decimal  # noqa: E741 - the field's own letter
-    c: Decimal
-    v: Decimal = _NOTHING
-    paid: Decimal = _NOTHING
-    seen: set[_Key] = field(default_factory=set)
-
-    def add(self, trade: StreamTrade, key: _Key) -> bool:
-        """Take in a trade; False when it is known. The order of arrival makes no difference."""
-        if key in self.seen:
-            return False
-        self.seen.add(key)
-        if key < self.first:
-            self.first, self.o = key, trade.price
-        if key > self.last:
-            self.last, self.c = key, trade.price
-        self.h, self.l = max(self.h, trade.price), min(self.l, trade.price)
-        self.v += trade.size
-        self.paid += trade.price * trade.size
-        return True
-
-    def bar(self, opens: datetime) -> Bar:
-        return Bar(
-            t_open=opens,
-            t_close=opens + _MINUTE,
-            o=self.o,
-            h=self.h,
-            l=self.l,
-            c=self.c,
-            v=self.v,
-            vw=self.paid / self.v if self.v else None,
-            n=len(self.seen),
-        )
-
-
 class MinuteBars:
     """The newest complete minutes of regular hours, at most 390, and those that still fill.
 
     Minutes are kept as texts: a bar of objects takes eight times the memory.
     """
 
-    __slots__ = ("_building", "_folded", "_minutes", "_rows", "_state", "sound_from")
+    __slots__ = ("_building", "_folded", "_minutes", "_rows", "_state", "run", "sound_from")
 
     def __init__(self) -> None:
         self._minutes: list[datetime] = []
         self._rows: list[str] = []
-        self._building: dict[datetime, _Build] = {}
+        self._building: dict[datetime, MinuteBuild] = {}
         self._state = SessionFold()
         self._folded: datetime | None = None
+        self.run = Run()
         self.sound_from = EPOCH
         """From here on every trade was received: an earlier minute is never built from trades."""
 
     def add_trade(self, trade: StreamTrade, until: datetime) -> bool:
         """Take in an eligible trade; False when it is known, too late or outside regular hours."""
+        self.run.close()
         minute = trade.ts.replace(second=0, microsecond=0)
         build = self._building.get(minute)
-        key = (trade.ts, trade.seq, trade.key)
+        key = key_of(trade)
         if build is None:
             if not self._is_open(minute, until):
                 return False
             price = trade.price
-            build = self._building[minute] = _Build(key, key, price, price, price, price)
+            build = self._building[minute] = MinuteBuild(key, key, price, price, price, price)
         if not build.add(trade, key):
             return False
         if self._holds(minute):
             self._put(build.bar(minute))
         return True
+
+    def open_run(self, row: Tick, trade: StreamTrade) -> None:
+        """Let the trades after this one go the quick way, if it is the newest of an open minute."""
+        minute = trade.ts.replace(second=0, microsecond=0)
+        build = self._building.get(minute)
+        if build is not None and build.last == key_of(trade) and not self._holds(minute):
+            self.run.open(build, minute, row)
 
     def add_bar(self, bar: StreamBar) -> bool:
         """Take the provider's own minute; False outside regular hours or off the minute."""
@@ -138,7 +104,9 @@ class MinuteBars:
     def put(self, bars: Iterable[Bar]) -> None:
         """Keep complete minutes of the provider; they win over those built from trades."""
         for bar in bars:
-            self._building.pop(bar.t_open, None)
+            build = self._building.pop(bar.t_open, None)
+            if build is not None:
+                self.run.close(build)
             self._put(bar)
 
     def finish(self, until: datetime) -> None:
@@ -149,6 +117,7 @@ class MinuteBars:
             closes = minute + _MINUTE
             if closes + _PUBLISHED > until:
                 break
+            self.run.close(self._building[minute])
             if minute >= self.sound_from and not self._holds(minute):
                 self._put(self._building[minute].bar(minute))
             if closes + _LATE < until:

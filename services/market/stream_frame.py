@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -89,8 +89,8 @@ class Frame:
     """
 
     received_at: datetime
-    trades: tuple[StreamTrade, ...] = ()
-    quotes: tuple[StreamQuote, ...] = ()
+    trades: Sequence[StreamTrade] = ()
+    quotes: Sequence[StreamQuote] = ()
     bars: tuple[StreamBar, ...] = ()
     values: tuple[StreamValue, ...] = ()
     bands: tuple[StreamBand, ...] = ()

@@ -1,11 +1,9 @@
 """The index of price rules finds what the plain loop finds, whatever is added and removed."""
 
-from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.index import PriceIndex, units
+from services.alerts.index import PriceIndex
 
 SYMBOLS, SIDES = st.sampled_from("ABC"), st.sampled_from(["above", "below"])
 PRICES = st.integers(1, 30)
@@ -72,6 +70,18 @@ def test_the_nearest_level_is_found_first():
     assert index.crossed("AAPL", 204) == ()
 
 
-def test_units_are_exact():
-    assert units(D("200.5")) == 20_050_000_000
-    assert units(D("0.00000001")) == 1
+PRICED = st.integers(1, 10**9).map(lambda number: number / 1000)
+
+
+@given(
+    st.lists(st.tuples(SYMBOLS, PRICED, SIDES, st.sampled_from("pqrs")), max_size=30),
+    st.lists(st.tuples(SYMBOLS, PRICED), max_size=30),
+)
+def test_rules_added_together_are_the_same_as_one_by_one(rules, ticks):
+    together, one_by_one = PriceIndex(), PriceIndex()
+    together.add_all(rules[:10])
+    together.add_all(rules)
+    for rule in rules:
+        one_by_one.add(*rule)
+    assert len(together) == len(one_by_one)
+    assert together.crossed_all(ticks) == one_by_one.crossed_all(ticks)

@@ -1,0 +1,160 @@
+"""Owns trades and quotes as they come off the wire: compared as floats, given exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Generic, Protocol, TypeVar, overload
+
+from services.kit.clock import EPOCH
+from services.market.stream_frame import StreamQuote, StreamTrade
+
+R = TypeVar("R")
+T = TypeVar("T")
+PLACES = 8
+ROUND_LOT = 100
+"""Shares of one unit in the sizes of stock quotes; options are single contracts."""
+_DIGITS_MAX = 15
+_TEXTS_MAX = 32_768
+_MIN, _MAX = Decimal("1e-8"), Decimal("1e15")
+
+
+@dataclass(frozen=True, slots=True)
+class TickPrice:
+    """One price in three forms: `units` are whole 10^-8, `exact` is what the text said.
+
+    At most 15 digits, so that each price has a float of its own and comparing them is exact.
+    """
+
+    number: float
+    units: int
+    exact: Decimal
+
+
+class PriceTexts(dict[str, TickPrice | Decimal]):
+    """The prices of texts, each text read once; one that has no `TickPrice` is a plain Decimal.
+
+    It begins anew when it is full.
+    """
+
+    def __missing__(self, text: str) -> TickPrice | Decimal:
+        if len(self) >= _TEXTS_MAX:
+            self.clear()
+        found = self[text] = _read_price(text)
+        return found
+
+
+class Tick(Protocol):
+    """A trade of the wire that was found sound: `t` in ms, `s` in shares, nothing converted."""
+
+    sym: str
+    p: TickPrice
+    t: int
+    s: int | Decimal
+    c: tuple[int, ...] | None
+    i: str | int | None
+    x: int | None
+    q: int
+
+
+class Bid(Protocol):
+    """A quote of the wire with both sides that was found sound: `bs` and `as_` in round lots."""
+
+    sym: str
+    bp: TickPrice
+    ap: TickPrice
+    bs: int | None
+    as_: int | None
+    t: int
+    q: int
+
+
+class Unread(Sequence[T], Generic[R, T]):
+    """The `rows` of one frame; they are converted when somebody reads them."""
+
+    __slots__ = ("_made", "rows")
+
+    def __init__(self, rows: Sequence[R]) -> None:
+        self.rows = rows
+        self._made: tuple[T, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, at: int | slice) -> T | tuple[T, ...]:
+        return self._all()[at]
+
+    def _all(self) -> tuple[T, ...]:
+        if self._made is None:
+            self._made = tuple(map(self._make, self.rows))
+        return self._made
+
+    @staticmethod
+    def _make(row: R) -> T:
+        raise NotImplementedError
+
+
+class Ticks(Unread[Tick, StreamTrade]):
+    """The trades of one frame."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _make(row: Tick) -> StreamTrade:
+        return trade_of(row)
+
+
+class Bids(Unread[Bid, StreamQuote]):
+    """The quotes of one frame."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _make(row: Bid) -> StreamQuote:
+        return quote_of(row)
+
+
+def trade_of(row: Tick) -> StreamTrade:
+    """Return the trade that a row of the wire stands for."""
+    return StreamTrade(
+        row.sym,
+        row.p.exact,
+        Decimal(row.s),
+        EPOCH + timedelta(milliseconds=row.t),
+        tuple(map(str, row.c or ())),
+        row.q,
+        f"{row.x}:{row.i}",
+    )
+
+
+def quote_of(row: Bid) -> StreamQuote:
+    """Return the quote that a row of the wire stands for, its sizes in shares or contracts."""
+    lots = 1 if row.sym[1:2] == ":" else ROUND_LOT
+    return StreamQuote(
+        row.sym,
+        row.bp.exact,
+        row.ap.exact,
+        None if row.bs is None else Decimal(row.bs * lots),
+        None if row.as_ is None else Decimal(row.as_ * lots),
+        EPOCH + timedelta(milliseconds=row.t),
+        row.q,
+    )
+
+
+def _read_price(text: str) -> TickPrice | Decimal:
+    exact = Decimal(text)
+    if not _MIN <= exact <= _MAX:
+        return exact
+    _, digits, exponent = exact.as_tuple()
+    if len(digits) > _DIGITS_MAX or not -PLACES <= int(exponent) <= 0:
+        return exact
+    return TickPrice(float(text), int(exact.scaleb(PLACES)), exact)
