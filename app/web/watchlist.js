@@ -1,7 +1,7 @@
 // @ts-check
 // Owns the element `cornerman-watchlist`: the watched symbols with live prices, their age and label.
 import { html, nothing, repeat } from "./vendor/lit.js";
-import { ApiError, patch, post } from "./api.js";
+import { ApiError, patch, post, remove } from "./api.js";
 import { Live } from "./element.js";
 import { decimal, percent, tone } from "./format.js";
 import { frozenMark } from "./freshness.js";
@@ -29,12 +29,19 @@ class CornermanWatchlist extends Live {
   }
 
   /** @param {string[]} symbols @param {string} said */
-  async #save(symbols, said) {
+  #save(symbols, said) {
     const list = this.#list();
+    return this.#change(() => list ? patch(`watchlists/${list.id}`, { symbols }) : post("watchlists", { name: FIRST, symbols }), said);
+  }
+
+  /** Changes the lists by one request; answers whether it was accepted.
+   * @param {() => Promise<any>} act @param {string} said */
+  async #change(act, said) {
     this.busy = true;
     this.problem = null;
     try {
-      await (list ? patch(`watchlists/${list.id}`, { symbols }) : post("watchlists", { name: FIRST, symbols }));
+      const made = await act();
+      if (made?.id) this.chosen = made.id;
       this.said = said;
       await loadWatchlists();
       return true;
@@ -66,6 +73,36 @@ class CornermanWatchlist extends Live {
     /** @type {HTMLElement | null} */ (this.querySelector("tbody button[data-act=remove]") ?? this.querySelector("input"))?.focus();
   }
 
+  /** Renames the shown list or begins another one, by the button that was pressed.
+   * @param {SubmitEvent} event */
+  async #name(event) {
+    event.preventDefault();
+    const form = /** @type {HTMLFormElement} */ (event.target), list = this.#list();
+    const name = String(new FormData(form).get("name")).trim();
+    const fresh = !list || /** @type {HTMLButtonElement | null} */ (event.submitter)?.value === "new";
+    if (!name) return;
+    const done = fresh ? await this.#change(() => post("watchlists", { name, symbols: [] }), `List ${name} begun`)
+      : await this.#change(() => patch(`watchlists/${list.id}`, { name }), `List renamed to ${name}`);
+    if (done) this.#closeMenu(form);
+  }
+
+  /** @param {Element} inside */
+  #closeMenu(inside) {
+    const menu = inside.closest("details");
+    if (!menu) return;
+    menu.querySelector("form")?.reset();
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  }
+
+  /** @param {MouseEvent} event */
+  async #delete(event) {
+    const list = this.#list(), button = /** @type {Element} */ (event.target);
+    if (!list) return;
+    this.chosen = "";
+    if (await this.#change(() => remove(`watchlists/${list.id}`), `List ${list.name} deleted`)) this.#closeMenu(button);
+  }
+
   /** @param {string} symbol */
   #show(symbol) {
     update({ view: "Trade" });
@@ -77,11 +114,23 @@ class CornermanWatchlist extends Live {
     const list = this.#list();
     return html`<section aria-label="Watchlist"><div class="head"><h3>Watchlist</h3>
         ${(state.watchlists?.length ?? 0) > 1 ? html`<select aria-label="Which watchlist" @change=${(/** @type {any} */ event) => { this.chosen = event.target.value; }}>
-          ${state.watchlists?.map((one) => html`<option value=${one.id} ?selected=${one.id === list?.id}>${one.name}</option>`)}</select>` : nothing}</div>
+          ${state.watchlists?.map((one) => html`<option value=${one.id} ?selected=${one.id === list?.id}>${one.name}</option>`)}</select>` : nothing}
+        ${list ? this.#menu(list) : nothing}</div>
       ${state.watchlistsProblem && !state.watchlists ? trouble(state.watchlistsProblem, "Watchlists", loadWatchlists)
         : !state.watchlists ? waiting("Watchlist") : html`${this.#form()}${list?.symbols.length ? this.#table(list.symbols)
           : html`<p class="none">Nothing watched yet. Add a symbol and its price appears here, live.</p>`}`}
     </section>`;
+  }
+
+  /** @param {import("./wire.js").Watchlist} list */
+  #menu(list) {
+    return html`<details class="lists-menu"><summary>Lists</summary><form class="entry" @submit=${this.#name}>
+        <label class="sr" for="list-name">Name of a list</label>
+        <input id="list-name" name="name" maxlength="40" autocomplete="off" placeholder=${`A name, now ${list.name}`} required>
+        <button class="small" value="rename" ?disabled=${this.busy}>Rename</button>
+        <button class="small" value="new" ?disabled=${this.busy}>New list</button>
+        ${(state.watchlists?.length ?? 0) > 1 ? html`<button type="button" class="small" ?disabled=${this.busy} @click=${this.#delete}>Delete ${list.name}</button>` : nothing}
+      </form></details>`;
   }
 
   #form() {

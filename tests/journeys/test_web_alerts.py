@@ -3,7 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
+from services.kit.outbox import put
 from tests.journeys.page import AXE, WAIT_MS, begin, desk_on
+from tests.unit.http.live import as_principal
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
@@ -124,3 +126,35 @@ def test_the_alerts_view_has_no_accessibility_fault(page):
     page.evaluate(AXE.read_text(encoding="utf-8"))
     assert page.evaluate(_AXE) == []
     assert page.evaluate("window.__violations") == []
+
+
+def test_a_next_step_with_an_order_becomes_a_card_only_once_it_is_sent(desk, page):
+    action = {
+        "rule": "near_target",
+        "text": "Trim 50% of AAPL: target 1 is near.",
+        "tool": "propose_order",
+        "arguments": {"symbol": "AAPL", "side": "buy", "quantity": "5"},
+    }
+    told = {"message": "AAPL is near its target.", "level": "info", "topic": "alert"}
+    desk.live.product.runtime.write(
+        as_principal(desk.live),
+        lambda ctx: put(
+            ctx,
+            "alert",
+            "AAPL",
+            {**told, "code": "ALERT_FIRED", "subject": "AAPL", "next_action": action},
+            dedupe="a step with an order",
+        ),
+    )
+    step = page.locator("cornerman-notifications li", has_text="near its target")
+    step.locator("[data-act=next]").click()
+    composer = page.locator("cornerman-coach textarea")
+    expect(composer).to_be_focused()
+    assert composer.input_value() == "buy 5 AAPL"
+    assert page.locator("[data-act=confirm]").count() == 0
+    assert desk.live.page().get("/api/v1/proposals").json()["items"] == []
+    page.keyboard.type(" stop 390")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn [data-act=confirm]")).to_be_enabled()
+    [card] = desk.live.page().get("/api/v1/proposals").json()["items"]
+    assert card["status"] == "pending"

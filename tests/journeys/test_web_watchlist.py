@@ -147,3 +147,31 @@ def test_the_watch_view_has_no_accessibility_fault_and_fits(page, width):
     page.evaluate(AXE.read_text(encoding="utf-8"))
     assert page.evaluate(_AXE) == []
     assert page.evaluate("window.__violations") == []
+
+
+def test_a_list_is_renamed_a_second_one_is_begun_and_each_keeps_its_symbols(page):
+    expect(_watch(page, "IBM")).to_be_visible()
+    panel = page.locator("cornerman-watchlist")
+    menu, name = panel.locator("summary"), panel.get_by_label("Name of a list")
+    menu.click()
+    name.fill("Old friends")
+    panel.get_by_role("button", name="Rename").click()
+    expect(panel.locator("[role=status]")).to_have_text("List renamed to Old friends")
+    expect(menu).to_be_focused()
+    expect(page.locator("tr[data-symbol=IBM]")).to_be_visible()
+    page.keyboard.press("Enter")
+    name.fill("New ones")
+    panel.get_by_role("button", name="New list").click()
+    expect(panel.get_by_label("Which watchlist")).to_contain_text("New ones")
+    expect(panel.locator(".none")).to_contain_text("Add a symbol")
+    expect(_watch(page, "MSFT")).to_be_visible()
+    panel.get_by_label("Which watchlist").select_option("Old friends")
+    expect(page.locator("tr[data-symbol=IBM]")).to_be_visible()
+    expect(page.locator("tr[data-symbol=MSFT]")).to_have_count(0)
+    menu.click()
+    name.fill("new ones")
+    panel.get_by_role("button", name="Rename").click()
+    expect(panel.locator("[role=alert]")).to_be_visible()
+    panel.get_by_role("button", name="Delete Old friends").click()
+    expect(page.locator("tr[data-symbol=MSFT]")).to_be_visible()
+    expect(panel.get_by_label("Which watchlist")).to_have_count(0)
