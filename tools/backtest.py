@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,15 +14,19 @@ from services.research.strategy_policy import named_config, strategy_names
 from tools.registry import Args, Effect, Result, SymbolText, tool
 from tools.wording.figures import Exact, Row
 
-_SYMBOLS = 5
-
 
 class BacktestArgs(Args):
     """A strategy and symbols to start one, or the id of one that was started."""
 
-    strategy: Annotated[str, Field(max_length=40)] | None = None
-    symbols: Annotated[list[SymbolText], Field(max_length=_SYMBOLS)] | None = None
-    id: Annotated[str, Field(max_length=40)] | None = None
+    strategy: str | None = Field(
+        None, max_length=40, description="Name of the strategy, such as orb, ema_cross or setups."
+    )
+    symbols: list[SymbolText] | None = Field(
+        None, max_length=5, description="Ticker symbols whose daily bars it runs on."
+    )
+    id: str | None = Field(
+        None, max_length=40, description="Id of a backtest that was started, to read it."
+    )
 
 
 class BacktestRow(Row):
@@ -60,14 +64,10 @@ def backtest(ctx: Context, args: BacktestArgs) -> BacktestResult:
 
 
 def _told(found: backtests.Backtest) -> BacktestResult:
-    where = f"{found.done} of {found.total} symbols are done"
-    said = {
-        "queued": f"Backtest {found.id} of {found.name} waits; ask for it by its id.",
-        "running": f"Backtest {found.id} of {found.name} runs: {where}.",
-        "failed": f"Backtest {found.id} of {found.name} failed: {found.error}",
-    }
     if found.summary is None:
-        return BacktestResult(id=found.id, status=found.status, summary=said[found.status])
+        why = found.error or f"{found.done} of {found.total} symbols; ask for it by its id."
+        said = f"Backtest {found.id} of {found.name} is {found.status}: {why}"
+        return BacktestResult(id=found.id, status=found.status, summary=said)
     figures = {name: found.summary.get(name) for name in ("trades", "expectancy_r", "win_rate")}
     return BacktestResult(
         id=found.id,

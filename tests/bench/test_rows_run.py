@@ -7,12 +7,14 @@ import pytest
 
 from tests.bench import (
     alert_rules,
+    backtest_speed,
     cold_start,
     fan_out,
     frame_to_decision,
     gates,
     idle_memory,
     ledger_post,
+    parameter_sweep,
     report,
     watchlist,
 )
@@ -57,6 +59,13 @@ def test_rows_on_a_real_server_run(row):
 def test_rows_of_loops_run(row):
     found = row(TINY)
     assert all(one.ours and one.peer and one.goal and one.ratio > 0 for one in found)
+
+
+def test_the_rows_of_backtests_run_and_their_trades_agree():
+    found = [*backtest_speed.measure(TINY), *parameter_sweep.measure(TINY)]
+    assert [one.row for one in found] == ["P8", "P8", "P9"]
+    assert found[1].met, found[1]
+    assert all(one.goal or one.note for one in found)
 
 
 def test_alerts_are_told_within_the_gate():

@@ -49,6 +49,7 @@ GOOD = {
     "positions": {},
     "data_health": {"symbols": ["AAPL"]},
     "freeze_list": {},
+    "backtest": {"strategy": "ema_cross", "symbols": ["IBM"]},
     "score": {},
     "portfolio": {},
     "help": {"topic": "quote"},

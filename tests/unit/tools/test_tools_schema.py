@@ -22,6 +22,7 @@ REACHABLE = {
     "alert_set",
     "alert_update",
     "audit_trail",
+    "backtest",
     "bars",
     "cancel_order",
     "chain",
