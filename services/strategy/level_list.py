@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 from typing import Literal
 
+from services.kit.money import from_float
 from services.market.grid import MINUTES
 from services.market.level import pivots
 from services.market.session import market_state
@@ -14,6 +16,7 @@ from services.strategy.scene import Scene
 
 SWINGS_MAX = 5
 """How many of the newest confirmed swings of each kind count; older ones are far or broken."""
+_MARGIN = 1e-5
 INTRADAY = ("5m", "15m")
 """Timeframes whose plans end with the session; the others are swings of days."""
 
@@ -103,3 +106,19 @@ def opposing(levels: tuple[Level, ...], side: Literal["long", "short"]) -> tuple
     """Return the levels in the way of a side: those above for a long, below for a short."""
     wanted = "above" if side == "long" else "below"
     return tuple(one for one in levels if one.holds == wanted)
+
+
+def levels_between(
+    levels: tuple[Level, ...], side: Literal["long", "short"], low: Decimal, high: Decimal
+) -> list[tuple[str, Decimal]]:
+    """Return name and price (6 decimals) of a side's opposing levels in `[low, high]`.
+
+    Floats only sift; what lies near an end is judged exactly.
+    """
+    least, most = float(low) - _MARGIN, float(high) + _MARGIN
+    near = [
+        (one.name, from_float(one.price))
+        for one in opposing(levels, side)
+        if least <= one.price <= most
+    ]
+    return [(name, price) for name, price in near if low <= price <= high]

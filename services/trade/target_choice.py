@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.kit.errors import refuse
-from services.kit.money import from_float, rounded, tick_round
+from services.kit.money import rounded, tick_round
 from services.kit.policy import PlanPolicy
-from services.strategy.level_list import opposing
+from services.strategy.level_list import levels_between
 from services.strategy.survival import target_multiples
-from services.trade.idea import PLACES, Idea
+from services.trade.idea import Idea
 from services.trade.target import Survival, target_price
 
 FIRST = Decimal("0.8")
-_MARGIN = 1e-5
-"""Floats only sift the levels; what is near the edge is judged exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +64,12 @@ def _snapped(
     sign, tick = idea.sign, idea.context.tick
     begins = price - sign * reach * idea.stop.distance
     mode = "floor" if sign > 0 else "ceil"
-    low, high = float(min(begins, price)) - _MARGIN, float(max(begins, price)) + _MARGIN
-    near = [
-        one
-        for one in opposing(idea.levels, idea.setup.side)
-        if low <= one.price <= high
-        and min(begins, price) <= from_float(one.price, PLACES) <= max(begins, price)
-    ]
-    for level in sorted(near, key=lambda one: (sign * one.price, one.name)):
-        moved = tick_round(from_float(level.price, PLACES), tick, mode) - sign * tick  # type: ignore[arg-type]
+    near = levels_between(idea.levels, idea.setup.side, min(begins, price), max(begins, price))
+    for name, level in sorted(near, key=lambda one: (sign * one[1], one[0])):
+        moved = tick_round(level, tick, mode) - sign * tick  # type: ignore[arg-type]
         r = _r(idea, moved)
         if r > least or (is_first and r == least):
-            return ChosenTarget(moved, r, level.name)
+            return ChosenTarget(moved, r, name)
     return ChosenTarget(price, _r(idea, price))
 
 
