@@ -140,6 +140,33 @@ async def test_a_streamed_frame_is_one_record_a_symbol_and_reaches_every_reader(
         made.close()
 
 
+async def test_a_streamed_price_that_can_not_be_true_is_told_to_nobody(
+    migrated_file, tmp_path, book
+):
+    made = product_of(migrated_file, tmp_path, {LiveBook: book})
+    try:
+        who = system_principal(LOCAL_TENANT)
+        book.enroll(made.runtime.read(who, lambda ctx: ctx.port(Feed).instrument(ctx, "AAPL")))
+        book.ineligible = frozenset()
+        hub = Hub(made)
+        live = Live(made, hub)
+        async with live.running():
+            reader = await reader_of(hub, ["price", "trades"], ["AAPL"])
+            polled = await until(reader, lambda one: one["type"] == "price")
+            hundredfold = str(100 * D(polled["last"]))
+            await asyncio.to_thread(book.note, frame(1, last=hundredfold))
+            await asyncio.to_thread(book.note, frame(2, last="102", bid="100.50"))
+            await asyncio.to_thread(book.note, frame(3, last="103"))
+            await until(reader, lambda one: one["type"] == "price" and one["last"] == "103")
+            said = [one for one in reader.line.said if one["type"] == "price"]
+            assert [one["last"] for one in said] == [polled["last"], "103"]
+            traded = [one for one in reader.line.said if one["type"] == "trades"]
+            assert [item["price"] for one in traded for item in one["items"]] == ["102", "103"]
+            hub.leave(reader)
+    finally:
+        made.close()
+
+
 def test_news_is_packed_and_unpacked_and_a_trace_is_well_formed():
     news = News("ten_a", b'"type":"price"}', b"", b"")
     assert unpack(news.pack()) == news
