@@ -26,7 +26,7 @@ Part = tuple[str, ...]
 _LKG_S, _EXTENDED_S, _FOLLOW_S = 300, 300, 300
 _EOD_GRACE = timedelta(minutes=20)
 _BEFORE_OPEN = timedelta(minutes=90)
-_WEEK_GRACE = timedelta(minutes=60)
+_WEEK_GRACE, _WEEK_S = timedelta(minutes=60), 5 * 390 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ JOBS: dict[str, Job] = {
             parts=weekend.weekend_parts,
             act=weekend.run_weekend,
             tick=lambda _: schedule.after_week(_WEEK_GRACE),
-            period_s=lambda _: None,
+            period_s=lambda _: _WEEK_S,
         ),
     )
 }

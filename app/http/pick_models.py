@@ -21,7 +21,7 @@ class RejectAnswer(BaseModel):
 
 
 class PickAnswer(Labelled):
-    """One ranked plan; `plan_id` is null until the plan is asked for, or picked in the chat."""
+    """One ranked plan; `plan_id` is the newest stored plan of the same idea, or null."""
 
     rank: int
     symbol: str

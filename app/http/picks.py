@@ -18,7 +18,7 @@ from services.market.quality import QualitySnapshot, block, look
 from services.research.option_pick import OptionPicks, Profile, pick_options
 from services.research.pick import Pick, Scan, scan_setups, scopes_of
 from services.research.weekend import find_weekend
-from services.trade.plan_store import find_plan
+from services.trade.plan_store import list_plans
 from tools.wording.picks import contract_rows
 
 router = APIRouter(prefix="/api/v1")
@@ -48,7 +48,8 @@ async def show_picks(
 def _pick(ctx: Context, rank: int, one: Pick, scan: Scan) -> dict[str, Any]:
     body = one.draft.composed.body
     sure, cited = body.get("confidence") or {}, body["citations"]
-    known = find_plan(ctx, body["plan_id"])
+    stored = list_plans(ctx, symbol=one.symbol)
+    same = (plan.id for plan in stored if plan.document["idea_hash"] == body["idea_hash"])
     quote = next((row for row in cited if "timeframe" not in row), cited[0])
     return {
         "rank": rank,
@@ -66,7 +67,7 @@ def _pick(ctx: Context, rank: int, one: Pick, scan: Scan) -> dict[str, Any]:
         "confidence_tier": sure.get("tier"),
         "edge": one.edge,
         "state": body["actionability"]["state"],
-        "plan_id": known.id if known else None,
+        "plan_id": next(same, None),
         **label(scan.as_of, quote["provenance"], quote["provider"]),
     }
 

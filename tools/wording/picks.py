@@ -118,7 +118,8 @@ def _pick_row(at: int, plan_id: str, symbol: str, body: Mapping[str, Any]) -> Pi
 
 def pick_words(rows: Sequence[PickRow], rejects: Sequence[Reject], scanned: int) -> str:
     """Return the best three of a scan in words, and what refused the others."""
-    head = f"{len(rows)} of {scanned} symbols make a plan by the rules."
+    verb = "makes" if len(rows) == 1 else "make"
+    head = f"{len(rows)} of {scanned} symbols {verb} a plan by the rules."
     if not rows:
         head = f"None of {scanned} symbols makes a plan by the rules now; nothing weaker is shown."
     said = [head, *(_row_words(one) for one in rows[:_SHOWN])]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.market.schedule import after_close, before_open, count_missed, every
+from services.market.schedule import after_close, after_week, before_open, count_missed, every
 
 
 def at(text):
@@ -64,6 +64,27 @@ def test_no_minute_is_lost_or_doubled_where_an_hour_repeats():
         ticks = [rule(start + timedelta(minutes=n)) for n in range(24 * 60)]
         seen = [tick for tick in ticks if tick is not None]
         assert len(seen) == len(set(seen)) == 390
+
+
+@pytest.mark.parametrize(
+    ("now", "tick"),
+    [
+        ("2024-03-28 20:59:59", "2024-03-22 21:00:00"),
+        ("2024-03-28 21:00:00", "2024-03-28 21:00:00"),
+        ("2024-04-05 20:59:59", "2024-03-28 21:00:00"),
+        ("2024-04-05 21:00:00", "2024-04-05 21:00:00"),
+        ("2024-11-30 12:00:00", "2024-11-29 19:00:00"),
+    ],
+    ids=["before Good Friday", "its eve", "a week on", "a Friday", "a half day"],
+)
+def test_once_a_week_after_the_last_close_of_the_week(now, tick):
+    assert after_week(timedelta(minutes=60))(at(now)) == at(tick)
+
+
+def test_a_week_without_a_gap_has_missed_nothing():
+    week = 5 * 390 * 60
+    assert count_missed(at("2024-03-22 21:00"), at("2024-03-28 21:00"), week) == 0
+    assert count_missed(at("2024-03-22 21:00"), at("2024-04-12 21:00"), week) == 1
 
 
 def test_before_the_open_the_newest_session_counts():
