@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 def backtest(
     *,
     config: Annotated[
-        Path | None, typer.Option(help="A JSON file: name, kind, symbols and what else to set.")
-    ] = None,
-    strategy: Annotated[str | None, typer.Option(help="A strategy by name instead.")] = None,
+        str, typer.Option(help="A JSON file of what to run, or the name of a strategy.")
+    ] = "setups",
     symbol: Annotated[list[str] | None, typer.Option(help="May be given again.")] = None,
     folder: Annotated[
         Path | None, typer.Option(help="A folder of daily and hour files; else the bundled days.")
@@ -32,17 +31,17 @@ def backtest(
     html: Annotated[Path | None, typer.Option(help="Write the report's page here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
 ) -> None:
-    """Run a strategy over history. Example: cornerman backtest --strategy ema_cross --html r.html.
+    """Run a strategy over history. Example: cornerman backtest --config ema_cross --html r.html.
 
     Progress goes to the error stream. The same config on the same bars gives the same bytes.
     """
-    from services.research.strategy_policy import named_config, parse_config
+    from services.research.strategy_policy import named_config, parse_config, strategy_names
 
     bars = _bars(folder)
-    if config is not None:
-        asked = parse_config(_read(config))
+    if config in strategy_names():
+        asked = named_config(config, tuple(symbol or sorted(bars)), "1d")
     else:
-        asked = named_config(strategy or "setups", tuple(symbol or sorted(bars)), "1d")
+        asked = parse_config(_read(Path(config)))
     if grid is not None:
         _sweep(asked, bars, _read(grid), as_json=as_json)
         return

@@ -45,7 +45,7 @@ from app.http.live_models import LiveState
 from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
 from app.http.pick_models import OptionPickList, PickList, WeekendAnswer
 from app.http.plan_models import PlanLine, PlanSchema
-from app.http.research_models import BacktestDetail, BacktestList
+from app.http.research_models import BacktestDetail, BacktestList, BacktestPage
 from app.http.score_models import DocumentAnswer, DocumentLine, DocumentList, ScoreAnswer
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.alerts.notification import NotificationPage
@@ -129,6 +129,7 @@ ANSWERS: dict[str, Any] = {
     "GET /backtests": BacktestList,
     "POST /backtests": Backtest,
     "GET /backtests/{id}": BacktestDetail,
+    "GET /backtests/{id}/page": BacktestPage,
     "GET /watchlists": Watchlists,
     "POST /watchlists": Watchlist,
     "PATCH /watchlists/{id}": Watchlist,

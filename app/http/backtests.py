@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.http.unit import ACCEPTED, fetch, read, write
+from app.http.unit import ACCEPTED, read, write
 from app.http.wire import Body, Symbol, Word
 from services.kit.context import Context
 from services.kit.errors import refuse
@@ -84,22 +84,13 @@ async def show_backtest(request: Request, id: Word) -> Response:  # noqa: A002
 
 @router.get("/{id}/page")
 async def show_page(request: Request, id: Word) -> Response:  # noqa: A002
-    """Return the report as one page that opens without a network."""
+    """Return the report as one HTML file that opens without a network, and a name for it."""
 
-    def act(ctx: Context) -> str:
-        backtests.get_backtest(ctx, id)
+    def act(ctx: Context) -> dict[str, str]:
+        found = backtests.get_backtest(ctx, id)
         report = backtests.find_report(ctx, id)
         if report is None:
             raise refuse("BACKTEST_UNKNOWN", id=id)
-        return page_of(report)
+        return {"file": f"{found.id}.html", "html": page_of(report)}
 
-    page = await fetch(request, act)
-    return Response(page, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
-
-
-PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    "Content-Disposition": 'attachment; filename="backtest.html"',
-}
-"""A page of its own: it may draw, and nothing else."""
+    return await read(request, act)

@@ -23,3 +23,10 @@ class BacktestDetail(BaseModel):
     backtest: Backtest
     report: dict[str, Any] | None
     words: str | None
+
+
+class BacktestPage(BaseModel):
+    """The report as one HTML file; it holds no script and loads nothing."""
+
+    file: str
+    html: str

@@ -13,7 +13,7 @@ from services.kit.money import floor_to, rounded
 from services.ledger.position import FLAT, Position, Terms, acquire, relieve
 from services.research.config import BacktestConfig, ListingTerms
 from services.research.costs import ZERO, commission, fill_price, round_trip_cost
-from services.research.outcome import PLACES, Leave, Outcome
+from services.research.outcome import PLACES, WHOLE, Leave, Outcome
 from services.research.trade_log import GENESIS, LegFill, Trade, seal_of
 
 _TERMS = Terms("fifo", "USD", 2)
@@ -98,8 +98,11 @@ class Book:
         price = leave.price
         if not leave.limit:
             price = fill_price(price, costs, buys=sign < 0, tick=listing.tick)
-        top, bottom = Decimal(leave.factor.numerator), Decimal(leave.factor.denominator)
-        fee = commission(quantity * top / bottom, costs)
+        units = quantity
+        if leave.factor is not WHOLE:
+            top, bottom = leave.factor.as_integer_ratio()
+            units = quantity * top / bottom
+        fee = commission(units, costs)
         lot_id = held.lot.lots[0].id
         held.lot, carried = relieve(held.lot, quantity, _TERMS)
         worth = quantity * price

@@ -20,7 +20,7 @@ from services.ledger.performance_math import (
     trade_stats,
 )
 from services.research.booking import Book, OpenTrade, in_order
-from services.research.outcome import Outcome
+from services.research.outcome import WHOLE, Outcome
 from services.research.series import Series
 
 _CENTS = 2
@@ -83,7 +83,7 @@ def _apply(book: Book, outcomes: Sequence[Outcome], event: tuple[datetime, int, 
 
 def _open_pnl(held: OpenTrade, series: Series, ts: datetime) -> Decimal:
     count = bisect_right(series.closes, ts)
-    if not count or any(one.factor != 1 for one in held.outcome.leaves):
+    if not count or any(one.factor is not WHOLE for one in held.outcome.leaves):
         return Decimal(0)
     return held.open_pnl(series.bars[count - 1].c)
 

@@ -17,6 +17,8 @@ from services.research.trip import Trip
 
 PLACES = 6
 ONE = Decimal(1)
+WHOLE = Fraction(1)
+"""The factor of a position that no split touched; always this very object."""
 
 
 class Leave(NamedTuple):
@@ -32,7 +34,7 @@ class Leave(NamedTuple):
     share: Decimal
     reason: str
     limit: bool
-    factor: Fraction = Fraction(1)
+    factor: Fraction = WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ def outcome_of(frame: Frame, trip: Trip, config: BacktestConfig) -> Outcome | No
 
 def _leave(frame: Frame, walk: Walk, stop: Decimal, target: Decimal) -> Leave:
     bar = frame.series.bars[walk.exit_bar]
-    factor = frame.factor_at(walk.exit_bar) if frame.factors else Fraction(1)
+    factor = frame.factor_at(walk.exit_bar) if frame.factors else WHOLE
     at, reason = walk.exit_bar, str(walk.reason)
     match walk.reason:
         case "stop":

@@ -104,12 +104,13 @@ def _atr(columns: Columns, n: int) -> Values:
     _, highs, lows, closes = columns
     if len(closes) <= n:
         return []
-    rows = list(zip(highs[1:], lows[1:], closes, strict=False))
-    first = [max(high, close) - min(low, close) for high, low, close in rows[:n]]
+    head = zip(highs[1 : n + 1], lows[1 : n + 1], closes[:n], strict=True)
+    first = [max(high, close) - min(low, close) for high, low, close in head]
     mean, before = _total(first) / n, n - 1
     found = [mean]
     append = found.append
-    for high, low, close in rows[n:]:
+    rows = zip(highs[n + 1 :], lows[n + 1 :], closes[n:], strict=False)
+    for high, low, close in rows:
         top = high if high > close else close  # noqa: FURB136 - a call would cost three times this
         bottom = low if low < close else close  # noqa: FURB136
         mean = (mean * before + (top - bottom)) / n

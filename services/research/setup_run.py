@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from services.kit.errors import Refusal
 from services.kit.money import from_float, rounded
@@ -17,7 +16,7 @@ from services.market.grid import TIMEFRAMES
 from services.research.bracket import Terms, Walk, excursions, walk
 from services.research.config import BacktestConfig
 from services.research.ladder import Ladder, LadderOrder, climb
-from services.research.outcome import PLACES, Leave, Outcome
+from services.research.outcome import PLACES, WHOLE, Leave, Outcome
 from services.research.series import Frame
 from services.research.trip import Minutes
 from services.strategy.detect import DETECTORS, Detector, detect
@@ -197,7 +196,7 @@ class SetupRun:
                 case _:
                     price = bar.o
             gap = step.reason.endswith("_gap")
-            factor = self.frame.factor_at(step.bar) if self.frame.factors else Fraction(1)
+            factor = self.frame.factor_at(step.bar) if self.frame.factors else WHOLE
             leaves.append(
                 Leave(
                     step.bar,

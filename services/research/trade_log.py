@@ -68,17 +68,20 @@ class Trade:
 def seal_of(trade: Trade) -> str:
     """Return `sha256:` and the hash of `backtest_trade/v1` and every field but the hash itself.
 
-    One line of text per field in their order, one per fill; no field holds a line break.
+    One line of text per field in their order, one per fill; no field holds a line break, and
+    instants are seconds since 1970.
     """
     one = trade
     features = " ".join(f"{name}={value}" for name, value in one.features.items())
     fills = "\n".join(
-        f"{fill.act} {fill.quantity} at {fill.price} fee {fill.fee} lot {fill.lot} {fill.ts}"
+        f"{fill.act} {fill.quantity} at {fill.price} fee {fill.fee} lot {fill.lot} "
+        f"{fill.ts.timestamp()}"
         for fill in one.fills
     )
     text = (
         f"{TAG}\n{one.prev_hash}\n{one.n}\n{one.setup_id}\n{one.version}\n{one.symbol}\n{one.side}\n"
-        f"{one.trigger_ts}\n{one.entry_ts}\n{one.entry}\n{one.exit_ts}\n{one.exit}\n{one.stop}\n"
+        f"{one.trigger_ts.timestamp()}\n{one.entry_ts.timestamp()}\n{one.entry}\n"
+        f"{one.exit_ts.timestamp()}\n{one.exit}\n{one.stop}\n"
         f"{' '.join(map(str, one.targets))}\n{one.quantity}\n{one.fees}\n{one.pnl}\n{one.r}\n"
         f"{one.gross_r}\n{one.bars}\n{one.reason}\n{one.legs_filled}\n{one.ambiguous}\n"
         f"{one.resolution}\n{one.mfe_r}\n{one.mae_r}\n{one.mfe_free_r}\n{one.at_target_r}\n"

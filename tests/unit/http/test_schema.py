@@ -132,6 +132,12 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     ask("POST", "/plans", {"symbol": "IBM"})
     ask("GET", "/plans")
     ask("GET", "/plans/schema")
+    tested = ask("POST", "/backtests", {"strategy": "ma_cross", "symbols": ["IBM"]})["id"]
+    end = time.monotonic() + 20
+    while ask("GET", "/backtests/{id}", id=tested)["backtest"]["status"] != "done":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    ask("GET", "/backtests/{id}/page", id=tested)
     for row in ROUTES:
         if row.method == "GET" and "{" not in row.path:
             ask("GET", row.path.removeprefix(API))
