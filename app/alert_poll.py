@@ -23,16 +23,26 @@ _log = structlog.get_logger("alerts")
 def poll_alerts(product: Product) -> int:
     """Evaluate every tenant's due alerts and return 0, so that the loop rests for its period.
 
-    Each symbol is a unit of work of its own, so a provider that is slow or bad for one does not
-    keep back the others. Without anything due nothing is written.
+    Each symbol is a unit of work of its own, so a provider that is slow or bad for one, or a
+    defect that one runs into, does not keep back the others. Without anything due nothing is
+    written.
     """
     for who in tenant_principals(product):
         try:
-            for work in _work_of(product, who):
-                product.runtime.write(who, partial(watch.evaluate, work=work))
+            due = _work_of(product, who)
         except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
             _log.exception("alerts.tenant_failed", tenant=who.tenant_id)
+            continue
+        for work in due:
+            _evaluate(product, who, work)
     return 0
+
+
+def _evaluate(product: Product, who: Principal, work: watch.Work) -> None:
+    try:
+        product.runtime.write(who, partial(watch.evaluate, work=work))
+    except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
+        _log.exception("alerts.symbol_failed", tenant=who.tenant_id, symbol=work.symbol)
 
 
 def _work_of(product: Product, who: Principal) -> list[watch.Work]:
