@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from services.kit.clock import EPOCH
 from services.market.bar import Bar
@@ -59,8 +60,8 @@ class LiveBook:
         self.provenance = provenance
         self.source = source
         self.counts: Counter[str] = Counter()
-        self._ineligible: frozenset[str] | None = None
-        self._excluded: frozenset[int] = frozenset()
+        self.ineligible: frozenset[str] | None = None
+        """The conditions of trades that set no price; None while they are not known."""
         self._runs = Runs()
         self.delay = timedelta(seconds=delay_s)
         self._symbols_max = symbols_max
@@ -70,16 +71,6 @@ class LiveBook:
         self._now = EPOCH
         self._sound_from = EPOCH
         self._lock = threading.Lock()
-
-    @property
-    def ineligible(self) -> frozenset[str] | None:
-        """Return the conditions of trades that set no price; None while they are not known."""
-        return self._ineligible
-
-    @ineligible.setter
-    def ineligible(self, conditions: frozenset[str] | None) -> None:
-        self._ineligible = conditions
-        self._excluded = frozenset(int(one) for one in conditions or () if one.isdecimal())
 
     def note(self, frame: Frame) -> None:
         """Take in one frame, then tell the listeners; an empty one only moves the time on."""
@@ -252,14 +243,14 @@ class LiveBook:
 
     def _note_trades(self, trades: Sequence[StreamTrade]) -> None:
         if isinstance(trades, Ticks):
-            follow(self._runs, trades.rows, self._excluded, otherwise=self._note_tick)
+            follow(self._runs, trades.rows, _numbers(self.ineligible), otherwise=self._note_tick)
             return
         for trade in trades:
             self._note_trade(trade)
 
     def _note_tick(self, row: Tick) -> None:
         """Take a trade with all care; those that follow it in order are quick again."""
-        if row.c and not self._excluded.isdisjoint(row.c):
+        if row.c and not _numbers(self.ineligible).isdisjoint(row.c):
             self._line(row.sym)
             return
         if self._runs[row.sym].stretch(row):
@@ -271,7 +262,7 @@ class LiveBook:
 
     def _note_trade(self, trade: StreamTrade) -> _Line | None:
         line = self._line(trade.symbol)
-        excluded = self._ineligible
+        excluded = self.ineligible
         if line is None or (excluded and not excluded.isdisjoint(trade.conditions)):
             return None
         run, until = line.bars.run, self._now - self.delay
@@ -283,3 +274,9 @@ class LiveBook:
         if known is not None and known.ts.minute != trade.ts.minute:
             line.bars.finish(until)
         return line
+
+
+@lru_cache(maxsize=4)
+def _numbers(conditions: frozenset[str] | None) -> frozenset[int]:
+    """Return the conditions as the wire has them."""
+    return frozenset(int(one) for one in conditions or () if one.isdecimal())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -74,10 +74,11 @@ class Bid(Protocol):
 class Unread(Sequence[T], Generic[R, T]):
     """The `rows` of one frame; they are converted when somebody reads them."""
 
-    __slots__ = ("_made", "rows")
+    __slots__ = ("_made", "_make", "rows")
 
-    def __init__(self, rows: Sequence[R]) -> None:
+    def __init__(self, rows: Sequence[R], make: Callable[[R], T]) -> None:
         self.rows = rows
+        self._make = make
         self._made: tuple[T, ...] | None = None
 
     def __len__(self) -> int:
@@ -98,19 +99,14 @@ class Unread(Sequence[T], Generic[R, T]):
             self._made = tuple(map(self._make, self.rows))
         return self._made
 
-    @staticmethod
-    def _make(row: R) -> T:
-        raise NotImplementedError
-
 
 class Ticks(Unread[Tick, StreamTrade]):
     """The trades of one frame."""
 
     __slots__ = ()
 
-    @staticmethod
-    def _make(row: Tick) -> StreamTrade:
-        return trade_of(row)
+    def __init__(self, rows: Sequence[Tick]) -> None:
+        super().__init__(rows, trade_of)
 
 
 class Bids(Unread[Bid, StreamQuote]):
@@ -118,9 +114,8 @@ class Bids(Unread[Bid, StreamQuote]):
 
     __slots__ = ()
 
-    @staticmethod
-    def _make(row: Bid) -> StreamQuote:
-        return quote_of(row)
+    def __init__(self, rows: Sequence[Bid]) -> None:
+        super().__init__(rows, quote_of)
 
 
 def trade_of(row: Tick) -> StreamTrade:
