@@ -16,6 +16,7 @@ from sqlalchemy.engine import Row
 from services import audit
 from services.kit.context import Context
 from services.kit.money import rounded
+from services.market.action_record import known_splits
 from services.market.feed import COUNT_MAX, BarSeries, Feed
 from services.market.grid import MINUTES
 from services.market.session import trading_minutes
@@ -209,7 +210,8 @@ def _bars_since(ctx: Context, row: Row[Any], now: datetime) -> BarSeries | None:
 def _levels(ctx: Context, row: Row[Any], now: datetime) -> Suggested:
     """Return the levels in today's terms: splits since then divide every price."""
     factor = Decimal(1)
-    for split in ctx.port(Feed).splits(ctx, row.symbol, row.made_at, now):
+    listing = ctx.port(Feed).instrument(ctx, row.symbol).id
+    for split in known_splits(ctx, listing, row.made_at, now):
         factor = factor * split.ratio_to / split.ratio_from
 
     def price(value: Decimal | None) -> Decimal | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from services.kit.canonical import tagged_hash
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal
+from services.market.action_record import known_splits
 from services.market.chain import Chain, ChainFeed
 from services.market.chain import find_capability as chain_capability
 from services.market.earnings import read_earnings
@@ -74,7 +75,7 @@ def _listing(ctx: Context, loaded: Loaded) -> ListingFacts:
     """Return the listing, with a split between the last bar and now: those bars are not in it."""
     instrument, as_of = loaded.instrument, loaded.context.as_of
     newest = max(one.track.bars[-1].t_close for one in loaded.sources.values() if len(one.track))
-    pending = ctx.port(Feed).splits(ctx, instrument.id, newest, as_of)
+    pending = known_splits(ctx, instrument.id, newest, as_of)
     action = next((flag for flag in instrument.flags if flag in _PENDING), "")
     facts = ListingFacts(
         id=instrument.id,
