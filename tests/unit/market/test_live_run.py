@@ -132,6 +132,14 @@ def test_trades_in_order_are_one_exact_bar():
     assert (bar.v, bar.n, bar.vw * 11) == (1100, 11, D("111.30000001"))
 
 
+def test_the_quick_way_ends_with_the_last_millisecond_of_the_minute():
+    made = book()
+    rows = [trade(at=at, number=at + 1) for at in (0, 1, 59_999, 60_000, 60_001)]
+    made.note(frame(*rows, at=60_001))
+    made.note(Frame(received_at=OPEN + timedelta(minutes=3)))
+    assert [bar.n for bar in made.recent_bars("A")] == [3, 2]
+
+
 def test_the_bar_of_the_provider_ends_the_quick_way_of_its_minute():
     made, end = book(), OPEN + timedelta(minutes=1)
     made.note(frame(trade(), trade(at=1, number=2), at=1))
