@@ -151,11 +151,11 @@ def _fill(act: str, ts: datetime, made: tuple[Decimal, Decimal, Decimal], *, lot
 def _row(held: OpenTrade, number: int, before: str) -> Trade:
     done, exits = held.outcome, held.fills[1:]
     last = done.leaves[-1]
-    average = sum((one.quantity * one.price for one in exits), ZERO) / held.quantity
+    average, gross = exits[0].price, done.sign * (last.price - done.entry)
+    if len(done.leaves) > 1:
+        average = sum((one.quantity * one.price for one in exits), ZERO) / held.quantity
+        gross = done.sign * (_shared(done.leaves) - done.entry)
     risked = held.quantity * abs(held.price - done.stop)
-    shares = sum((one.share for one in done.leaves[:-1]), ZERO)
-    gross = sum((one.share * one.price for one in done.leaves[:-1]), ZERO)
-    gross = done.sign * (gross + (1 - shares) * last.price - done.entry) / done.risk
     return Trade(
         n=number,
         setup_id=done.setup_id,
@@ -174,7 +174,7 @@ def _row(held: OpenTrade, number: int, before: str) -> Trade:
         fees=sum((one.fee for one in held.fills), ZERO),
         pnl=rounded(held.pnl, _CENTS),
         r=rounded(held.pnl / risked, PLACES),
-        gross_r=rounded(gross, PLACES),
+        gross_r=rounded(gross / done.risk, PLACES),
         bars=last.bar - done.entry_bar + 1,
         reason=last.reason,
         legs_filled=sum(one.reason.startswith("target") for one in done.leaves),
@@ -188,6 +188,13 @@ def _row(held: OpenTrade, number: int, before: str) -> Trade:
         features=done.features,
         prev_hash=before,
     )
+
+
+def _shared(leaves: Sequence[Leave]) -> Decimal:
+    """Return the price of several exits before costs, each by its share; the last has the rest."""
+    parts = leaves[:-1]
+    left = 1 - sum((one.share for one in parts), ZERO)
+    return sum((one.share * one.price for one in parts), ZERO) + left * leaves[-1].price
 
 
 def in_order(outcomes: Sequence[Outcome]) -> list[tuple[datetime, int, int, int]]:
