@@ -1,7 +1,7 @@
 """The weekend plan: made at the last close, the same whenever it is made, and without an act."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as D  # noqa: N817 - short in rows
 
 import pytest
@@ -10,7 +10,8 @@ from services.kit.canonical import bytes_hash, canonical
 from services.kit.codes import CATALOGUE
 from services.kit.errors import Kind, Refusal
 from services.market import replay
-from services.market.feed import Feed
+from services.market.chain import Chain, ChainFeed, OptionContract
+from services.market.feed import Capability, Feed
 from services.market.last_good import keep_good
 from services.market.quote import Provenance
 from services.market.replay import ReplayFeed
@@ -135,6 +136,71 @@ def test_while_the_provider_is_down_an_old_snapshot_is_flagged_and_confidence_st
     assert after["idea_hash"] == before["idea_hash"]
     desk(make_weekend)
     assert desk(list_plans) == []
+
+
+class LongChain:
+    """One deep call of 500 days on every symbol, priced from the feed that asks."""
+
+    expiry = CLOSED.date + timedelta(days=500)
+
+    def expirations(self, ctx, symbol):
+        return (self.expiry,)
+
+    def chain(self, ctx, symbol, expiry):
+        spot = ctx.port(Feed).quote(ctx, symbol).last
+        strike = (spot * D("0.8")).quantize(D(1))
+        mid = spot - strike + spot * D("0.04")
+        one = OptionContract(
+            symbol=f"{symbol}{expiry:%y%m%d}C{int(strike) * 1000:08d}",
+            underlying=symbol,
+            expiry=expiry,
+            right="call",
+            strike=strike,
+            style="american",
+            multiplier=D(100),
+            bid=(mid * D("0.995")).quantize(D("0.01")),
+            ask=(mid * D("1.005")).quantize(D("0.01")),
+            last=None,
+            bid_size=D(9),
+            ask_size=D(9),
+            volume=D(5),
+            open_interest=D(600),
+            iv=D("0.28"),
+            delta=D("0.80"),
+            gamma=D("0.002"),
+            theta=D("-0.02"),
+            vega=D("0.5"),
+            quote_ts=CLOSED.close,
+            greeks_ts=CLOSED.close,
+        )
+        return Chain(
+            underlying=symbol,
+            spot=spot,
+            as_of=CLOSED.close,
+            provenance=Provenance.SIMULATED,
+            source="hand",
+            contracts=(one,),
+        )
+
+    def capability(self):
+        return Capability("option chains", on=True, why="by hand")
+
+
+def test_symbols_in_a_long_trend_give_leaps_with_what_they_cost(desk, runtime):
+    runtime.ports[ChainFeed] = LongChain()
+    body = desk(build_weekend).body
+    leaps, rejects = body["leaps"], body["leaps_rejects"]
+    assert leaps
+    assert sorted(one["symbol"] for one in (*leaps, *rejects)) == ["AAPL", "GOOG", "IBM", "MSFT"]
+    assert [one["symbol"] for one in leaps] == [
+        one["symbol"] for one in sorted(leaps, key=lambda one: (-D(one["score"]), one["symbol"]))
+    ]
+    best = leaps[0]
+    assert (best["dte"], best["greeks_source"]) == (500, "provider")
+    assert D(best["breakeven"]) > D(best["strike"])
+    assert D(best["carry_annualised"]) < D("0.10")
+    assert D(best["drawdown_pct"]) <= 15
+    assert "IV_RANK_UNKNOWN" in best["flags"]
 
 
 @pytest.mark.parametrize(
