@@ -9,6 +9,7 @@ from pydantic import Field
 from services.kit.context import Context
 from services.trade.plan_service import PlanWish, make_plan
 from services.trade.plan_template import plan_words
+from services.trade.user_size import contract_sizes
 from tools.registry import Args, Effect, SymbolText, tool
 from tools.wording.plans import PlanResult, barred, plan_row, plan_sources
 
@@ -34,7 +35,7 @@ def plan(ctx: Context, args: PlanArgs) -> PlanResult:
     """
     made = make_plan(ctx, PlanWish(symbol=args.symbol.upper(), side=args.side, style=args.style))
     return PlanResult(
-        **plan_row(made.document),
+        **plan_row(made.document, contract_sizes(ctx, made)),
         long_only=barred(ctx, made.document["side"]),
         ref=made.id,
         symbol=made.symbol,

@@ -122,12 +122,16 @@ class GapPart(Part):
 
 
 class OptionPart(Part):
-    """One option alternative with its numbers; the values at stop and target are estimates."""
+    """One option alternative with its numbers; the values at stop and target are estimates.
+
+    `exits` are the rules by which a LEAPS call is rolled or sold.
+    """
 
     kind: Literal["long_call", "leaps_call", "long_put", "vertical_debit"]
     contract: str
     why: str
     metrics: dict[str, Any]
+    exits: list[dict[str, Any]] = []
 
 
 class WarningPart(Part):

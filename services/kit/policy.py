@@ -232,6 +232,7 @@ class SizingPolicy:
     max_notional_pct_swing: D = D("0.25")
     max_notional_pct_intraday: D = D("1.00")
     option_premium_pct: D = D("0.02")
+    leaps_pct: D = D("0.05")
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,8 @@ class OptionPolicy:
     """Inputs of option prices; per year and continuous. Without a rate no Greeks are computed.
 
     `rate_date` says of which day the rate is. `greeks_gap` is the difference of two deltas from
-    which the model's counts.
+    which the model's counts. A LEAPS call is rolled at `leaps_roll_dte` days or above
+    `leaps_roll_delta`.
     """
 
     rate: D | None = None
@@ -273,6 +275,8 @@ class OptionPolicy:
     greeks_gap: D = D("0.10")
     expiries: int = 4
     shown: int = 3
+    leaps_roll_dte: int = 180
+    leaps_roll_delta: D = D("0.95")
 
 
 @dataclass(frozen=True)

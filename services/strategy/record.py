@@ -163,6 +163,7 @@ class Confidence:
     """The chance of target 1 before the stop and the time stop; figures at 4 decimals.
 
     `edge` is the chance above break-even of target 1, taken before rounding. `flags` holds
+    `UNCALIBRATED` for every prior: no accepted curve of enough setups is behind the number, and
     `CALIBRATION_REJECTED` when a calibrator exists that may not speak.
     """
 
@@ -207,6 +208,7 @@ def confidence_of(
         n, pool = record.n, record.pool
         wins = record.wins if tp1_r == ONE else record.wins_at(tp1_r)
     found = pooled_confidence(wins, n, rr_tp1=rr1, pool=pool)
+    rejected = ("CALIBRATION_REJECTED",) if calibrator and not calibrator.accepted else ()
     return Confidence(
         value=rounded(found.value, PLACES),
         tier="prior",
@@ -217,7 +219,7 @@ def confidence_of(
         ci95=_rounded_pair(found.ci95),
         calibrator_hash=None,
         edge=rounded(found.edge, PLACES),
-        flags=("CALIBRATION_REJECTED",) if calibrator and not calibrator.accepted else (),
+        flags=(*rejected, "UNCALIBRATED"),
     )
 
 

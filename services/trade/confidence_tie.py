@@ -74,6 +74,13 @@ def require_confidence(confidence: Confidence | None) -> None:
     require_above_zero(rr_tp1=confidence.rr_tp1)
 
 
+def is_forced(confidence: Confidence) -> bool:
+    """Return whether a person takes a measured chance at or below break-even all the same."""
+    measured = confidence.tier != "prior"
+    even = break_even_probability(confidence.rr_tp1)
+    return confidence.ignored and measured and confidence.value <= even
+
+
 def size_multiplier(
     confidence: Confidence | None, risk_pct: Decimal, *, rules: EdgeRules = DEFAULT_EDGE_RULES
 ) -> Multiplier:

@@ -10,24 +10,27 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from services.kit.errors import Refusal
-from services.kit.money import rounded, tick_round
+from services.kit.money import from_float, rounded, tick_round
+from services.kit.policy import OptionPolicy
 from services.market.chain import OptionContract
 from services.market.osi import build_osi
 from services.market.session import find_last_session
 from services.market.tick_table import TICKS
+from services.strategy.option_greeks import Greeks, PricedAt, greeks_of
 from services.strategy.option_rank import AIMS, Ranked, rank
 from services.strategy.option_screen import PROFILES, ScreenContract, ScreenProfile, screen
 from services.trade.option_risk import OptionTrade, option_stop_estimate
 
 if TYPE_CHECKING:
     from services.trade.idea import Idea
-    from services.trade.plan_inputs import ChainFacts
+    from services.trade.plan_inputs import ChainFacts, PlanInputs
 
 OPTION_TICKS = TICKS["us_option"][0][1]
 """The wider class: a contract of the finer one is on these steps too."""
-_FEES = Decimal("1.30")
+FEES = Decimal("1.30")
 """Two commissions of a contract, 0.65 a side."""
-YEAR_DAYS = 365
+LEAPS = "leaps_call"
+_THESIS_WEEKS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def wanted_of(side: str, style: str) -> tuple[Wanted, ...]:
     name = "intraday_long" if style == "intraday" else "swing_long"
     if side == "short":
         return (Wanted("long_put", name, replace(PROFILES[name], right="put")),)
-    leaps = Wanted("leaps_call", "leaps_call", PROFILES["leaps_call"])
+    leaps = Wanted(LEAPS, LEAPS, PROFILES[LEAPS])
     call = Wanted("long_call", name, PROFILES[name])
     match style:
         case "intraday":
@@ -71,30 +74,65 @@ def choose_expiry(expiries: tuple[date, ...], wanted: Wanted, *, on: date) -> da
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What an alternative is measured against: the idea, its targets, its end, the policy."""
+
+    idea: Idea
+    targets: tuple[Decimal, ...]
+    until: datetime
+    policy: OptionPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A contract with the Greeks that it is reckoned with."""
+
+    contract: OptionContract
+    greeks: Greeks
+
+
 def option_alternatives(
-    idea: Idea, chain: ChainFacts, *, style: str, targets: tuple[Decimal, ...], until: datetime
+    inputs: PlanInputs, *, targets: tuple[Decimal, ...], until: datetime
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Return the alternatives, and per kind the counts of rejected contracts by first failed rule.
 
-    Filters are never relaxed. The limit price is the mid on tick, never more; values at target 1
+    Filters are never relaxed. Greeks are the provider's while fresh, else the model's, and
+    `greeks_source` says which. The limit price is the mid on tick, never more; values at target 1
     and at the stop are second-order estimates from delta and gamma.
     """
+    idea, chain = inputs.idea, inputs.chain
     if chain.absent_because or chain.spot is None:
         return [], {"reason": chain.absent_because or "the chain has no price of the underlying"}
     on = session_day(idea)
+    seen = _seen(idea, chain, chain.spot, policy=inputs.policy.options)
+    plan = _Plan(idea, targets, until, inputs.policy.options)
     found: list[dict[str, object]] = []
     rejects: dict[str, object] = {}
-    for wanted in wanted_of(idea.setup.side, style):
-        by_id = {one.symbol: one for one in chain.contracts}
-        screened = [shown for one in chain.contracts if (shown := _screenable(one, on)) is not None]
+    for wanted in wanted_of(idea.setup.side, inputs.style):
+        screened = [shown for one in seen.values() if (shown := _screenable(one, on)) is not None]
         passed = screen(screened, wanted.limits, spot=chain.spot, tick=OPTION_TICKS[-1][1])
         kept = [one for one in screened if one.id in passed.accepted]
         counts = Counter(passed.rejects.values())
         rejects[wanted.kind] = {code: counts[code] for code in sorted(counts)}
-        for best in rank(kept, wanted.limits, aim=AIMS[wanted.profile], spot=chain.spot)[:1]:
-            facts = _alternative(idea, wanted, best, by_id[best.contract.id], targets, until)
-            found.append(facts)
+        best = rank(kept, wanted.limits, aim=AIMS[wanted.profile], spot=chain.spot)[:1]
+        found += [_alternative(plan, wanted, one, seen[one.contract.id]) for one in best]
     return found, rejects
+
+
+def _seen(
+    idea: Idea, chain: ChainFacts, spot: Decimal, *, policy: OptionPolicy
+) -> dict[str, _Seen]:
+    """Return every contract with its Greeks, as of the chain's newest quote."""
+    newest = max((one.quote_ts for one in chain.contracts if one.quote_ts), default=None)
+    at = PricedAt(
+        spot=spot,
+        as_of=newest or idea.setup.trigger_ts,
+        newest=newest,
+        tick=OPTION_TICKS[-1][1],
+        policy=policy,
+    )
+    return {one.symbol: _Seen(one, greeks_of(one, at)) for one in chain.contracts}
 
 
 def session_day(idea: Idea) -> date:
@@ -103,10 +141,10 @@ def session_day(idea: Idea) -> date:
     return idea.setup.trigger_ts.date() if session is None else session.date
 
 
-def _screenable(one: OptionContract, on: date) -> ScreenContract | None:
+def _screenable(seen: _Seen, on: date) -> ScreenContract | None:
+    one = seen.contract
     if (one.expiry - on).days < 1:
         return None
-    sound = "GREEKS_MISSING" not in one.flags
     return ScreenContract(
         id=one.symbol,
         right=one.right,
@@ -116,8 +154,8 @@ def _screenable(one: OptionContract, on: date) -> ScreenContract | None:
         dte=(one.expiry - on).days,
         open_interest=int(one.open_interest or 0),
         volume=int(one.volume or 0),
-        delta=one.delta if sound else None,
-        theta=one.theta if sound else None,
+        delta=seen.greeks.delta,
+        theta=seen.greeks.theta,
     )
 
 
@@ -125,36 +163,28 @@ def _tick(price: Decimal) -> Decimal:
     return next(tick for at_least, tick in OPTION_TICKS if price >= at_least)
 
 
-def _alternative(
-    idea: Idea,
-    wanted: Wanted,
-    best: Ranked,
-    contract: OptionContract,
-    targets: tuple[Decimal, ...],
-    until: datetime,
-) -> dict[str, object]:
-    one = best.contract
-    limit = tick_round(one.mid, _tick(one.mid), "floor")
+def _alternative(plan: _Plan, wanted: Wanted, best: Ranked, seen: _Seen) -> dict[str, object]:
+    one, idea = best.contract, plan.idea
     sign = 1 if one.right == "call" else -1
     breakeven = one.strike + sign * one.mid
-    held = max(1, (until.date() - session_day(idea)).days)
+    held = max(1, (plan.until.date() - session_day(idea)).days)
     why = (
         f"delta {rounded(abs(one.delta or Decimal(0)), 2)}, {one.dte} days, "
         f"{one.open_interest} open, spread {rounded(100 * one.spread_pct, 1)}%"
     )
     return {
         "kind": wanted.kind,
-        "contract": _osi(contract),
+        "contract": _osi(seen.contract),
         "why": why,
         "metrics": {
-            "limit_price": limit,
+            "limit_price": tick_round(one.mid, _tick(one.mid), "floor"),
             "bid": one.bid,
             "ask": one.ask,
             "strike": one.strike,
-            "expiry": contract.expiry,
+            "expiry": seen.contract.expiry,
             "dte": one.dte,
             "delta": one.delta,
-            "iv": contract.iv,
+            "iv": seen.greeks.iv,
             "breakeven": rounded(breakeven, 6),
             "breakeven_atr": rounded(sign * (breakeven - idea.worst) / idea.atr, 4),
             "theta_cost": rounded(held * abs(one.theta or Decimal(0)), 6),
@@ -162,10 +192,36 @@ def _alternative(
             "volume": one.volume,
             "spread_pct": rounded(one.spread_pct, 6),
             "rank": rounded(best.score, 4),
-            "greeks_source": "provider",
-            **_estimates(idea, contract, one.mid, targets),
+            "greeks_source": seen.greeks.source,
+            "provider_delta": seen.greeks.provider_delta,
+            "model_delta": seen.greeks.model_delta,
+            "greeks_flags": list(seen.greeks.flags),
+            **_estimates(plan, wanted, seen, one.mid),
         },
+        "exits": leaps_exits(idea, one.mid, policy=plan.policy) if wanted.kind == LEAPS else [],
     }
+
+
+def leaps_exits(idea: Idea, premium: Decimal, *, policy: OptionPolicy) -> list[dict[str, object]]:
+    """Return how a LEAPS call is left: rolled, or sold when its thesis is gone.
+
+    It has no stop on its premium, which is all it can lose. The thesis ends at a weekly close
+    below the 30-week average, or below the setup's structure; prices on tick, against ourselves.
+    """
+    rules: list[dict[str, object]] = [
+        {"when": "dte_at_most", "value": policy.leaps_roll_dte, "do": "roll"},
+        {"when": "delta_above", "value": policy.leaps_roll_delta, "do": "roll"},
+    ]
+    weeks = idea.scene.views.get("1w")
+    average = weeks.read.ema(_THESIS_WEEKS) if weeks is not None and len(weeks) else None
+    lines = [("weekly close below the structure", idea.setup.structure)]
+    if average is not None:
+        lines.insert(0, ("weekly close below the 30-week average", from_float(average, 6)))
+    tick = idea.context.tick
+    for why, price in lines:
+        at = tick_round(price, tick, "floor")
+        rules.append({"when": "weekly_close_below", "value": at, "do": "exit", "why": why})
+    return [*rules, {"when": "max_loss", "value": premium, "do": "none", "why": "the premium"}]
 
 
 def _osi(contract: OptionContract) -> str:
@@ -175,28 +231,31 @@ def _osi(contract: OptionContract) -> str:
         return contract.symbol
 
 
-def _estimates(
-    idea: Idea, contract: OptionContract, mid: Decimal, targets: tuple[Decimal, ...]
-) -> Mapping[str, object]:
-    """Return what the contract would be worth at target 1 and at the stop, and what it risks."""
-    if contract.delta is None or contract.gamma is None or contract.multiplier is None:
+def _estimates(plan: _Plan, wanted: Wanted, seen: _Seen, mid: Decimal) -> Mapping[str, object]:
+    """Return what the contract would be worth at target 1 and at the stop, and what it risks.
+
+    Of a LEAPS call the whole premium is at risk.
+    """
+    contract, greeks, idea = seen.contract, seen.greeks, plan.idea
+    if greeks.delta is None or greeks.gamma is None or contract.multiplier is None:
         return {}
     trade = OptionTrade(
         premium=mid,
-        delta=contract.delta,
-        gamma=contract.gamma,
+        delta=greeks.delta,
+        gamma=greeks.gamma,
         underlying_entry=idea.worst,
         underlying_stop=idea.stop.price,
         multiplier=contract.multiplier,
-        fees_per_contract=_FEES,
+        fees_per_contract=FEES,
         symbol=contract.symbol,
     )
     risk = option_stop_estimate(trade)
-    move = targets[0] - idea.worst
-    gain = mid + contract.delta * move + contract.gamma * move * move / 2
+    move = plan.targets[0] - idea.worst
+    gain = mid + greeks.delta * move + greeks.gamma * move * move / 2
+    whole = rounded(mid * contract.multiplier + FEES, 2)
     return {
         "estimate_at_stop": risk.estimated_premium_at_stop,
         "estimate_at_tp1": rounded(max(gain, Decimal(0)), 6),
-        "risk_per_contract": risk.risk_per_contract,
+        "risk_per_contract": whole if wanted.kind == LEAPS else risk.risk_per_contract,
         "multiplier": contract.multiplier,
     }

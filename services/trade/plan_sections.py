@@ -35,9 +35,7 @@ def plan_sections(worked: Worked) -> Section:
     inputs, idea = worked.inputs, worked.idea
     setup, listing = idea.setup, inputs.listing
     targets = tuple(one.price for one in worked.targets)
-    options, rejects = option_alternatives(
-        idea, inputs.chain, style=inputs.style, targets=targets, until=worked.ends.value
-    )
+    options, rejects = option_alternatives(inputs, targets=targets, until=worked.ends.value)
     return {
         "schema": SCHEMA,
         "engine_version": ENGINE,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
+from services import audit
 from services.kit.clock import parse_instant
 from services.kit.context import Context
-from services.kit.errors import refuse
+from services.kit.errors import Kind, Refusal, refuse
 from services.kit.money import decimal_text, parse_decimal, rounded
 from services.ledger import portfolio, valuation
 from services.market.feed import Feed
@@ -17,9 +19,11 @@ from services.market.instrument import Instrument, tick_size
 from services.market.quality import require_green
 from services.market.quote import Quote
 from services.trade import advice
-from services.trade.confidence_tie import Confidence
+from services.trade.confidence_tie import Confidence, is_forced
+from services.trade.option_size import ContractSize, contract_size
 from services.trade.param import Side, require
 from services.trade.plan_store import StoredPlan, get_plan
+from services.trade.rr import break_even_probability
 from services.trade.sizing import AccountView, Levels, SizingAsk, SizingResult, suggest
 from services.trade.user_plan import stop_price
 from services.trade.wording import pct_words, price_words
@@ -59,7 +63,8 @@ class SizeAnswer:
         capped = "" if size.binding == "risk" else f" The cap that binds is {cap}."
         eased = ""
         if size.size_multiplier != 1:
-            eased = f" Its confidence lets {pct_words(size.size_multiplier)} of the risk be taken."
+            sure = "uncalibrated confidence" if "UNCALIBRATED" in size.flags else "confidence"
+            eased = f" Its {sure} lets {pct_words(size.size_multiplier)} of the risk be taken."
         return (
             f"That is {decimal_text(size.quantity)} {unit} of {self.symbol}: risk "
             f"{size.one_r:.2f} {size.currency} ({pct_words(size.risk_pct_used)} of equity "
@@ -123,8 +128,27 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
             **({"ignored_confidence": True} if ask.confidence == "ignore" and plan else {}),
         },
     )
+    _record_forced(ctx, ref, trade.confidence, sized)
     return SizeAnswer(
         ref=ref, symbol=instrument.symbol, levels=trade.levels, size=sized, quote=quote
+    )
+
+
+def _record_forced(
+    ctx: Context, ref: str, confidence: Confidence | None, sized: SizingResult
+) -> None:
+    """Audit as `size.forced` that a person took a trade whose measured chance has no edge."""
+    if confidence is None or not is_forced(confidence):
+        return
+    audit.record(
+        ctx,
+        "size.forced",
+        ref,
+        confidence=confidence.value,
+        tier=confidence.tier,
+        p_breakeven_tp1=rounded(break_even_probability(confidence.rr_tp1), 4),
+        size_multiplier=sized.size_multiplier,
+        quantity=sized.quantity,
     )
 
 
@@ -162,21 +186,48 @@ def _of_plan(ctx: Context, plan: StoredPlan, instrument: Instrument, ask: SizeAs
     body, as_of = plan.document, ctx.port(Feed).as_of(ctx)
     if parse_instant(body["expires_at"]) < as_of:
         raise refuse("PLAN_EXPIRED", ts=body["expires_at"])
-    sure = body.get("confidence")
-    confidence = None
-    if sure is not None:
-        confidence = Confidence(
-            value=Decimal(sure["value"]),
-            tier=sure["tier"],
-            rr_tp1=Decimal(body["rr"]["per_target"][0]),
-            ignored=ask.confidence == "ignore",
-        )
+    confidence = confidence_of_plan(body, ignored=ask.confidence == "ignore")
     entry, stop = Decimal(body["entry"]["worst"]), Decimal(body["stop"]["price"])
     return _Trade(
         instrument=instrument,
         levels=_levels(ctx, instrument, body["side"], entry=entry, stop=stop),
         holding="intraday" if body["style"] == "intraday" else "swing",
         confidence=confidence,
+    )
+
+
+def confidence_of_plan(body: Mapping[str, Any], *, ignored: bool = False) -> Confidence | None:
+    """Return the confidence that scales the risk of a stored plan; None when it has none."""
+    sure = body.get("confidence")
+    if sure is None:
+        return None
+    return Confidence(
+        value=Decimal(sure["value"]),
+        tier=sure["tier"],
+        rr_tp1=Decimal(body["rr"]["per_target"][0]),
+        ignored=ignored,
+    )
+
+
+def contract_sizes(ctx: Context, plan: StoredPlan) -> tuple[ContractSize, ...]:
+    """Return how many contracts of each alternative of a plan the default portfolio may buy.
+
+    The plan itself holds the risk of one contract, as it does not depend on whose account asks.
+    Empty without alternatives, and while the account's own worth is not known.
+    """
+    body = plan.document
+    if not body["option_alternatives"]:
+        return ()
+    try:
+        account = account_view(ctx, plan.symbol)
+    except Refusal as refusal:
+        if refusal.kind is not Kind.DATA:
+            raise
+        return ()
+    sure = confidence_of_plan(body)
+    return tuple(
+        contract_size(one, account, policy=ctx.policy.sizing, confidence=sure)
+        for one in body["option_alternatives"]
     )
 
 

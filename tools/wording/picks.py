@@ -11,9 +11,10 @@ from services.kit.money import decimal_text, rounded
 from services.research.option_pick import OptionPick, OptionPicks
 from services.research.rank import Reject
 from services.trade.plan_store import StoredPlan
-from services.trade.wording import price_words
+from services.trade.wording import pct_words, price_words
 from tools.wording.figures import Exact, Row
 from tools.wording.market import empty_words
+from tools.wording.plans import tier_words
 
 _SHOWN = 3
 _NAMED_MAX = 6
@@ -109,7 +110,7 @@ def _pick_row(at: int, plan_id: str, symbol: str, body: Mapping[str, Any]) -> Pi
         rr=body["rr"]["blended"],
         score=body["confluence"].get("score"),
         confidence=sure.get("value"),
-        confidence_tier=sure.get("tier", "uncalibrated"),
+        confidence_tier=tier_words(sure),
         edge=sure.get("edge"),
         state=body["actionability"]["state"],
         warnings=tuple(f"{one['code']}: {one['detail']}" for one in body["warnings"]),
@@ -130,11 +131,14 @@ def pick_words(rows: Sequence[PickRow], rejects: Sequence[Reject], scanned: int)
 
 def _row_words(one: PickRow) -> str:
     score = "" if one.score is None else f", score {decimal_text(rounded(one.score, 2))}"
+    sure = f", confidence {one.confidence_tier}"
+    if one.confidence is not None:
+        sure = f", confidence {pct_words(one.confidence)} ({one.confidence_tier})"
     return (
         f"{one.rank}. {one.side.capitalize()} {one.symbol}, {one.setup} on {one.timeframe}: entry "
         f"{price_words(one.entry)}, stop {price_words(one.stop)}, target "
         f"{price_words(one.targets[0])}, reward for risk "
-        f"{decimal_text(rounded(one.rr, 2))}{score} ({one.plan_id})."
+        f"{decimal_text(rounded(one.rr, 2))}{score}{sure} ({one.plan_id})."
     )
 
 

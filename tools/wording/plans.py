@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.kit.context import Context
 from services.ledger.portfolio import account_of, get_portfolio
+from services.trade.option_size import ContractSize
 from services.trade.plan_store import StoredPlan
 from tools.registry import Result, Source
 from tools.wording.figures import Cents, Exact, Row
@@ -32,13 +33,22 @@ class ComponentRow(Row):
 
 
 class OptionRow(Row):
-    """One option alternative: the contract, the most to pay for it, and why this one."""
+    """One option alternative: the contract, the most to pay for it, and why this one.
+
+    `contracts` is how many the account may buy, `binding` the limit that says so; `exits` are the
+    rules by which a LEAPS call is rolled or sold.
+    """
 
     kind: str
     contract: str
     limit_price: Exact
     breakeven: Exact
     why: str
+    greeks_source: str
+    risk_per_contract: Exact | None = None
+    contracts: Exact | None = None
+    binding: str = ""
+    exits: tuple[str, ...] = ()
 
 
 class PlanResult(Result):
@@ -104,18 +114,35 @@ class SizeResult(Result):
     caps_skipped: tuple[str, ...]
 
 
-def option_rows(body: Mapping[str, Any]) -> tuple[OptionRow, ...]:
-    """Return the option alternatives of a plan."""
-    return tuple(
-        OptionRow(
-            kind=one["kind"],
-            contract=one["contract"],
-            limit_price=one["metrics"]["limit_price"],
-            breakeven=one["metrics"]["breakeven"],
-            why=one["why"],
-        )
-        for one in body["option_alternatives"]
+def option_rows(
+    body: Mapping[str, Any], sizes: Sequence[ContractSize] = ()
+) -> tuple[OptionRow, ...]:
+    """Return the option alternatives of a plan, with the contracts that an account may buy."""
+    sized = {one.contract: one for one in sizes}
+    found = body["option_alternatives"]
+    return tuple(_option_row(one, sized.get(one["contract"])) for one in found)
+
+
+def _option_row(one: Mapping[str, Any], sized: ContractSize | None) -> OptionRow:
+    metrics = one["metrics"]
+    return OptionRow(
+        kind=one["kind"],
+        contract=one["contract"],
+        limit_price=metrics["limit_price"],
+        breakeven=metrics["breakeven"],
+        why=one["why"],
+        greeks_source=metrics["greeks_source"],
+        risk_per_contract=metrics.get("risk_per_contract"),
+        contracts=sized.contracts if sized else None,
+        binding=sized.binding if sized else "",
+        exits=tuple(_exit_words(rule) for rule in one.get("exits", ())),
     )
+
+
+def _exit_words(rule: Mapping[str, Any]) -> str:
+    why = f" ({rule['why']})" if "why" in rule else ""
+    then = "" if rule["do"] == "none" else f": {rule['do']}"
+    return f"{rule['when'].replace('_', ' ')} {rule['value']}{then}{why}"
 
 
 def plan_sources(plan: StoredPlan) -> tuple[Source, ...]:
@@ -139,7 +166,14 @@ def barred(ctx: Context, side: str) -> bool:
     return side == "short" and not account_of(ctx, get_portfolio(ctx).id).allow_short
 
 
-def plan_row(body: Mapping[str, Any]) -> dict[str, Any]:
+def tier_words(sure: Mapping[str, Any] | None) -> str:
+    """Return what a confidence rests on: a prior is said to be uncalibrated, its number stays."""
+    if not sure:
+        return "uncalibrated"
+    return "uncalibrated prior" if sure["tier"] == "prior" else str(sure["tier"])
+
+
+def plan_row(body: Mapping[str, Any], sizes: Sequence[ContractSize] = ()) -> dict[str, Any]:
     """Return the figures of a plan as the tool's result names them."""
     entry, stop, reward = body["entry"], body["stop"], body["rr"]
     sure, score = body.get("confidence"), body["confluence"]
@@ -161,14 +195,14 @@ def plan_row(body: Mapping[str, Any]) -> dict[str, Any]:
         "band": reward["band"],
         "ev_r": reward["ev_r"],
         "confidence": sure["value"] if sure else None,
-        "confidence_tier": sure["tier"] if sure else "uncalibrated",
+        "confidence_tier": tier_words(sure),
         "confidence_n": sure["n"] if sure else 0,
         "breakeven": reward["p_breakeven_tp1"],
         "score": score.get("score"),
         "components": tuple(ComponentRow.model_validate(one) for one in score["components"]),
         "warnings": tuple(f"{one['code']}: {one['detail']}" for one in body["warnings"]),
         "why": tuple(body["rationale"]),
-        "options": option_rows(body),
+        "options": option_rows(body, sizes),
         "expires_at": body["expires_at"],
         "ends_at": body["time_stop"]["value"],
         "state": body["actionability"]["state"],

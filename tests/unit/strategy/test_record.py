@@ -121,9 +121,9 @@ def test_an_isotonic_curve_is_clamped_only_at_its_ends():
 def test_a_rejected_curve_and_a_missing_score_fall_back_to_the_prior():
     rejected = platt(accepted=False)
     found = confidence_of(SETUP, D("0.6"), record=FORTY, calibrator=rejected, rr1=D("1.5"))
-    assert (found.tier, found.flags) == ("prior", ("CALIBRATION_REJECTED",))
+    assert (found.tier, found.flags) == ("prior", ("CALIBRATION_REJECTED", "UNCALIBRATED"))
     blind = confidence_of(SETUP, None, record=FORTY, calibrator=platt(), rr1=D("1.5"))
-    assert (blind.tier, blind.flags, blind.value) == ("prior", (), D("0.4667"))
+    assert (blind.tier, blind.flags, blind.value) == ("prior", ("UNCALIBRATED",), D("0.4667"))
 
 
 def test_a_target_elsewhere_follows_the_shape_of_survival():

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
 
+from services.kit.policy import DEFAULT_POLICY
 from services.market.chain import OptionContract
 from services.market.osi import build_osi
 from services.strategy.option_rank import AIMS, rank
 from services.strategy.option_screen import PROFILES, ScreenContract
 from services.trade.compose import compose
+from services.trade.confidence_tie import Confidence
 from services.trade.option_choice import choose_expiry, wanted_of
+from services.trade.option_size import contract_size
 from services.trade.plan_inputs import ChainFacts, PlanInputs
+from services.trade.sizing import AccountView
 from tests.unit.trade.plan_desk import ideas, inputs_of
 
 
@@ -46,7 +50,7 @@ def contract(spot: Decimal, on: date, days: int, right: str, **changes: object) 
         gamma=Decimal("0.03"),
         theta=Decimal("-0.02"),
         vega=Decimal("0.13"),
-        quote_ts=None,
+        quote_ts=datetime.combine(on, time(19, 30), UTC),
         greeks_ts=None,
     )
     return replace(made, **changes)
@@ -118,6 +122,100 @@ def test_a_contract_that_fails_is_counted_and_the_filters_are_not_relaxed(change
     body = with_chain(inputs, one)
     assert body["option_alternatives"] == []
     assert body["option_rejects"]["long_call"] == {code: 1}
+
+
+def of_policy(inputs: PlanInputs, **options: object) -> PlanInputs:
+    policy = inputs.policy
+    return replace(inputs, policy=replace(policy, options=replace(policy.options, **options)))
+
+
+BARE = dict.fromkeys(("iv", "delta", "gamma", "theta", "vega"))
+
+
+def test_greeks_that_the_provider_lacks_are_the_models_at_the_policys_rate():
+    inputs = of_policy(of_side("long"), rate=Decimal("0.045"))
+    spot, on = inputs.quote.last, inputs.as_of.date()
+    bare = contract(spot, on, 60, "call", **BARE)
+    body = with_chain(inputs, bare)
+    metrics = body["option_alternatives"][0]["metrics"]
+    assert metrics["greeks_source"] == "model"
+    assert Decimal("0.45") < Decimal(metrics["delta"]) < Decimal("0.70")
+    assert metrics["model_delta"] == metrics["delta"]
+    assert "provider_delta" not in metrics
+    assert Decimal(metrics["risk_per_contract"]) > 0
+    unrated = with_chain(of_side("long"), bare)
+    assert unrated["option_alternatives"] == []
+    assert unrated["option_rejects"]["long_call"] == {"GREEKS_MISSING": 1}
+
+
+def test_greeks_on_an_old_quote_do_not_count():
+    inputs = of_side("long")
+    spot, on = inputs.quote.last, inputs.as_of.date()
+    fresh = contract(spot, on, 45, "put")
+    old = contract(spot, on, 45, "call", quote_ts=fresh.quote_ts - timedelta(minutes=6))
+    body = with_chain(inputs, old, fresh)
+    assert body["option_rejects"]["long_call"] == {"GREEKS_MISSING": 1}
+
+
+def test_a_leaps_call_says_when_it_is_rolled_and_when_its_thesis_is_gone():
+    inputs = of_side("long")
+    spot, on = inputs.quote.last, inputs.as_of.date()
+    one = with_chain(inputs, contract(spot, on, 500, "call"))["option_alternatives"][0]
+    rules = [(rule["when"], rule["do"]) for rule in one["exits"]]
+    assert rules == [
+        ("dte_at_most", "roll"),
+        ("delta_above", "roll"),
+        ("weekly_close_below", "exit"),
+        ("weekly_close_below", "exit"),
+        ("max_loss", "none"),
+    ]
+    assert [one["exits"][0]["value"], one["exits"][1]["value"]] == [180, "0.95"]
+    premium = (Decimal(one["metrics"]["bid"]) + Decimal(one["metrics"]["ask"])) / 2
+    assert Decimal(one["exits"][-1]["value"]) == premium
+    assert Decimal(one["metrics"]["risk_per_contract"]) == premium * 100 + Decimal("1.30")
+    average = inputs.idea.context.tracks["1w"].emas[30]
+    assert Decimal(one["exits"][2]["value"]) < Decimal(str(max(x for x in average if x)))
+
+
+OPTION = {
+    "kind": "long_call",
+    "contract": "TEST  270115C00100000",
+    "metrics": {"limit_price": "4.20", "risk_per_contract": "211.30", "multiplier": "100"},
+}
+ACCOUNT = AccountView(currency="USD", equity=Decimal(50_000))
+
+
+@pytest.mark.parametrize(
+    ("change", "account", "contracts", "binding", "premium"),
+    [
+        ({}, {}, "2", "risk", "840"),
+        ({"risk_per_contract": "421.30"}, {}, "1", "risk", "420"),
+        ({"risk_per_contract": "100000"}, {}, "0", "risk", "0"),
+        ({}, {"buying_power": Decimal(500)}, "1", "buying_power", "420"),
+        ({}, {"day_risk_left": Decimal(0)}, "0", "day_risk", "0"),
+        ({}, {"equity": Decimal(-1)}, "0", "EQUITY_NON_POSITIVE", "0"),
+        ({"risk_per_contract": None}, {}, "0", "MULTIPLIER_UNKNOWN", "0"),
+    ],
+)
+def test_contracts_fit_the_account_by_the_risk_of_one(change, account, contracts, binding, premium):
+    one = {**OPTION, "metrics": {**OPTION["metrics"], **change}}
+    found = contract_size(one, replace(ACCOUNT, **account), policy=DEFAULT_POLICY.sizing)
+    assert (found.contracts, found.binding, found.premium) == (
+        Decimal(contracts), binding, Decimal(premium),
+    )  # fmt: skip
+    assert found.one_r == found.contracts * Decimal(change.get("risk_per_contract") or "211.30")
+    assert bool(found.why) == (found.contracts == 0)
+
+
+def test_a_leaps_call_is_limited_by_its_premium_and_an_uncalibrated_one_by_half_of_it():
+    leaps = {"limit_price": "12", "risk_per_contract": "1201.30", "multiplier": "100"}
+    one = {**OPTION, "kind": "leaps_call", "metrics": leaps}
+    found = contract_size(one, ACCOUNT, policy=DEFAULT_POLICY.sizing)
+    assert (found.contracts, found.one_r) == (Decimal(2), Decimal("2402.60"))
+    assert found.one_r <= ACCOUNT.equity * DEFAULT_POLICY.sizing.leaps_pct
+    prior = Confidence(value=Decimal("0.5"), tier="prior", rr_tp1=Decimal("1.5"))
+    held = contract_size(one, ACCOUNT, policy=DEFAULT_POLICY.sizing, confidence=prior)
+    assert held.contracts == 1
 
 
 def test_the_chain_is_an_input_and_leaves_the_idea_alone():

@@ -11,16 +11,23 @@ import pytest
 
 from services import audit
 from services.kit.errors import Refusal
+from services.kit.policy import DEFAULT_POLICY
 from services.market import replay
 from services.market.bar import Bar, bar_hash
 from services.market.feed import Feed
 from services.market.replay import ReplayFeed
+from services.strategy.curve import PlattFit
+from services.strategy.documents import approve_document, store_document
 from services.strategy.load import TrackCache, load, load_context
+from services.strategy.record import Calibrator, RecordKey
 from services.trade import advice
 from services.trade.plan_replay import remake_plan
 from services.trade.plan_service import PlanWish, make_plan
 from services.trade.plan_store import find_plan, list_plans, stored_bars, stored_inputs
+from services.trade.plan_template import plan_words
 from services.trade.user_size import SizeAsk, size_trade
+from services.trade.wording import pct_words
+from tools.wording.plans import plan_row
 
 IBM = PlanWish(symbol="IBM")
 
@@ -128,6 +135,47 @@ def test_a_plan_is_sized_with_its_confidence_and_every_cap_is_named(desk):
     assert kept.document["plan_id"] == made.id
     half = desk(lambda ctx: size_trade(ctx, SizeAsk(plan_id=made.id, risk_pct="half")))
     assert half.size.risk_pct * 2 == sized.size.risk_pct
+
+
+def test_a_size_forced_without_an_edge_is_its_own_event_and_a_quarter_of_the_risk(desk):
+    loser = Calibrator(
+        key=RecordKey("orb", DEFAULT_POLICY.setups.version, "long", "intraday"),
+        tier="platt",
+        n=400,
+        wins=60,
+        curve=PlattFit(0.1, -1.8),
+        bins=((1, 400, 60),),
+        accepted=True,
+    )
+
+    def approve(ctx):
+        kept = store_document(ctx, "calib/v1", loser.key.text, loser.body())
+        approve_document(ctx, kept.hash)
+
+    desk(approve)
+    made = plan(desk)
+    assert made.document["confidence"]["tier"] == "platt"
+    assert "UNCALIBRATED" not in made.document["flags"]
+    with pytest.raises(Refusal) as caught:
+        desk(lambda ctx: size_trade(ctx, SizeAsk(plan_id=made.id)))
+    assert caught.value.code == "NEGATIVE_EDGE"
+    forced = desk(lambda ctx: size_trade(ctx, SizeAsk(plan_id=made.id, confidence="ignore")))
+    assert forced.size.size_multiplier == Decimal("0.25")
+    events = desk(lambda ctx: audit.trail(ctx, forced.ref))
+    assert [one.kind for one in events] == ["advice.size", "size.forced"]
+
+
+def test_a_confidence_that_no_curve_speaks_for_is_called_uncalibrated_wherever_it_is_shown(desk):
+    made = plan(desk)
+    sure = made.document["confidence"]
+    assert sure["tier"] == "prior"
+    assert "UNCALIBRATED" in sure["flags"]
+    assert "UNCALIBRATED" in made.document["flags"]
+    assert "uncalibrated" in plan_words(made.document)
+    assert pct_words(Decimal(sure["value"])) in plan_words(made.document)
+    assert plan_row(made.document)["confidence_tier"] == "uncalibrated prior"
+    sized = desk(lambda ctx: size_trade(ctx, SizeAsk(plan_id=made.id)))
+    assert "uncalibrated confidence" in sized.sentence()
 
 
 def test_a_plan_that_has_lapsed_is_not_sized(desk, clock):
