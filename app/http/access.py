@@ -11,6 +11,8 @@ API = "/api/v1"
 _ROWS = """
 GET    /                                            public   page
 GET    /embed                                       public   page
+GET    /ideas/{id}                                  public   page
+GET    /scoreboard                                  public   page
 GET    /login                                       public   login
 GET    /web/{file}                                  public   page
 GET    /docs                                        public   page

@@ -1,4 +1,4 @@
-"""Owns the pages: the desk, the embeddable chat, their files, and the list of routes."""
+"""Owns the pages: the desk, the chat to embed, one idea, the record, and the list of routes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ async def embed(request: Request) -> Response:
     """Return the chat page that an allow-listed origin may frame."""
     name = "embed.html" if (WEB / "embed.html").is_file() else "index.html"
     return _page(request, name)
+
+
+@router.get("/ideas/{id}", include_in_schema=False)
+async def idea(request: Request, id: str) -> Response:  # noqa: A002, ARG001 - the page reads it
+    """Return the read-only page that draws one plan; its data need a session."""
+    return _page(request, "idea.html")
+
+
+@router.get("/scoreboard", include_in_schema=False)
+async def scoreboard(request: Request) -> Response:
+    """Return the page of the coach's own record; its data need a session."""
+    return _page(request, "idea.html")
 
 
 @router.get("/docs", include_in_schema=False)

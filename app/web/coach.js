@@ -4,13 +4,16 @@ import { html, nothing, repeat } from "./vendor/lit.js";
 import { ApiError } from "./api.js";
 import { Conversation } from "./conversation.js";
 import { Live } from "./element.js";
+import { finder } from "./figures.js";
 import { clock, stamp, words } from "./format.js";
 import { markdown } from "./markdown.js";
+import { watchPlans } from "./plans.js";
 import { state, update } from "./state.js";
 import "./confirm.js";
 import "./label.js";
+import "./plan_card.js";
 
-const SUGGESTIONS = ["what's AAPL doing", "plan AAPL long, stop 3% below, risk 1%", "what do I hold and why?"];
+const SUGGESTIONS = ["what's AAPL doing", "plan MSFT", "any setups in my list?", "plan AAPL long, stop 3% below, risk 1%", "what do I hold and why?"];
 const NEAR_PX = 120;
 const TEXT_MAX = 8000;
 
@@ -20,6 +23,7 @@ class CornermanCoach extends Live {
   #talk = new Conversation(() => this.requestUpdate(), (text) => this.#speak(text));
   #stick = true;
   #top = 0;
+  #unwatch = () => {};
   /** @type {ResizeObserver | null} */ #grown = null;
 
   constructor() {
@@ -31,11 +35,13 @@ class CornermanCoach extends Live {
 
   connectedCallback() {
     super.connectedCallback();
+    this.#unwatch = watchPlans(() => this.requestUpdate());
     void this.#open();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    this.#unwatch();
     this.#talk.close();
     this.#grown?.disconnect();
   }
@@ -194,16 +200,17 @@ class CornermanCoach extends Live {
     const waiting = turn.run === this.#talk.run && !turn.blocks.length;
     return html`<div class="turn answer"><span class="sr">Coach:</span>
       ${waiting ? html`<div class="bone short" aria-hidden="true"></div>` : nothing}
-      ${turn.blocks.map((block) => this.#block(block))}</div>`;
+      ${turn.blocks.map((block) => this.#block(block, turn))}</div>`;
   }
 
-  /** @param {import("./conversation.js").Block} block */
-  #block(block) {
+  /** @param {import("./conversation.js").Block} block @param {import("./conversation.js").Turn} turn */
+  #block(block, turn) {
     switch (block.kind) {
-      case "text": return html`<div class="text">${markdown(block.text, block.marks)}
+      case "text": return html`<div class="text">${markdown(block.text, block.marks, block.done ? finder(turn, this.#talk.turns, block.text) : null)}
         ${block.marks.some((mark) => mark.kind === "unverified")
           ? html`<p class="caution">Marked numbers are not verified: no tool result holds them.</p>` : nothing}</div>`;
-      case "tools": return html`<ul class="tools">${block.calls.map((call) => this.#tool(call))}</ul>`;
+      case "tools": return html`<ul class="tools">${block.calls.map((call) => this.#tool(call))}</ul>
+        ${block.calls.filter(isPlan).map((call) => html`<cornerman-plan .ref=${call.ref ?? ""} ?newest=${call === this.#talk.newestPlan}></cornerman-plan>`)}`;
       case "card": return html`<div aria-live="assertive"><cornerman-card .proposal=${block.id}></cornerman-card></div>`;
       case "notice": return html`<p class="notice">${block.text}
         ${block.retry && this.#talk.sent ? html`<button class="quiet" @click=${() => this.#send(this.#talk.sent)}>Ask again</button>` : nothing}</p>`;
@@ -227,6 +234,12 @@ class CornermanCoach extends Live {
         .asof=${from.as_of} .ref=${call.ref ?? ""}></cornerman-source>` : nothing}
     </li>`;
   }
+}
+
+/** Whether a call composed a plan that has a card.
+ * @param {import("./wire.js").ToolCall} call */
+function isPlan(call) {
+  return call.ok === true && call.name === "plan" && !!call.ref?.startsWith("plan_");
 }
 
 customElements.define("cornerman-coach", CornermanCoach);

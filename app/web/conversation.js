@@ -23,6 +23,8 @@ const STOPPED = {
   blocked: "This answer was blocked by a safety rule.",
 };
 
+/** The tools whose result is a plan. */
+const PLANNERS = new Set(["plan", "plan_check"]);
 const MAKERS = new Set(["propose_order", "cancel_order"]);
 
 export class Conversation {
@@ -78,7 +80,7 @@ export class Conversation {
     if (id !== this.id) return;
     this.#take(said.items);
     void showPlan(/** @type {import("./wire.js").Message[]} */ (said.items).flatMap((item) => item.tools ?? [])
-      .findLast((call) => call.ok && call.name === "plan_check")?.ref ?? "");
+      .findLast((call) => call.ok && PLANNERS.has(call.name))?.ref ?? "");
     this.#place(/** @type {import("./wire.js").Proposal[]} */ (proposals.items).filter((one) => one.conversation_id === id));
     this.#redraw();
     this.#stream ??= new Stream(`coach/conversations/${id}/events`, said.cursor,
@@ -142,6 +144,12 @@ export class Conversation {
       else { this.turns.push(mine); this.run = posted.run_id; this.step = "Starting"; }
     }
     this.#redraw();
+  }
+
+  /** The newest plan of the conversation: the one that "it" means. */
+  get newestPlan() {
+    return this.turns.flatMap((turn) => turn.blocks.flatMap((block) => block.kind === "tools" ? block.calls : []))
+      .findLast((call) => call.ok && PLANNERS.has(call.name));
   }
 
   async cancel() {
@@ -221,7 +229,7 @@ export class Conversation {
       if (call) Object.assign(call, { running: false, ok: event.ok, digest: event.digest, ref: event.ref,
         source: event.source, duration_ms: event.duration_ms, error: event.error });
     }
-    if (event.ok && event.name === "plan_check") void showPlan(event.ref);
+    if (event.ok && PLANNERS.has(event.name)) void showPlan(event.ref);
   }
 
   /** @param {string} run @param {string} said @param {boolean} retry */

@@ -17,13 +17,15 @@ import "./diagnostics.js";
 import "./health.js";
 import "./notifications.js";
 import "./orders.js";
+import "./picks.js";
 import "./positions.js";
 import "./quote.js";
+import "./scoreboard.js";
 import "./watchlist.js";
 
 const ORDER_NEWS = new Set(["FILLED", "PARTIALLY_FILLED", "REJECTED", "DENIED", "CANCELLED", "EXPIRED"]);
 
-const VIEWS = /** @type {const} */ (["Trade", "Watch", "Data"]);
+const VIEWS = /** @type {const} */ (["Trade", "Ideas", "Watch", "Data"]);
 
 class CornermanDesk extends Live {
   static uses = ["pending", "conversation", "view", "notices", "freezes"];
@@ -133,6 +135,10 @@ class CornermanDesk extends Live {
         <div class="panel"><cornerman-positions></cornerman-positions></div>
         <div class="panel"><cornerman-orders></cornerman-orders></div>
         <div class="panel"><cornerman-activity></cornerman-activity></div>`;
+      case "Ideas": return html`<div class="panel"><cornerman-picks></cornerman-picks></div>
+        <div class="panel"><cornerman-plans></cornerman-plans></div>
+        <div class="panel"><cornerman-weekend></cornerman-weekend></div>
+        <div class="panel">${state.view === "Ideas" ? html`<cornerman-scoreboard></cornerman-scoreboard>` : nothing}</div>`;
       case "Watch": return html`<div class="panel"><cornerman-watchlist></cornerman-watchlist></div>
         <div class="panel"><cornerman-alerts></cornerman-alerts></div>
         <div class="panel"><cornerman-notifications></cornerman-notifications></div>`;

@@ -2,6 +2,7 @@
 // Owns how a reply's Markdown becomes templates: lexer tokens in, escaped text out, no markup passes.
 import { html } from "./vendor/lit.js";
 import { lexer } from "./vendor/marked.js";
+import { sourced } from "./figures.js";
 
 /** @typedef {import("./events.js").Mark} Mark */
 /** @typedef {{type: string, raw: string, text?: string, tokens?: any[], items?: any[], depth?: number,
@@ -14,9 +15,13 @@ const SAID = {
   replaced: "Corrected: this sentence shows the recorded state.",
 };
 
-/** Draws Markdown with its marks. Too deeply nested text is drawn plain.
- * @param {string} text @param {Mark[]} [marks] */
-export function markdown(text, marks = []) {
+/** Who knows where a number of the text that is drawn now comes from. @type {import("./figures.js").Find | null} */
+let find = null;
+
+/** Draws Markdown with its marks; numbers open their source. Too deeply nested text is drawn plain.
+ * @param {string} text @param {Mark[]} [marks] @param {import("./figures.js").Find | null} [sources] */
+export function markdown(text, marks = [], sources = null) {
+  find = sources;
   try {
     return blocks(/** @type {any} */ (lexer(text, { gfm: true })), marks);
   } catch (error) {
@@ -84,7 +89,7 @@ function inline(tokens, marks) {
  * @param {string} text @param {Mark[]} marks @returns {unknown} */
 function marked(text, marks) {
   const mark = marks.find((one) => one.text && place(text, one.text) >= 0);
-  if (!mark) return text;
+  if (!mark) return find ? sourced(text, find) : text;
   const at = place(text, mark.text);
   const rest = marks.filter((one) => one !== mark);
   return [marked(text.slice(0, at), rest),

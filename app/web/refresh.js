@@ -138,14 +138,22 @@ export async function showTimeframe(timeframe) {
   await loadBars();
 }
 
-/** Shows a checked plan's stored levels on the chart, and its symbol; an empty ref shows none.
+/** Shows a stored plan's levels on the chart, and its symbol; an empty ref shows none.
  * @param {string} ref */
 export async function showPlan(ref) {
   const answer = ref ? await ask(`plans/${encodeURIComponent(ref)}`) : null;
   if (answer instanceof ApiError) return;
-  const plan = /** @type {import("./wire.js").Plan | null} */ (answer);
+  const plan = /** @type {import("./wire.js").Plan | null} */ (answer && "schema" in answer ? levelsOf(answer) : answer);
   update({ plan: plan?.errors.length ? null : plan });
   if (state.plan) await showSymbol(state.plan.symbol);
+}
+
+/** Returns the levels of a composed plan in the form of a checked one.
+ * @param {import("./ideas.js").ComposedPlan} plan @returns {import("./wire.js").Plan} */
+function levelsOf(plan) {
+  const { ref, side, as_of, provenance, source } = plan;
+  return { ref, side, as_of, provenance, source, symbol: plan.symbol.split(":").at(-1) ?? plan.symbol, entry: plan.entry.worst,
+    stop: plan.stop.price, targets: plan.targets.map((one) => one.price), errors: [] };
 }
 
 export async function loadPortfolio() {

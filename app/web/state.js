@@ -20,7 +20,7 @@
  *   freezes: import("./wire.js").Freeze[] | null, freezesProblem: import("./api.js").ApiError | null,
  *   health: import("./wire.js").Health[] | null, healthProblem: import("./api.js").ApiError | null,
  *   socket: {phase: "connecting" | "live" | "polling", why: string, ping_ms: number | null, reconnects: number},
- *   answer_ms: number | null, statusAt: number, draft: string, view: "Trade" | "Watch" | "Data",
+ *   answer_ms: number | null, statusAt: number, draft: string, view: "Trade" | "Ideas" | "Watch" | "Data",
  * }} State */
 
 /** @type {State} */
