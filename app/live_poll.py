@@ -18,6 +18,7 @@ from services.market.feed import Feed
 from services.market.quality_rule import Fault
 from services.market.quote import Quote
 from services.market.session import find_last_session
+from services.market.shown_bars import shown_closes
 
 CHUNK = 32
 """Symbols of one reading unit, well below the answers that a unit may wait for."""
@@ -134,7 +135,7 @@ def _close_before(ctx: Context, quote: Quote, known: _Known) -> Decimal | None:
         session = find_last_session(feed.instrument(ctx, quote.symbol).calendar, quote.ts)
         if session is None or known.session == session.date:
             return known.close_before
-        days = feed.bars(ctx, quote.symbol, "1d", 2).bars
+        days = shown_closes(ctx, quote.symbol, 2)
     except Refusal:
         return None
     before = [bar for bar in days if bar.t_open < session.open]

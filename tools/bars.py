@@ -8,7 +8,8 @@ from pydantic import Field
 
 from services.kit.context import Context
 from services.market.bar import Bar
-from services.market.feed import Feed
+from services.market.feed import BarSeries
+from services.market.shown_bars import left_out_words, shown_bars
 from services.trade.wording import price_words
 from tools.registry import Args, Effect, Result, SymbolText, cite, tool
 from tools.wording.figures import Exact, Moment, Row
@@ -36,7 +37,7 @@ class BarRow(Row):
 
 
 class BarsResult(Result):
-    """The bars, oldest first, adjusted for splits."""
+    """The bars, oldest first, adjusted for splits; what can not be true is left out and said."""
 
     symbol: str
     timeframe: str
@@ -47,8 +48,7 @@ class BarsResult(Result):
 @tool(effect=Effect.READ)
 def bars(ctx: Context, args: BarsArgs) -> BarsResult:
     """Return the newest complete bars of one symbol, oldest first, adjusted for splits."""
-    series = ctx.port(Feed).bars(ctx, args.symbol.upper(), args.timeframe, args.count)
-    source = cite(f"bars {args.timeframe}", series, symbol=series.symbol, as_of=series.as_of)
+    series = shown_bars(ctx, args.symbol.upper(), args.timeframe, args.count)
     return BarsResult(
         symbol=series.symbol,
         timeframe=args.timeframe,
@@ -56,8 +56,8 @@ def bars(ctx: Context, args: BarsArgs) -> BarsResult:
             BarRow(t=bar.t_open, o=bar.o, h=bar.h, l=bar.l, c=bar.c, v=bar.v) for bar in series.bars
         ),
         bar_hash=series.bar_hash,
-        summary=_sentence(series.symbol, args.timeframe, series.bars, series.provenance),
-        source=(source,),
+        summary=_sentence(series, args.timeframe),
+        source=(cite(f"bars {args.timeframe}", series, symbol=series.symbol, as_of=series.as_of),),
     )
 
 
@@ -68,13 +68,13 @@ def _end_of(bar: Bar, timeframe: str) -> str:
     return f"the session of {bar.t_close:%Y-%m-%d}"
 
 
-def _sentence(symbol: str, timeframe: str, found: tuple[Bar, ...], provenance: str) -> str:
+def _sentence(series: BarSeries, timeframe: str) -> str:
+    symbol, found, missing = series.symbol, series.bars, left_out_words(series.left_out)
     if not found:
         return f"{symbol}, {timeframe}: there is no complete bar yet."
-    newest, first = found[-1], found[0]
-    ranged = f"{price_words(newest.l)} to {price_words(newest.h)}"
+    opened, high, low, closed = (price_words(getattr(found[-1], name)) for name in "ohlc")
     return (
-        f"{symbol}, {timeframe}: {len(found)} complete bars up to {_end_of(newest, timeframe)}. "
-        f"The newest opened at {price_words(newest.o)}, ranged {ranged} and closed at "
-        f"{price_words(newest.c)}, the first closed at {price_words(first.c)} ({provenance})."
+        f"{symbol}, {timeframe}: {len(found)} complete bars up to {_end_of(found[-1], timeframe)}. "
+        f"The newest opened at {opened}, ranged {low} to {high} and closed at {closed}, the first "
+        f"closed at {price_words(found[0].c)} ({series.provenance}). {missing}".rstrip()
     )

@@ -9,6 +9,7 @@ from services.kit.context import Context
 from services.kit.money import rounded
 from services.market.believable import doubt_of, require_believable
 from services.market.feed import Feed
+from services.market.shown_bars import shown_closes
 from services.trade.wording import price_words
 from tools.registry import Args, Effect, Result, SymbolText, cite, tool
 from tools.wording.figures import Exact, Row
@@ -58,7 +59,7 @@ def quote(ctx: Context, args: QuoteArgs) -> QuoteResult:
 
 
 def _row(ctx: Context, feed: Feed, symbol: str, doubt: str) -> QuoteRow:
-    now, closes = feed.quote(ctx, symbol), feed.bars(ctx, symbol, "1d", 1).bars
+    now, closes = feed.quote(ctx, symbol), shown_closes(ctx, symbol, 1)
     before = closes[-1].c if closes else None
     change = None if before is None else now.last - before
     share = rounded(100 * change / before, 2) if change is not None and before else None

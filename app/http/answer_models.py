@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from services.market.feed import LeftOut
 from services.orders.card import Card
 from services.orders.order import Order, State, Status
 
@@ -198,6 +199,8 @@ class Bars(Labelled):
     timeframe: str
     closed_provenance: str
     bars: list[ChartBar]
+    left_out: list[LeftOut]
+    note: str
 
 
 class ToolFacts(BaseModel):

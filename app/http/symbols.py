@@ -20,6 +20,7 @@ from services.market.last_good import LastGood
 from services.market.listing import stored_listings
 from services.market.metrics import read_metrics
 from services.market.search import search_listings
+from services.market.shown_bars import left_out_words, shown_bars
 
 router = APIRouter(prefix="/api/v1")
 METRICS_MAX = 50
@@ -130,13 +131,14 @@ async def show_history(
 ) -> Response:
     """Return the last bars of a symbol, oldest first; `window` chooses timeframe and count.
 
-    `closed_provenance` is that of the closed bars.
+    `closed_provenance` is that of the closed bars. What can not be true is no bar: `left_out`
+    names it with its finding, `note` says it in words, and without any true bar it is `DQ_BLOCK`.
     """
     frame, bars = (timeframe, count) if window is None else _WINDOWS[window]
 
     def act(ctx: Context) -> dict[str, Any]:
         feed, known = ctx.port(Feed), require_symbol(symbol)
-        series = feed.bars(ctx, known, frame, bars, include_partial=include_partial)
+        series = shown_bars(ctx, known, frame, bars, include_partial=include_partial)
         forming = bool(series.bars) and not series.bars[-1].complete
         closed = feed.bars(ctx, known, frame, 1) if forming else series
         return {
@@ -146,6 +148,8 @@ async def show_history(
             "provenance": series.provenance,
             "closed_provenance": closed.provenance,
             "source": series.source,
+            "left_out": series.left_out,
+            "note": left_out_words(series.left_out),
             "bars": [
                 {
                     "t": bar.t_open,

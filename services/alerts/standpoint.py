@@ -21,6 +21,7 @@ from services.market.instrument import Instrument, require_listing
 from services.market.quality import require_green
 from services.market.round import market_round
 from services.market.session import Session, find_last_session
+from services.market.shown_bars import shown_bars
 
 ATR_BARS, ATR_N = 60, 14
 HISTORY_SESSIONS = 20
@@ -62,7 +63,7 @@ def means_for(ctx: Context, symbol: str, calendar: str) -> Means:
     def means(session: Session) -> Sequence[Decimal]:
         count = (HISTORY_SESSIONS + 2) * _SLOTS_A_DAY
         try:
-            bars = ctx.port(Feed).bars(ctx, symbol, "5m", count).bars
+            bars = shown_bars(ctx, symbol, "5m", count).bars
         except Refusal as refusal:
             if refusal.kind not in (Kind.DATA, Kind.STATE, Kind.LIMITED, Kind.INPUT):
                 raise
@@ -98,7 +99,7 @@ def _so_far(
         return {}, None
     feed, calendar = ctx.port(Feed), instrument.calendar
     session = find_last_session(calendar, feed.as_of(ctx))
-    bars = feed.bars(ctx, instrument.symbol, "1m", SESSION_BARS_MAX).bars
+    bars = shown_bars(ctx, instrument.symbol, "1m", SESSION_BARS_MAX).bars
     memory: Memory = {}
     measured: Decimal | None = None
     means = means_for(ctx, instrument.symbol, calendar)
@@ -117,7 +118,7 @@ def _so_far(
 def _atr(ctx: Context, symbol: str, timeframe: str) -> Decimal | None:
     """Return ATR14 of the newest bars; None while there are too few, or no range."""
     try:
-        bars = ctx.port(Feed).bars(ctx, symbol, timeframe, ATR_BARS).bars
+        bars = shown_bars(ctx, symbol, timeframe, ATR_BARS).bars
         found = atr(
             [float(bar.h) for bar in bars],
             [float(bar.l) for bar in bars],

@@ -19,6 +19,7 @@ from services.ledger.tables import ledger_batches, ledger_entries
 from services.market.action_record import known_splits
 from services.market.feed import Feed
 from services.market.session import Session, sessions_between
+from services.market.shown_bars import shown_bars
 
 _SPARE_DAYS = 5
 
@@ -120,7 +121,7 @@ def _closing_price(
         if known_splits(ctx, listing, session.close, as_of):
             return None
         count = len(sessions_between(instrument.calendar, session.date, as_of.date())) + _SPARE_DAYS
-        bars = feed.bars(ctx, listing, "1d", count)
+        bars = shown_bars(ctx, listing, "1d", count)
     except Refusal:
         return None
     label = bars.provenance.value

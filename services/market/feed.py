@@ -21,8 +21,20 @@ COUNT_MAX = 5000
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One bar that can not be true: its start, the code of the finding, and what was found."""
+
+    t: datetime
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class BarSeries:
-    """Bars of one instrument, ascending, none later than `as_of`, with what a citation needs."""
+    """Bars of one instrument, ascending, none later than `as_of`, with what a citation needs.
+
+    `left_out` names the bars that are missing because they can not be true.
+    """
 
     symbol: str
     timeframe: str
@@ -32,6 +44,7 @@ class BarSeries:
     as_of: datetime
     bar_hash: str
     dataset: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

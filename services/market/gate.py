@@ -238,7 +238,7 @@ def _explained(
     if window.last_ts is None or Feed not in ctx.ports:
         return window, faults, False
     for until in (seen.ts, as_of):
-        splits = _splits(ctx, seen.instrument, window.last_ts, until)
+        splits = splits_since(ctx, seen.instrument, window.last_ts, until)
         adjusted = in_terms_of_now(window, splits)
         again = judge(seen, adjusted, as_of=as_of) if splits else faults
         if not is_level_fault(again):
@@ -246,7 +246,7 @@ def _explained(
     return window, faults, False
 
 
-def _splits(
+def splits_since(
     ctx: Context, instrument: Instrument, after: datetime, until: datetime
 ) -> Sequence[Split]:
     """Return the splits of the feed and those on record; the record alone when the feed refuses."""

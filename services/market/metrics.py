@@ -17,6 +17,7 @@ from services.market.instrument import Instrument
 from services.market.quote import Provenance
 from services.market.round import market_round
 from services.market.session import Session, find_last_session
+from services.market.shown_bars import sound_series
 from services.market.store_tables import session_metrics
 
 MINUTES_MAX = 390
@@ -51,14 +52,15 @@ class SessionMetrics:
 def read_metrics(ctx: Context, instrument: Instrument) -> SessionMetrics | None:
     """Return the metrics of the newest session, from the feed's complete minute bars.
 
-    None before the first complete minute. Raises what the feed's bars raise.
+    Minutes that can not be true are left out. None before the first complete minute. Raises
+    `DQ_BLOCK` and what the feed's bars raise.
     """
     feed = ctx.port(Feed)
     session = find_last_session(instrument.calendar, feed.as_of(ctx))
     if session is None:
         return None
     series = feed.bars(ctx, instrument.symbol, "1m", min(session.minutes, MINUTES_MAX))
-    return build_metrics(instrument, session, series)
+    return build_metrics(instrument, session, sound_series(ctx, series, instrument))
 
 
 def build_metrics(

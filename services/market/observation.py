@@ -125,19 +125,23 @@ def _bar(seen: Observation, limits: QualityThresholds) -> list[Fault]:
     except Refusal as refusal:
         return [Fault("DQ_BAR_SANITY", "CRIT", refusal.message)]
     limit = None if seen.kind == "day" else limits.jump_day
-    return _spikes(seen.bar, limit, limits)
+    spike = find_spike_fault(seen.bar, limit, limits)
+    return [] if spike is None else [spike]
 
 
-def _spikes(bar: Bar, limit: float | None, limits: QualityThresholds) -> list[Fault]:
-    """Return why a high or low can not be of the same trading as the close, such as a bad print."""
+def find_spike_fault(bar: Bar, limit: float | None, limits: QualityThresholds) -> Fault | None:
+    """Return why a high or low can not be of the same trading as the close, such as a bad print.
+
+    `limit` is the largest log distance from the close; None looks for another unit only.
+    """
     for name, price in (("high", bar.h), ("low", bar.l)):
         fault = find_scale_fault(price, bar.c, limits=limits)
         if fault is None and limit is not None:
             fault = find_jump(price, bar.c, limit=limit)
         if fault is not None:
             shown, close = decimal_text(price), decimal_text(bar.c)
-            return [Fault("DQ_BAR_SANITY", "CRIT", f"{name} {shown} beside a close of {close}")]
-    return []
+            return Fault("DQ_BAR_SANITY", "CRIT", f"{name} {shown} beside a close of {close}")
+    return None
 
 
 def _arrival(seen: Observation, window: Window) -> Fault | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,11 +10,13 @@ from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.market import store
 from services.market.as_of import market_now
+from services.market.bar import Bar
 from services.market.feed import Feed
 from services.market.instrument import Instrument
 from services.market.quality_store import DAY, INTRADAY, Mark, find_marks, save_mark
 from services.market.quality_window import SESSIONS, Window, session_of, sigma_of, usual_volume
 from services.market.round import round_of, session_key
+from services.market.true_bars import sift
 
 _MONTHS = timedelta(days=60)
 
@@ -66,7 +68,7 @@ def _usual(ctx: Context, instrument: Instrument) -> Window:
         series = ctx.port(Feed).bars(ctx, instrument.symbol, "1d", SESSIONS + 1)
     except Refusal:
         series = None
-    bars = [bar for bar in series.bars if bar.c > 0] if series else []
+    bars = _days(instrument, series.bars) if series else []
     if series is None or not bars:
         return _stored(ctx, instrument)
     return Window(
@@ -77,6 +79,13 @@ def _usual(ctx: Context, instrument: Instrument) -> Window:
         provenance=str(series.provenance),
         source=series.source,
     )
+
+
+def _days(instrument: Instrument, bars: Sequence[Bar]) -> list[Bar]:
+    """Return the days that can be true; a jump among them may be, and stays."""
+    bad = sift(bars, instrument=instrument, timeframe="1d").bad
+    untrue = [one.bar for one in bad if one.fault.code != "DQ_JUMP"]
+    return [bar for bar in bars if bar not in untrue]
 
 
 def _stored(ctx: Context, instrument: Instrument) -> Window:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from threading import RLock
 
@@ -24,6 +24,7 @@ from services.market.session import (
     sessions_between,
     trading_minutes,
 )
+from services.market.shown_bars import advised_bars, require_one_scale
 from services.strategy.scene import MarketContext
 from services.strategy.standing import Memo
 from services.strategy.track import Track
@@ -34,6 +35,8 @@ _MONTHS_BACK = {"5m": 1, "15m": 1, "60m": 2, "1d": 36, "1w": 60}
 SYMBOLS_MAX = 64
 """Symbols whose tracks are kept, about 5 MB each; the least recently used is dropped."""
 MEMO_MAX = 2000
+_BEFORE = 30
+"""Good bars that a new one is held against: the last one, and the usual course."""
 SESSION_MINUTES = 390
 
 
@@ -119,7 +122,9 @@ def load(ctx: Context, symbol: str, timeframes: Sequence[str] = TIMEFRAMES) -> L
 
     Each track begins at a fixed date (a number of months before the current one), so that every
     process has the same averages. With a `TrackCache` among the ports only new bars are asked for.
-    Raises what the feed raises, and `BAR_INVALID` for bars that can not be true.
+    A bar that can not be true is left out and is a finding; while it is the newest one, nothing is
+    computed. Raises `DQ_BLOCK` then, what the feed raises, and `BAR_INVALID` for a series that is
+    out of order.
     """
     feed = ctx.port(Feed)
     instrument = feed.instrument(ctx, symbol)
@@ -139,6 +144,9 @@ def load(ctx: Context, symbol: str, timeframes: Sequence[str] = TIMEFRAMES) -> L
     newest = next((one.track.bars[-1].c for one in sources.values() if len(one.track)), None)
     if newest is None:
         raise refuse("INSUFFICIENT_BARS", indicator=f"a plan of {symbol}", need=80, have=0)
+    require_one_scale(
+        ctx, instrument, [one.track.bars[-1] for one in sources.values() if len(one.track)]
+    )
     context = MarketContext(
         instrument_id=instrument.id,
         symbol=instrument.symbol,
@@ -189,15 +197,18 @@ def _refreshed(
         if as_of < _next_close(instrument.calendar, kept):
             return kept
         count = _missing(instrument.calendar, kept, as_of)
-        fresh = ctx.port(Feed).bars(ctx, instrument.id, timeframe, count).bars
+        series = ctx.port(Feed).bars(ctx, instrument.id, timeframe, count)
         last = kept.track.bars[-1]
-        same = next((at for at, bar in enumerate(fresh) if bar == last), None)
+        same = next((at for at, bar in enumerate(series.bars) if bar == last), None)
         if same is not None:
-            _require_sound(fresh[same:])
-            kept.push(fresh[same + 1 :])
+            fresh = replace(series, bars=series.bars[same + 1 :])
+            good = advised_bars(ctx, fresh, instrument, kept.track.bars[-_BEFORE:])
+            _require_sound([last, *good])
+            kept.push(good)
             return kept
     count = _count(instrument.calendar, timeframe, begins, as_of.date())
     series = ctx.port(Feed).bars(ctx, instrument.id, timeframe, count)
+    series = replace(series, bars=advised_bars(ctx, series, instrument))
     shelf.tracks[timeframe] = build_kept(series, instrument, begins=begins)
     shelf.memo.clear()
     return shelf.tracks[timeframe]

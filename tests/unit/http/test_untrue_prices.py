@@ -23,6 +23,12 @@ def day(session):
     return {"t": millis(opens), **edges, "v": 1000, "n": 3}
 
 
+def minute(at, bad):
+    opens = START.replace(minute=30, second=0) + timedelta(hours=-1, minutes=at)
+    return {"t": millis(opens), **dict.fromkeys(("o", "h", "l", "c"), CLOSE * (100 if bad else 1)),
+            "v": 1000, "n": 3}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def clock():
     return RealClock(START)
@@ -37,6 +43,8 @@ def massive(clock):
             running.list_ticker(symbol)
             running.bars[symbol, "1day"] = [day(one) for one in days[:-1]]
             running.snapshots[symbol] = snapshot(price - 0.01, price + 0.01, price, clock.now())
+        for symbol, bad in (("AAPL", range(30)), ("IBM", (12,))):
+            running.bars[symbol, "1minute"] = [minute(at, at in bad) for at in range(30)]
         yield running
 
 
@@ -81,3 +89,33 @@ def test_a_live_reader_gets_the_finding_and_no_price(desk):
         if not any(one["type"] == "price" for one in reader.seen):
             reader.until("price", symbol="IBM")
         assert not [one for one in reader.seen if one.get("last") == "19000"]
+
+
+@pytest.mark.fault("F019")
+def test_a_bar_in_another_unit_is_not_drawn_and_is_named(desk):
+    body = desk[1].get("/api/v1/symbols/IBM/history?timeframe=1m").json()
+    assert {one["c"] for one in body["bars"]} == {"190"}
+    assert [(one["t"], one["code"]) for one in body["left_out"]] == [
+        ("2027-01-12T14:42:00.000Z", "DQ_SCALE_SUSPECT")
+    ]
+    assert body["note"].startswith("1 bar that can not be true is left out: 2027-01-12T14:42")
+    assert len(body["bars"]) == 29
+
+
+def test_a_series_without_a_true_bar_is_refused_with_the_last_good_value(desk):
+    answer = desk[1].get("/api/v1/symbols/AAPL/history?timeframe=1m")
+    assert (answer.status_code, answer.json()["code"]) == (409, "DQ_BLOCK")
+    facts = answer.json()["facts"]
+    assert (facts["finding"], facts["last_good"]) == ("DQ_SCALE_SUSPECT", "190")
+
+
+def test_the_tool_of_bars_says_what_it_leaves_out(desk):
+    asked = {"args": {"symbol": "IBM", "timeframe": "1m", "count": 30}}
+    body = desk[1].post("/api/v1/tools/bars", json=asked).json()["result"]
+    assert "19000" not in str(body)
+    assert "can not be true is left out: 2027-01-12T14:42" in body["summary"]
+
+
+def test_the_metrics_of_the_session_stand_on_true_bars(desk):
+    [one] = desk[1].get("/api/v1/symbols/metrics?symbols=IBM").json()["items"]
+    assert (one["high"], one["bars"]) == ("190", 29)

@@ -250,12 +250,37 @@ def test_bad_bars_give_their_code_and_never_a_weaker_plan(desk, runtime, change,
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("change", [torn, upside_down])
-def test_bars_that_can_not_be_true_are_refused_by_the_failed_check(desk, runtime, change):
+def hundredfold(bar):
+    return replace(bar, o=bar.o * 100, h=bar.h * 100, l=bar.l * 100, c=bar.c * 100)
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (torn, "DQ_NONFINITE"),
+        (upside_down, "DQ_BAR_SANITY"),
+        (lambda bars: [*bars[:-1], hundredfold(bars[-1])], "DQ_SCALE_SUSPECT"),
+        (lambda bars: [*bars[:-3], *map(hundredfold, bars[-3:])], "DQ_SCALE_SUSPECT"),
+    ],
+    ids=["torn", "upside down", "x100", "three x100"],
+)
+def test_a_newest_bar_that_can_not_be_true_is_refused_with_its_finding(
+    desk, runtime, change, finding
+):
     runtime.ports[Feed] = SpoiltFeed(change)
     with pytest.raises(Refusal) as caught:
         desk(lambda ctx: load(ctx, "IBM"))
-    assert caught.value.code == "BAR_INVALID"
+    assert (caught.value.code, caught.value.facts["finding"]) == ("DQ_BLOCK", finding)
+    assert caught.value.facts["last_good"]
+    assert caught.value.facts["unfreezes"]
+
+
+def test_an_older_bar_that_can_not_be_true_is_in_no_track(desk, runtime):
+    whole = desk(lambda ctx: load(ctx, "IBM")).sources["5m"].track.bars
+    runtime.ports.pop(TrackCache, None)
+    runtime.ports[Feed] = SpoiltFeed(lambda bars: [*bars[:-2], hundredfold(bars[-2]), bars[-1]])
+    found = desk(lambda ctx: load(ctx, "IBM")).sources["5m"].track.bars
+    assert found == [*whole[:-2], whole[-1]]
 
 
 def test_an_unknown_timeframe_is_refused(desk):
