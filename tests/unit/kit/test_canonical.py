@@ -55,6 +55,23 @@ def test_floats_and_unsafe_integers_are_refused_with_their_path(document, path):
     assert refused.value.facts["path"] == path
 
 
+def _planted(item, places, value):
+    """Return `item` with `value` in place of one of its leaves."""
+    if isinstance(item, dict) and item:
+        key = sorted(item)[places % len(item)]
+        return {**item, key: _planted(item[key], places // 2, value)}
+    if isinstance(item, list) and item:
+        at = places % len(item)
+        return [*item[:at], _planted(item[at], places // 2, value), *item[at + 1 :]]
+    return value
+
+
+@given(_documents, st.integers(0, 99), st.floats())
+def test_a_float_anywhere_in_a_document_is_refused(document, places, value):
+    with pytest.raises(Refusal, match="CANON_FLOAT"):
+        canonical({"kept": _planted(document, places, value)})
+
+
 def test_the_tag_is_part_of_the_hash():
     assert tagged_hash("order/v1", {"a": 1}) != tagged_hash("plan/v1", {"a": 1})
 
