@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from services.kit.context import Context
-from services.kit.errors import Refusal
-from services.market.feed import Feed
 from services.market.freeze import active_freezes
-from services.market.gate import admit_all, observed
-from services.market.observation import Observation
+from services.market.ingest import ingest_last_good
 
 _LISTING = "listing:"
 
 
 def watch_frozen(ctx: Context) -> int:
-    """Observe every listing with a freeze that ends by itself; return how many freezes ended.
+    """Take in the quote of every listing with a freeze that ends by itself; return how many ended.
 
-    Without freezes it costs one statement. A feed that cannot answer counts nothing.
+    What is admitted is stored as a price, like by the job. Without freezes it costs one statement.
+    A feed that cannot answer counts nothing.
     """
     standing = active_freezes(ctx)
     listings = sorted(
@@ -25,21 +23,12 @@ def watch_frozen(ctx: Context) -> int:
             if one.scope.startswith(_LISTING) and _may_end(one.code, auto=one.auto_clear)
         }
     )
-    seen = [one for listing in listings if (one := _observe(ctx, listing)) is not None]
-    if not seen:
+    if not listings:
         return 0
-    admit_all(ctx, seen)
+    ingest_last_good(ctx, listings)
     return len(standing) - len(active_freezes(ctx))
 
 
 def _may_end(code: str, *, auto: bool) -> bool:
     """Return whether looking again may end the freeze: a split ends when it is on record."""
     return auto or code == "DQ_SPLIT_SUSPECT"
-
-
-def _observe(ctx: Context, listing: str) -> Observation | None:
-    feed = ctx.port(Feed)
-    try:
-        return observed(feed.instrument(ctx, listing), feed.quote(ctx, listing))
-    except Refusal:
-        return None

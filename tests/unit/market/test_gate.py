@@ -18,12 +18,14 @@ from services.market.feed import Feed, Split
 from services.market.finding import Severity
 from services.market.freeze import active_freezes, clear_freeze, list_freezes, listing_scope
 from services.market.gate import admit, admit_all
+from services.market.ingest import ingest_last_good
 from services.market.observation import Observation, judge
 from services.market.quality import look, require_green
 from services.market.quality_store import INTRADAY, find_marks
 from services.market.quality_tables import dq_findings
 from services.market.quality_watch import watch_frozen
 from services.market.quality_window import Window
+from services.market.store import last_price
 from tests.conftest import build_runtime
 from tests.fakes.hand_feed import OPEN_TIME, HandFeed, listed
 
@@ -293,6 +295,11 @@ def test_a_stale_quote_freezes_and_the_watch_ends_it_when_quotes_flow_again(
         feed.advance(seconds=5)
         clock.advance(seconds=5)
         assert runtime.write(owner, watch_frozen) == ended
+        at = feed.time
+        taken = runtime.read(owner, lambda ctx: last_price(ctx, "XNAS:AAPL", at))  # noqa: B023
+        assert (taken.price, taken.ts) == (D("190.05"), at)
+        again = runtime.write(owner, lambda ctx: ingest_last_good(ctx, ["AAPL"]))
+        assert (again["known"], [key for key in again if key.startswith("rejected")]) == (1, [])
     assert runtime.write(owner, lambda ctx: require_green(ctx, ["AAPL"])).green
 
 
