@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from app.http.label import label
 from app.http.unit import ACCEPTED, read, write
 from app.http.wire import Body, Symbol, Word
 from services.kit.context import Context
 from services.kit.errors import refuse
+from services.market.quote import Provenance
 from services.research import backtests
 from services.research.report_page import page_of
 from services.research.report_words import words_of
@@ -72,12 +74,19 @@ async def ask_backtest(request: Request, body: BacktestBody) -> Response:
 
 @router.get("/{id}")
 async def show_backtest(request: Request, id: Word) -> Response:  # noqa: A002
-    """Return one backtest with its report once it is done, and what it says in words."""
+    """Return one backtest, its report once it is done, and words; its trades are simulated."""
 
     def act(ctx: Context) -> dict[str, Any]:
         found = backtests.get_backtest(ctx, id)
         words = None if found.summary is None else words_of(found.name, found.summary)
-        return {"backtest": found, "report": backtests.find_report(ctx, id), "words": words}
+        report = backtests.find_report(ctx, id)
+        at = found.data_until or found.created_at
+        return {
+            "backtest": found,
+            "report": report,
+            "words": words,
+            **label(at, Provenance.SIMULATED, "backtest"),
+        }
 
     return await read(request, act)
 

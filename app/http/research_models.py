@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,6 +24,9 @@ class BacktestDetail(BaseModel):
     backtest: Backtest
     report: dict[str, Any] | None
     words: str | None
+    as_of: datetime
+    provenance: str
+    source: str
 
 
 class BacktestPage(BaseModel):

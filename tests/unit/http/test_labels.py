@@ -48,6 +48,10 @@ def desk(live):
         time.sleep(0.02)
     card = post("/portfolio/trade", {"symbol": "IBM", "side": "buy", "quantity": "1"})
     plan = post("/plan/validate", {"symbol": "AAPL", "side": "long", "entry": "410", "stop": "400"})
+    tested = post("/backtests", {"strategy": "ma_cross", "symbols": ["IBM"]})["id"]
+    while page.get(f"{API}/backtests/{tested}").json()["backtest"]["status"] != "done":
+        assert time.monotonic() < end + 20
+        time.sleep(0.05)
     ids = {
         "/broker/orders/{id}": order,
         "/proposals/{id}": card["result"]["proposal_id"],
@@ -57,6 +61,9 @@ def desk(live):
         "/journal/{id}": page.get(f"{API}/journal").json()["items"][0]["id"],
         "/coach/conversations/{id}/messages": post("/coach/conversations")["id"],
         "/alerts/{id}/triggers": post("/alerts", ALERT)["id"],
+        "/instruments/{id}/actions": "XNAS:AAPL",
+        "/documents/{id}": page.get(f"{API}/documents").json()["items"][0]["hash"],
+        **dict.fromkeys(("/backtests/{id}", "/backtests/{id}/page"), tested),
     }
     return page, ids
 
