@@ -31,7 +31,7 @@ from services.market.store_bars import stored_bars
 from services.market.tables import dq_snapshots
 from services.trade.tables import trade_advice
 from services.trade.user_plan import PlanAsk, check_plan
-from tests.conftest import SHARED, absent
+from tests.conftest import SHARED
 from tests.fakes.massive_server import Fault, MassiveServer
 from tests.fakes.minute_days import Minute, MinuteDay, bundled_day, shared_day
 
@@ -214,18 +214,11 @@ def wire_snapshot(one: Minute, at: datetime) -> Row:
     }
 
 
-def days() -> list[Any]:
-    return [pytest.param("bundled", id="bundled"), pytest.param("recorded", id="recorded")]
-
-
-@pytest.fixture(params=days())
-def day(request: pytest.FixtureRequest) -> MinuteDay:
-    if request.param == "bundled":
-        return bundled_day()
+@pytest.fixture
+def day() -> MinuteDay:
+    """Recorded minutes where they are at hand, else three minutes of the bundled replay."""
     folder = SHARED / "marketdata"
-    if not folder.exists():
-        absent("shared", "../shared/marketdata is absent: no recorded minutes")
-    return shared_day(folder)
+    return shared_day(folder) if folder.exists() else bundled_day()
 
 
 @pytest.fixture
