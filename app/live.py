@@ -24,8 +24,9 @@ from services.alerts.watch import on_bars
 from services.kit.bus.log import MemoryLog
 from services.kit.bus.port import Consumer, EventLog, Record
 from services.kit.context import system_principal
-from services.market.believable import find_untrue
+from services.market.believable import find_untrue, note_untrue
 from services.market.live import LiveBook
+from services.market.quality_rule import Fault
 from services.market.stream_frame import Frame, StreamTrade
 
 TOPIC = "market"
@@ -33,6 +34,7 @@ POLL_S = 1.0
 _BATCH = 512
 _WAIT_S = 1.0
 _REST_S = 0.5
+_NOTE_S = 60.0
 _MINUTES = 5
 """Complete minutes looked at for the alerts; what is missed beyond is the poller's."""
 _BUDGET_SHARE = 2
@@ -51,6 +53,8 @@ class Live:
         self._watches: dict[str, Watch] = {}
         self._looked: dict[str, float] = {}
         self._given: dict[str, datetime] = {}
+        self._untrue: dict[str, Fault] = {}
+        self._noted: dict[tuple[str, str], float] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,7 +64,7 @@ class Live:
             duties = {"poll": self._poll(), "tell": self._tell(hub)}
             if self._book is not None:
                 alerts = await stack.enter_async_context(self.log.consume(TOPIC, "alerts"))
-                duties["warn"] = self._warn(alerts)
+                duties |= {"warn": self._warn(alerts), "note": self._note()}
                 stack.callback(self._book.listen(self.take))
             tasks = [asyncio.create_task(duty, name=f"live:{at}") for at, duty in duties.items()]
             try:
@@ -73,7 +77,8 @@ class Live:
     def take(self, frame: Frame) -> None:
         """Publish one frame of the stream, a record a symbol; runs in the reader's thread.
 
-        What can not be true is not told: the price before it stays, and grows old.
+        What can not be true is not told: the price before it stays, and grows old. Neither is the
+        price of a symbol before its close of the session before was looked for.
         """
         book = self._book
         if book is None:
@@ -85,12 +90,15 @@ class Live:
         moved |= dict.fromkeys([*trades, *(one.symbol for one in frame.bars)])
         label = {"provenance": book.provenance.value, "source": book.source}
         for symbol in moved:
-            quote = book.find_quote(symbol)
+            quote, ready = book.find_quote(symbol), self._is_looked_at(symbol)
             fault = None if quote is None else find_untrue(quote, self._close_of(symbol))
-            if fault is not None and fault.code != "DQ_CROSSED":
-                continue
+            if fault is not None:
+                self._untrue.setdefault(symbol, fault)
+                if fault.code != "DQ_CROSSED":
+                    continue
             price = b"" if quote is None or fault is not None else encode(price_of(quote))
-            news = News("", price, trades_bytes(symbol, trades.get(symbol, ()), **label))
+            sold = trades_bytes(symbol, trades.get(symbol, ()), **label)
+            news = News("", price, sold) if ready else News("")
             trace = trace_of(f"{symbol}|{frame.received_at.isoformat()}")
             self.log.publish(TOPIC, symbol, news.pack(), traceparent=trace)
 
@@ -98,6 +106,30 @@ class Live:
         """Return the close that a streamed price is held against; None while nobody follows it."""
         known = (watch.close_before(symbol) for watch in tuple(self._watches.values()))
         return next((close for close in known if close is not None), None)
+
+    def _is_looked_at(self, symbol: str) -> bool:
+        return any(watch.has_looked(symbol) for watch in tuple(self._watches.values()))
+
+    async def _note(self) -> None:
+        """Make findings of what the stream told and can not be true, once a minute of each kind."""
+        while True:
+            await asyncio.sleep(_REST_S)
+            found, self._untrue = self._untrue, {}
+            now = self._product.clock.monotonic()
+            self._noted = {key: at for key, at in self._noted.items() if now - at < _NOTE_S}
+            for symbol, fault in found.items():
+                if (symbol, fault.code) in self._noted:
+                    continue
+                self._noted[symbol, fault.code] = now
+                for tenant in [one for one, at in self._watches.items() if at.has_looked(symbol)]:
+                    await self._note_for(tenant, symbol, fault)
+
+    async def _note_for(self, tenant: str, symbol: str, fault: Fault) -> None:
+        act = partial(note_untrue, symbol=symbol, fault=fault)
+        try:
+            await self._product.runtime.write_async(system_principal(tenant), act)
+        except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
+            _log.exception("live.note_failed", tenant=tenant, symbol=symbol)
 
     async def _poll(self) -> None:
         """Ask the feed for what is followed; while prices stream only for what never came so.
@@ -109,7 +141,9 @@ class Live:
             began, asked = clock.monotonic(), 0
             whole = began >= due
             self._hub.asked.clear()
-            for room in self._hub.rooms:
+            rooms = self._hub.rooms
+            self._forget({room.tenant_id for room in rooms})
+            for room in rooms:
                 try:
                     asked += await self._look(room, whole=whole)
                 except Exception:  # noqa: BLE001 - a worker loop; see architecture 4
@@ -120,6 +154,11 @@ class Live:
                 rest = max(_REST_S / 10, due - clock.monotonic())
                 async with asyncio.timeout(rest):
                     await self._hub.asked.wait()
+
+    def _forget(self, present: set[str]) -> None:
+        """Drop what was known for tenants whose room is empty."""
+        for tenant in [one for one in self._watches if one not in present]:
+            del self._watches[tenant]
 
     @property
     def _streams(self) -> bool:

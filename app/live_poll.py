@@ -16,9 +16,8 @@ from services.kit.errors import Refusal, refuse
 from services.market.believable import find_untrue
 from services.market.feed import Feed
 from services.market.quality_rule import Fault
-from services.market.quote import Quote
 from services.market.session import find_last_session
-from services.market.shown_bars import shown_closes
+from services.market.shown_bars import last_known_price, shown_closes
 
 CHUNK = 32
 """Symbols of one reading unit, well below the answers that a unit may wait for."""
@@ -35,6 +34,7 @@ class _Known:
     fault: str = ""
     rest: int = 0
     session: date | None = None
+    looked: bool = False
     close_before: Decimal | None = None
     trades_until: datetime | None = None
 
@@ -85,8 +85,8 @@ class Watch:
 
     def _news(self, ctx: Context, symbol: str, known: _Known, *, trading: bool) -> News:
         feed = ctx.port(Feed)
+        before = _close_before(ctx, symbol, known)
         quote = feed.quote(ctx, symbol)
-        before = _close_before(ctx, quote, known)
         fault = find_untrue(quote, before)
         if fault is not None:
             raise untrue(symbol, fault)
@@ -96,6 +96,11 @@ class Watch:
             return News(self.tenant_id, b"", trades)
         known.price, known.fault = price, ""
         return News(self.tenant_id, encode(price), trades)
+
+    def has_looked(self, symbol: str) -> bool:
+        """Return whether the close before the newest session was asked for, there or not."""
+        known = self._known.get(symbol)
+        return known is not None and known.looked
 
     def close_before(self, symbol: str) -> Decimal | None:
         """Return the close before the newest session of a symbol that was looked at."""
@@ -128,17 +133,21 @@ def untrue(symbol: str, fault: Fault) -> Refusal:
     )
 
 
-def _close_before(ctx: Context, quote: Quote, known: _Known) -> Decimal | None:
-    """Return the close of the session before the quote's own; asked for once a session."""
+def _close_before(ctx: Context, symbol: str, known: _Known) -> Decimal | None:
+    """Return the close of the session before the newest one; asked for once a session.
+
+    Without it the last good price that is on record: a price is never told without what is known.
+    """
     feed = ctx.port(Feed)
-    try:
-        session = find_last_session(feed.instrument(ctx, quote.symbol).calendar, quote.ts)
-        if session is None or known.session == session.date:
-            return known.close_before
-        days = shown_closes(ctx, quote.symbol, 2)
-    except Refusal:
-        return None
-    before = [bar for bar in days if bar.t_open < session.open]
-    known.session = session.date
-    known.close_before = before[-1].c if before else None
+    instrument = feed.instrument(ctx, symbol)
+    session = find_last_session(instrument.calendar, feed.as_of(ctx))
+    if session is not None and known.session != session.date:
+        try:
+            days = shown_closes(ctx, symbol, 2)
+            known.session = session.date
+        except Refusal:
+            days = ()
+        before = [bar.c for bar in days if bar.t_open < session.open]
+        known.close_before = before[-1] if before else last_known_price(ctx, instrument)
+    known.looked = True
     return known.close_before

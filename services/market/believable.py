@@ -10,6 +10,7 @@ from services.kit.context import Context
 from services.kit.money import decimal_text
 from services.market.feed import Feed
 from services.market.finding import OF_THE_TIME, Finding, Severity
+from services.market.gate import settle
 from services.market.last_good import LastGood, price_or_last_good
 from services.market.quality import Look, QualitySnapshot, block, look
 from services.market.quality_rule import Fault, find_scale_fault
@@ -58,6 +59,20 @@ def _red(ctx: Context, looks: Sequence[Look]) -> QualitySnapshot:
     names = tuple(one.instrument.symbol for one in wrong)
     found = tuple(finding for one in wrong for finding in one.findings)
     return QualitySnapshot("", names, ctx.port(Feed).as_of(ctx), False, found, wrong)
+
+
+def note_untrue(ctx: Context, symbol: str, fault: Fault) -> None:
+    """Keep what a live line told and can not be true as a finding of its listing; writes.
+
+    It freezes the listing when the quote still shows it, else it is a warning of a passing state.
+    Raises what `look` raises.
+    """
+    (seen,) = look(ctx, (symbol,))
+    lasting = [one for one in seen.critical if one.code == fault.code]
+    passing = Finding(
+        seen.instrument.symbol, fault.code, Severity.WARN, f"for a moment {fault.detail}"
+    )
+    settle(ctx, seen.instrument, lasting or [passing])
 
 
 def find_untrue(quote: Quote, reference: Decimal | None) -> Fault | None:

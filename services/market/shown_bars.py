@@ -187,6 +187,12 @@ def _mark_of(ctx: Context, instrument: Instrument, as_of: datetime) -> Window | 
     return mark.window if known is not None and known <= as_of else None
 
 
+def last_known_price(ctx: Context, instrument: Instrument) -> Decimal | None:
+    """Return the last price on record that the gate believed; asks nobody."""
+    known = _mark_of(ctx, instrument, ctx.port(Feed).as_of(ctx))
+    return None if known is None else known.last
+
+
 def _left_out(found: Sifted) -> tuple[LeftOut, ...]:
     rows = sorted(found.bad, key=lambda one: one.bar.t_open)
     return tuple(LeftOut(one.bar.t_open, one.fault.code, one.fault.detail) for one in rows)

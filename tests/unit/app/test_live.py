@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from app.http.hub import Hub
 from app.http.ws_client import Client
@@ -20,6 +21,7 @@ from services.kit.context import Principal, system_principal
 from services.kit.environment import load_settings
 from services.market.feed import Feed
 from services.market.live import LiveBook
+from services.market.quality_tables import dq_findings
 from services.market.quote import Provenance
 from services.market.stream_frame import Frame, StreamQuote, StreamTrade
 from tests.conftest import NOW
@@ -124,6 +126,7 @@ async def test_a_streamed_frame_is_one_record_a_symbol_and_reaches_every_reader(
         live = Live(made, hub)
         async with live.running(), live.log.consume(TOPIC, "test") as tap:
             reader = await reader_of(hub, ["price", "trades"], ["AAPL"])
+            await until(reader, lambda one: one["type"] == "price")
             await asyncio.to_thread(book.note, frame(1, last="101"))
             price = await until(reader, lambda one: one.get("last") == "101")
             assert (price["provenance"], price["source"]) == ("LIVE", "massive")
@@ -138,6 +141,60 @@ async def test_a_streamed_frame_is_one_record_a_symbol_and_reaches_every_reader(
             hub.leave(reader)
     finally:
         made.close()
+
+
+async def found_of(product, who, code="DQ_SCALE_SUSPECT"):
+    """The codes of the findings kept, once `code` is among them."""
+    for _ in range(200):
+        found = product.runtime.read(who, lambda ctx: ctx.db.rows(select(dq_findings.c.code)))
+        codes = {row.code for row in found}
+        if code in codes:
+            return codes
+        await asyncio.sleep(0.01)
+    raise AssertionError(codes)
+
+
+async def test_no_streamed_price_is_told_before_its_earlier_close_was_looked_for(
+    migrated_file, tmp_path, book
+):
+    made = product_of(migrated_file, tmp_path, {LiveBook: book})
+    try:
+        who = system_principal(LOCAL_TENANT)
+        book.enroll(made.runtime.read(who, lambda ctx: ctx.port(Feed).instrument(ctx, "AAPL")))
+        book.ineligible = frozenset()
+        hub = Hub(made)
+        live = Live(made, hub)
+        async with live.log.consume(TOPIC, "test") as tap:
+            book.listen(live.take)
+            await asyncio.to_thread(book.note, frame(1, last="9000"))
+            held = [one for one in await tap.poll(100, 1) if one.key == "AAPL"]
+            assert [(unpack(one.value).price, unpack(one.value).trades) for one in held] == [
+                (b"", b"")
+            ]
+            reader = await reader_of(hub, ["price"], ["AAPL"])
+            await live._look(hub.rooms[0], whole=True)
+            await asyncio.to_thread(book.note, frame(2, last="400"))
+            told = [unpack(one.value).price for one in await tap.poll(100, 1) if one.key == "AAPL"]
+            assert b'"last":"400"' in told[-1]
+            hub.leave(reader)
+    finally:
+        made.close()
+
+
+async def test_what_was_told_to_a_room_is_forgotten_when_it_is_empty(product):
+    hub = Hub(product)
+    live = Live(product, hub)
+    async with live.running():
+        reader = await reader_of(hub, ["price"], ["AAPL"])
+        await until(reader, lambda one: one["type"] == "price")
+        assert list(live._watches) == [LOCAL_TENANT]
+        hub.leave(reader)
+        hub.asked.set()
+        for _ in range(200):
+            if not live._watches:
+                break
+            await asyncio.sleep(0.01)
+        assert not live._watches
 
 
 async def test_a_streamed_price_that_can_not_be_true_is_told_to_nobody(
@@ -162,6 +219,9 @@ async def test_a_streamed_price_that_can_not_be_true_is_told_to_nobody(
             assert [one["last"] for one in said] == [polled["last"], "103"]
             traded = [one for one in reader.line.said if one["type"] == "trades"]
             assert [item["price"] for one in traded for item in one["items"]] == ["102", "103"]
+            assert await found_of(made, who) >= {"DQ_SCALE_SUSPECT"}
+            await asyncio.to_thread(book.note, frame(4, last="102", bid="100.50"))
+            assert await found_of(made, who, "DQ_CROSSED")
             hub.leave(reader)
     finally:
         made.close()
