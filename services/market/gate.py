@@ -33,7 +33,7 @@ from services.market.observation import (
     is_refused,
     judge,
 )
-from services.market.priming import primed
+from services.market.priming import day_before, primed
 from services.market.quality_rule import THRESHOLDS_BY_CLASS, Fault
 from services.market.quality_store import (
     DAY,
@@ -140,6 +140,7 @@ def believe(ctx: Context, bars: Sequence[Observation]) -> list[bool]:
         mark = known or Mark(instrument.id, DAY, usual.session, Window(), known=False)
     window, last = _based(ctx, bars[0], mark, usual).window, usual.window
     if window.last is None:
+        last = day_before(ctx, instrument, bars[0].ts) if kind == DAY else last
         window = replace(window, last=last.last, last_ts=last.last_ts)
     outcomes = _judge_run(ctx, bars, window, as_of)
     _keep(ctx, instrument, outcomes, as_of)

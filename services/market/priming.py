@@ -81,6 +81,27 @@ def _usual(ctx: Context, instrument: Instrument) -> Window:
     )
 
 
+def day_before(ctx: Context, instrument: Instrument, ts: datetime) -> Window:
+    """Return what a daily bar that closes at `ts` is held against where no day is stored.
+
+    That is the newest earlier day of the feed's history that can be true, else the last good price
+    on record, as if it were of the day before; empty without either.
+    """
+    try:
+        series = ctx.port(Feed).bars(ctx, instrument.symbol, "1d", SESSIONS + 1)
+    except Refusal:
+        series = None
+    days = _days(instrument, series.bars) if series else []
+    before = [bar for bar in days if bar.t_close < ts]
+    if before:
+        return Window(last=before[-1].c, last_ts=before[-1].t_close)
+    mark = find_marks(ctx, (instrument.id,)).get((instrument.id, INTRADAY))
+    if mark is None or mark.window.last is None or mark.window.last_ts is None:
+        return Window()
+    known = min(mark.window.last_ts, ts - timedelta(days=1))
+    return Window(last=mark.window.last, last_ts=known)
+
+
 def _days(instrument: Instrument, bars: Sequence[Bar]) -> list[Bar]:
     """Return the days that can be true; a jump among them may be, and stays."""
     bad = sift(bars, instrument=instrument, timeframe="1d").bad

@@ -1,5 +1,6 @@
 """Alerts on bars that can not be true: nothing rings, the listing freezes, the alert waits."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -62,3 +63,28 @@ def test_a_trade_in_another_unit_tells_no_fast_alert(desk, feed):
     bad, good = (fast.Touch(made.id, "AAPL", D(price), at) for price in ("19820", "200.5"))
     assert not desk.do(lambda ctx: fast.tell_touch(ctx, bad))
     assert desk.do(lambda ctx: fast.tell_touch(ctx, good))
+
+
+def a_day(back, close):
+    opens = OPEN - timedelta(days=back)
+    return replace(bar(opens, close, close, close, close), t_close=opens + timedelta(hours=6.5))
+
+
+@pytest.mark.fault("F019")
+@pytest.mark.parametrize("known", ["history", "later mark"])
+def test_a_day_in_another_unit_rings_no_alert_where_no_day_is_stored(any_desk, feed, known):
+    if known == "history":
+        feed.put(*[a_day(back, 198) for back in (7, 6, 5, 4, 1)], timeframe="1d")
+        feed.at(0)
+        feed.set("AAPL", "197.99", "198.01")
+    made = any_desk.set("200", timeframe="day").alert
+    if known == "later mark":
+        feed.at(24 * 60 + 1)
+        quote = any_desk.do(lambda ctx: feed.quote(ctx, "AAPL"))
+        any_desk.do(lambda ctx: admit(ctx, observed(feed.instrument(ctx, "AAPL"), quote)))
+    feed.put(a_day(0, 19800), timeframe="1d")
+    feed.set("AAPL", "198.00", "198.02")
+    assert any_desk.poll() == 0
+    assert [one.code for one in any_desk.do(active_freezes)] == ["DQ_SCALE_SUSPECT"]
+    after = any_desk.alert(made.id)
+    assert (after.state, after.triggers) == ("armed", 0)
