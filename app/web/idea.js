@@ -50,7 +50,7 @@ class CornermanIdea extends LitElement {
     return html`<a class="skip" href="#main">Skip to the content</a>
       <header class="top"><h1><a href="/">Cornerman</a></h1><nav class="ways" aria-label="Pages"><a href="/">Desk</a>
         <a href="/scoreboard" aria-current=${id ? "false" : "page"}>Scoreboard</a></nav></header>
-      <main id="main" class="page" tabindex="-1">${this.phase === "reading" ? waiting("The page")
+      <main id="main" class="page" tabindex="-1"><h2 class="sr">${id ? "Idea" : "Scoreboard"}</h2>${this.phase === "reading" ? waiting("The page")
         : this.phase === "trouble" ? html`<div class="off-state" role="alert"><p class="problem">${sentence(this.problem?.message ?? "")} ${sentence(this.problem?.hint ?? "")}</p>
             <button @click=${() => this.start()}>Try again</button></div>`
           : id ? html`<cornerman-plan .ref=${id} whole></cornerman-plan>` : html`<div class="panel"><cornerman-scoreboard></cornerman-scoreboard></div>`}</main>`;

@@ -13,7 +13,7 @@ export interface Confidence {
   value: string; tier: "prior" | "platt" | "isotonic"; n: number; wins: number; p0: string; p_breakeven_tp1: string;
   ci95?: [string, string] | null; calibrator_hash?: string | null; edge: string; flags: string[];
 }
-export interface OptionIdea { kind: string; contract: string; why: string; metrics: Record<string, unknown> }
+export interface OptionIdea { kind: string; contract: string; why: string; metrics: Record<string, unknown>; exits?: Record<string, string>[] }
 export interface ComposedPlan extends Labelled {
   schema: "plan/v1"; ref: string; plan_id: string; idea_hash: string; plan_hash: string; inputs_hash: string;
   policy_hash: string; engine_version: string; symbol: string; currency: string; side: "long" | "short";

@@ -1,0 +1,111 @@
+"""Ranked ideas on the page: the scan with every reject, the stored plans, the week to come."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys.page import AXE, WAIT_MS, begin, desk_on, say
+from tests.unit.http.live import KEY
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+expect.set_options(timeout=WAIT_MS)
+_AXE = """axe.run().then((found) => found.violations.map((one) =>
+  `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
+
+
+@pytest.fixture
+def desk(migrated_file, tmp_path):
+    with desk_on(migrated_file, tmp_path) as one:
+        person = one.live.page()
+        for name, body in (
+            ("step", {"action": "step", "seconds": 2100}),
+            ("pause", {"action": "pause"}),
+        ):
+            head = {"idempotency-key": f"{KEY}-picks-{name}"}
+            assert person.post("/api/v1/market/replay", json=body, headers=head).is_success
+        yield one
+
+
+def _ideas(page):
+    page.get_by_role("tab", name="Ideas").click()
+    expect(page.locator("tr[data-pick]")).to_have_count(2)
+    return page
+
+
+def _faults(page) -> list[str]:
+    if not AXE.is_file():
+        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(_AXE)
+
+
+def test_the_scan_ranks_plans_and_names_the_first_failed_rule_of_every_other_symbol(desk):
+    page = _ideas(begin(desk.open()))
+    picks = page.locator("cornerman-picks")
+    expect(picks).to_contain_text("2 of 4 symbols make a plan by the rules")
+    expect(picks.locator("tr[data-pick=MSFT]")).to_contain_text("uncalibrated")
+    expect(picks.locator("tr[data-reject=AAPL]")).to_contain_text("RR_BELOW_MIN")
+    expect(picks.locator("tr[data-reject=GOOG]")).to_contain_text("ENTRY_MISSED")
+    picks.locator("tr[data-pick=MSFT] button.figure").first.click()
+    note = page.get_by_role("dialog", name="Where this number comes from")
+    expect(note).to_contain_text("replay")
+    expect(note.locator(".badge")).to_have_text("SIMULATED")
+    page.keyboard.press("Escape")
+    picks.get_by_role("button", name="Plan IBM").click()
+    expect(page.get_by_label("Message to the coach")).to_have_value("plan IBM long intraday")
+    expect(page.locator(".turn")).to_have_count(0)
+    assert page.evaluate("window.__violations") == []
+
+
+def test_without_plans_and_weekend_each_panel_says_the_one_thing_to_do(desk):
+    page = _ideas(begin(desk.open()))
+    expect(page.locator("cornerman-plans .none")).to_have_text("No plan yet.")
+    expect(page.locator("cornerman-scoreboard .none")).to_contain_text("Ask the coach for a plan")
+    week = page.locator("cornerman-weekend")
+    expect(week.locator(".none")).to_contain_text("No plan was made from the last close")
+    week.get_by_role("button", name="Ask for it").click()
+    expect(page.get_by_label("Message to the coach")).to_have_value("weekend plan")
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_ideas_view_has_no_accessibility_fault_and_fits_a_phone(desk, scheme):
+    page = begin(desk.open())
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    say(page, "weekend plan")
+    say(page, "plan MSFT")
+    _ideas(page)
+    week = page.locator("cornerman-weekend")
+    expect(week).to_contain_text("After 2011-12-30")
+    expect(week.locator("dl")).to_contain_text("2012-01-03")
+    expect(week.locator("tr[data-reject=MSFT]")).to_have_count(2)
+    expect(week.locator("[data-act], form")).to_have_count(0)
+    expect(page.locator("cornerman-plans svg.plan-svg")).to_be_visible()
+    expect(page.locator("cornerman-scoreboard section")).to_be_visible()
+    assert _faults(page) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.get_by_role("tab", name="Desk").click()
+    expect(page.locator("cornerman-picks")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.querySelector('#view-Desk').scrollWidth") <= 360
+    assert page.evaluate("window.__violations") == []
+
+
+def test_the_views_are_walked_by_arrows_with_the_ideas_beside_the_trade(desk):
+    page = begin(desk.open())
+    page.get_by_role("tab", name="Trade").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Ideas")).to_be_focused()
+    expect(page.locator("cornerman-picks")).to_be_visible()
+    expect(page.locator("cornerman-chart")).to_be_hidden()
+
+
+def test_a_scan_that_fails_says_so_and_tries_again(desk):
+    page = begin(desk.open())
+    page.route("**/api/v1/picks", lambda route: route.abort())
+    page.get_by_role("tab", name="Ideas").click()
+    trouble = page.locator("cornerman-picks [role=alert]")
+    expect(trouble).to_contain_text(re.compile("does not answer"))
+    page.unroute("**/api/v1/picks")
+    trouble.get_by_role("button", name="Try again").click()
+    expect(page.locator("tr[data-pick]")).to_have_count(2)
