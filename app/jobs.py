@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import structlog
@@ -14,7 +15,17 @@ from services.identity.user import NOBODY, tenant_ids
 from services.job import JOBS, Job, Part, find_due, get_job, manual_due
 from services.kit.context import Context, Principal, system_principal
 from services.kit.errors import Refusal
-from services.task_run import Due, TaskRun, claim, find_tick, finish, prune
+from services.task_run import (
+    LEASE,
+    Due,
+    TaskRun,
+    claim,
+    end_left,
+    find_left,
+    find_tick,
+    finish,
+    prune,
+)
 
 _log = structlog.get_logger("jobs")
 _NOT_ON = frozenset({"FEATURE_OFF", "PROVIDER_NOT_ENTITLED"})
@@ -36,6 +47,7 @@ def run_due_jobs(product: Product) -> int:
     if not product.settings.jobs_embedded:
         return done
     for who in tenant_principals(product):
+        end_left_runs(product, who, older_than=LEASE)
         for due in due_jobs(product, who):
             done += run_job(product, who, due) is not None
     return done
@@ -46,6 +58,16 @@ def tenant_principals(product: Product) -> list[Principal]:
     runtime = product.runtime
     with runtime.database.read(None) as db:
         return [system_principal(tenant) for tenant in tenant_ids(runtime.context(db, NOBODY))]
+
+
+def end_left_runs(product: Product, who: Principal, *, older_than: timedelta) -> int:
+    """End the runs of a tenant that began longer ago and never ended; return how many."""
+    before = product.clock.now() - older_than
+    if not product.runtime.read(who, lambda ctx: find_left(ctx, before)):
+        return 0
+    ended = product.runtime.write(who, lambda ctx: end_left(ctx, before))
+    _log.warning("jobs.left_running", tenant=who.tenant_id, ended=ended)
+    return ended
 
 
 def due_jobs(product: Product, who: Principal) -> list[Due]:

@@ -36,6 +36,7 @@ BACKOFF = timedelta(seconds=5)
 """Pause before the second attempt; it doubles with each further one."""
 KEEP = timedelta(days=30)
 ERROR_MAX = 300
+_DIED = "its process ended in the middle"
 
 task_runs = tenant_table(
     "task_runs",
@@ -109,6 +110,11 @@ _LAST = (
 )
 
 
+_LEFT = select(task_runs.c.id).where(
+    task_runs.c.status == "running", task_runs.c.started_at <= bindparam("until")
+)
+
+
 def claim(ctx: Context, due: Due) -> TaskRun | None:
     """Begin the run of a tick; None when it is done, running elsewhere, resting or given up.
 
@@ -122,7 +128,7 @@ def claim(ctx: Context, due: Due) -> TaskRun | None:
     if not _may_retry(row, ctx.now):
         return None
     if row.attempts >= ATTEMPTS_MAX:
-        _end(ctx, row, "dead", json.loads(row.summary_json), "its process ended in the middle")
+        _end(ctx, row, "dead", json.loads(row.summary_json), _DIED)
         return None
     mine = update(task_runs).where(task_runs.c.id == row.id)
     again = {"status": "running", "attempts": row.attempts + 1, "started_at": ctx.now}
@@ -208,6 +214,23 @@ def _tell(ctx: Context, row: Row[Any], error: str) -> None:
     key = f"job:{row.job}:{ctx.now.date().isoformat()}"
     facts = {"level": "warning", "message": message, "code": "JOB_DEAD", "subject": row.job}
     put(ctx, "alert", key, {**facts, "topic": "data"}, dedupe=key)
+
+
+def find_left(ctx: Context, before: datetime) -> list[str]:
+    """Return the ids of the runs that began by `before` and have not ended."""
+    return [row.id for row in ctx.db.rows(_LEFT, until=before)]
+
+
+def end_left(ctx: Context, before: datetime) -> int:
+    """End the runs that a dead process left `running` since `before` or earlier; return how many.
+
+    Each counts as a failed attempt: its tick is tried again, and given up after the third.
+    """
+    rows = ctx.db.rows(select(task_runs).where(task_runs.c.id.in_(find_left(ctx, before))))
+    for row in rows:
+        ctx.db.lock(f"task_runs:{ctx.principal.tenant_id}:{row.job}")
+        finish(ctx, _run(row), "failed", json.loads(row.summary_json), error=_DIED)
+    return len(rows)
 
 
 def find_run(ctx: Context, run_id: str) -> TaskRun | None:

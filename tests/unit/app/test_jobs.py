@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from app import jobs
+from app import background, jobs
 from services import task_run
 from services.job import JOBS, followed_names, followed_symbols, needed_pairs
 from services.kit.errors import Refusal, refuse
@@ -242,3 +242,34 @@ def test_holdings_are_named_by_their_listing_and_lists_by_ticker(desk):
     assert desk.do(followed_symbols) == ["AAPL", "MSFT"]
     assert desk.do(followed_names) == ["AAPL", "XNAS:MSFT"]
     assert desk.do(needed_pairs) == []
+
+
+def begun(desk):
+    """A run that a process began and never ended."""
+    desk.follow("AAPL")
+    due = next(one for one in jobs.due_jobs(desk.product, WHO) if one.job == "ingest_eod")
+    return due, jobs.begin(desk.product, WHO, due)
+
+
+def test_a_run_that_a_dead_process_left_is_ended_when_its_lease_is_over(desk):
+    _, left = begun(desk)
+    tick(desk)
+    assert desk.do(lambda ctx: task_run.find_run(ctx, left.id)).status == "running"
+    desk.clock.advance(seconds=LEASE.total_seconds())
+    assert jobs.end_left_runs(desk.product, WHO, older_than=LEASE) == 1
+    ended = desk.do(lambda ctx: task_run.find_run(ctx, left.id))
+    assert (ended.status, ended.error) == ("failed", "its process ended in the middle")
+    assert ended.finished_at == desk.clock.now()
+    desk.clock.advance(seconds=6)
+    tick(desk)
+    again = desk.do(lambda ctx: task_run.find_run(ctx, left.id))
+    assert (again.attempts, again.status) == (2, "ok")
+
+
+def test_at_boot_nothing_of_an_embedded_desk_is_left_running(sqlite_url, tmp_path):
+    desk = JobDesk(sqlite_url, tmp_path, OPEN_TIME)
+    _, left = begun(desk)
+    assert background.end_dead_jobs(desk.product) == 1
+    assert background.end_dead_jobs(desk.product) == 0
+    assert desk.do(lambda ctx: task_run.find_run(ctx, left.id)).status == "failed"
+    desk.close()
