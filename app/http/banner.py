@@ -29,12 +29,16 @@ _REASON_SHOWN = 160
 
 
 def build_banner(
-    state: MarketState, provenance: Provenance, *, half_day: bool, troubles: Sequence[str] = ()
+    state: MarketState,
+    provenance: Provenance | None,
+    *,
+    half_day: bool,
+    troubles: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return level and text of the banner; pure.
 
     A warning for troubles, which come first, for prices that are not today's real ones, and on a
-    half day, when orders end early.
+    half day, when orders end early. `provenance` is None while there are no prices to speak of.
     """
     parts = [*troubles, _STATES[state.state]]
     session = state.session
@@ -45,6 +49,15 @@ def build_banner(
     warns = bool(troubles) or half_day or provenance in _DATA
     level: Literal["info", "warning"] = "warning" if warns else "info"
     return {"level": level, "text": " ".join(parts)}
+
+
+def told_provenance(record: ProviderRecord, provenance: Provenance) -> Provenance | None:
+    """Return how real the prices are; None while data are off or nothing was answered yet; pure.
+
+    A provider calls its prices delayed until an answer says otherwise: that is no news of them.
+    """
+    unasked = provenance is Provenance.DELAYED and record.checked_at is None
+    return None if unasked or not record.on else provenance
 
 
 def find_troubles(record: ProviderRecord, freezes: Sequence[Freeze]) -> list[str]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.http.banner import build_banner, find_troubles
+from app.http.banner import build_banner, find_troubles, told_provenance
 from app.http.unit import read, write
 from app.http.wire import Body
 from services.kit.context import Context
@@ -45,7 +45,9 @@ def _status(ctx: Context) -> dict[str, Any]:
     as_of = feed.as_of(ctx)
     state = market_state(_CALENDAR, as_of)
     half_day = state.session is not None and state.session.half_day
-    troubles = find_troubles(feed.record(), active_freezes(ctx))
+    record = feed.record()
+    troubles = find_troubles(record, active_freezes(ctx))
+    told = told_provenance(record, feed.provenance)
     names = sorted({_CALENDAR, *stored_calendars(ctx)})
     return {
         "state": state.state,
@@ -54,7 +56,7 @@ def _status(ctx: Context) -> dict[str, Any]:
         "next_change": state.next_change,
         "calendar": _CALENDAR,
         "half_day": half_day,
-        "banner": build_banner(state, feed.provenance, half_day=half_day, troubles=troubles),
+        "banner": build_banner(state, told, half_day=half_day, troubles=troubles),
         "calendars": [_calendar(name, as_of) for name in names],
         "last_good": list_last_good(ctx) if state.state == "closed" else [],
         **_label(feed, as_of),

@@ -88,6 +88,7 @@ def test_wrong_keys_show_within_three_seconds_of_the_start(
         banner = door.get("/api/v1/market/status").json()["banner"]
         assert banner["level"] == "warning"
         assert banner["text"].startswith("Market data is off: Massive refused the key. Correct")
+        assert "delayed" not in banner["text"]
 
 
 def test_without_keys_every_provider_and_feature_says_what_to_set(migrated_file, tmp_path):
