@@ -313,7 +313,7 @@ def call(ctx: Context, name: str, arguments: str | Mapping[str, Any]) -> ToolRes
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
-    """Return a refusal as a document; facts are text, lists of text, or whole numbers."""
+    """Return a refusal as a document; facts are text, whole numbers, lists or objects of them."""
     facts = {key: _fact(value) for key, value in refusal.facts.items()}
     return {
         "code": refusal.code,
@@ -326,7 +326,9 @@ def error_body(refusal: Refusal) -> dict[str, Any]:
 
 def _fact(value: object) -> object:
     if isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
+        return [_fact(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _fact(item) for key, item in value.items()}
     return value if isinstance(value, (int, str, bool)) else str(value)
 
 

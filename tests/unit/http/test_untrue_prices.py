@@ -67,6 +67,14 @@ def test_the_price_of_a_symbol_is_refused_with_the_last_good_value(desk):
     assert desk[1].get("/api/v1/symbols/IBM/price").json()["last"] == "190"
 
 
+def test_the_tool_door_gives_findings_as_objects(desk):
+    answer = desk[1].post("/api/v1/tools/quote", json={"args": {"symbols": ["AAPL"]}})
+    facts = answer.json()["facts"]
+    assert {one["code"] for one in facts["findings"]} >= {"DQ_SCALE_SUSPECT"}
+    assert {one["symbol"] for one in facts["findings"]} == {"AAPL"}
+    assert isinstance(facts["freezes"], list)
+
+
 def test_the_tool_tells_the_true_quotes_and_names_what_it_leaves_out(desk):
     asked = {"args": {"symbols": ["AAPL", "IBM"]}}
     body = desk[1].post("/api/v1/tools/quote", json=asked).json()["result"]
