@@ -33,6 +33,7 @@ async def list_news(
         return {
             "items": [_story(row) for row in page.rows],
             "older_count": page.older_count,
+            "unusable_count": page.unusable_count,
             **absence_body(page.absence),
             **label(page.as_of, page.provenance or _NOBODY, page.source or _NOBODY),
         }

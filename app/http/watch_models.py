@@ -40,10 +40,14 @@ class NewsStory(BaseModel):
 
 
 class NewsList(Labelled, MayBeEmpty):
-    """Relevant stories, newest first; `older_count` were left out."""
+    """Relevant stories, newest first; `older_count` were left out as old.
+
+    `unusable_count` were left out for a link that is no web address, or for lack of a title.
+    """
 
     items: list[NewsStory]
     older_count: int
+    unusable_count: int
 
 
 class ReportAnswer(BaseModel):

@@ -6,6 +6,8 @@ import threading
 from dataclasses import replace
 from datetime import datetime
 
+import structlog
+
 from services.kit.clock import Clock
 from services.kit.context import Context
 from services.kit.errors import Refusal
@@ -25,6 +27,7 @@ _LIMIT = "50"
 _SEEN_MAX = 20_000
 _TITLE_MAX, _PUBLISHER_MAX, _SUMMARY_MAX, _SYMBOLS_MAX = 300, 80, 600, 20
 _PRODUCT = "news"
+_log = structlog.get_logger("news")
 
 
 class MassiveNews:
@@ -60,12 +63,17 @@ class MassiveNews:
             )
         )
         now = self._clock.now()
-        built = (build_item(record, self._source, now) for record in page.records)
+        built = [build_item(record, self._source, now) for record in page.records]
+        items = [self._first_seen(item) for item in built if item is not None]
+        unusable = len(built) - len(items)
+        if unusable:
+            _log.warning("news.unusable", source=self._source, left_out=unusable)
         return NewsBatch(
-            items=tuple(self._first_seen(item) for item in built if item is not None),
+            items=tuple(items),
             fetched_at=now,
             provenance=Provenance.DELAYED if page.delayed else Provenance.LIVE,
             source=self._source,
+            unusable_count=unusable,
         )
 
     def _first_seen(self, item: NewsItem) -> NewsItem:

@@ -52,12 +52,17 @@ class NewsItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewsBatch:
-    """The newest stories of one question, and when and how really they were asked for."""
+    """The newest stories of one question, and when and how really they were asked for.
+
+    `unusable_count` were left out for a link that is no web address, such as a script, or for
+    lack of a title.
+    """
 
     items: tuple[NewsItem, ...]
     fetched_at: datetime
     provenance: Provenance
     source: str
+    unusable_count: int = 0
 
 
 class NewsFeed(Protocol):
@@ -93,12 +98,14 @@ class NewsRow:
 class NewsPage:
     """The stories, newest first; `older_count` were left out as no longer relevant.
 
+    `unusable_count` were left out for a link that is no web address, or for lack of a title.
     Without a provider there are none, and `absence` says why.
     """
 
     rows: tuple[NewsRow, ...]
     as_of: datetime
     older_count: int = 0
+    unusable_count: int = 0
     provenance: Provenance | None = None
     source: str | None = None
     absence: Absence | None = None
@@ -127,6 +134,7 @@ def read_news(ctx: Context, symbols: Sequence[str] = (), *, limit: int = 20) -> 
         rows=tuple(rows[:limit]),
         as_of=min(batch.fetched_at for batch in batches),
         older_count=len(found) - len(rows),
+        unusable_count=sum(batch.unusable_count for batch in batches),
         provenance=Provenance.DELAYED if delayed else Provenance.LIVE,
         source=batches[0].source,
     )
