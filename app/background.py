@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -15,7 +16,7 @@ from agent.relay import deliver
 from app.alert_poll import poll_alerts
 from app.alert_trades import tell_touched
 from app.backtests import run_asked
-from app.jobs import run_due_jobs, tenant_principals
+from app.jobs import end_left_runs, run_due_jobs, tenant_principals
 from app.wiring import Product
 from services.kit.context import Context
 from services.ledger import coverage, portfolio, split, valuation
@@ -24,6 +25,7 @@ from services.market.failover import FailoverFeed
 from services.market.quality_watch import watch_frozen
 from services.market.replay import ReplayFeed
 from services.orders import execute, proposal, reconcile
+from services.task_run import LEASE
 
 _log = structlog.get_logger()
 _REST_S = 0.5
@@ -78,7 +80,7 @@ LOOPS = (
         round=lambda product: record_failovers(product),  # noqa: PLW0108 - made later
         every_s=1.0,
     ),
-    Loop(name="alerts", round=poll_alerts, every_s=5.0, topic="alerts", setting="alert_poll_sec"),
+    Loop(name="alerts", round=poll_alerts, every_s=2.0, topic="alerts", setting="alert_poll_sec"),
     Loop(name="fast_alerts", round=tell_touched, every_s=0.5),
     Loop(name="backtests", round=run_asked, every_s=2.0, topic="backtests"),
     Loop(name="jobs", round=lambda product: _run_jobs(product), every_s=5.0),  # noqa: PLW0108 - made later
@@ -108,6 +110,7 @@ def boot(product: Product) -> None:
     if isinstance(product.feed, ReplayFeed):
         each_tenant(product, resume_clock)
     each_tenant(product, end_dead_runs)
+    end_dead_jobs(product)
     each_tenant(product, verify_record)
     report = reconcile.at_boot(product.runtime, product.quarantine)
     for tenant, reason in report.unready.items():
@@ -125,6 +128,19 @@ def verify_record(ctx: Context) -> int:
 def end_dead_runs(ctx: Context) -> int:
     """End the coach's runs that a dead process left behind."""
     return len(recover(ctx))
+
+
+def end_dead_jobs(product: Product) -> int:
+    """End the runs of jobs that a dead process left: all of them where only one process runs jobs.
+
+    On a shared database another process may be at work, so there only what outlived its lease.
+    """
+    if not product.settings.jobs_embedded:
+        return 0
+    alone = product.settings.runtime_database_url.startswith("sqlite")
+    age = timedelta() if alone else LEASE
+    who = tenant_principals(product)
+    return sum(end_left_runs(product, one, older_than=age) for one in who)
 
 
 def resume_clock(ctx: Context) -> int:

@@ -17,7 +17,7 @@ def measure(size: Size) -> list[Outcome]:
     """Ask for quotes and plans and count what did not answer."""
     with tempfile.TemporaryDirectory() as folder:
         home = still_home(Path(folder) / "home")
-        with serving(home, ALERT_POLL_SEC="1") as server:
+        with serving(home) as server:
             person = Person(server)
             price = person.post("tools/quote", {"args": {"symbols": ["AAPL"]}})["result"]
             last = float(_last(price))
