@@ -72,8 +72,7 @@ def instant_text(moment: datetime) -> str:
 
     Worked: 2025-11-21 15:00:00.000999 UTC is `2025-11-21T15:00:00.000Z`.
     """
-    utc = require_utc(moment)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    return f"{require_utc(moment).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def parse_instant(text: str) -> datetime:

@@ -16,6 +16,7 @@ from decimal import (
     Overflow,
     setcontext,
 )
+from functools import cache
 from typing import Literal
 
 from services.kit.errors import check, refuse
@@ -67,7 +68,12 @@ def parse_decimal(text: str, name: str = "value") -> Decimal:
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """Return `value` half-even at `places` decimals; the named rounding of analytics and money."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN, context=CONTEXT)
+    return value.quantize(_quantum(places), rounding=ROUND_HALF_EVEN, context=CONTEXT)
+
+
+@cache
+def _quantum(places: int) -> Decimal:
+    return Decimal((0, (1,), -places))
 
 
 def from_float(value: float, places: int = 6) -> Decimal:

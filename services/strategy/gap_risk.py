@@ -33,7 +33,7 @@ def gap_risk(days: View, side: Side, *, worst: Decimal, stop: Decimal) -> GapRis
     from the worst entry. `expected_gap_r` is the mean size of a gap over that distance.
     Worked: opens 1 % up and 1 % down in turn with a stop 0.5 % away go through half the time.
     """
-    gaps = [gap for ago in range(GAPS) if (gap := _gap(days, ago)) is not None]
+    gaps = days.read.gaps(GAPS)
     if len(gaps) < GAPS_MIN:
         return GapRisk(None, None, None, len(gaps))
     mean = math.fsum(gaps) / len(gaps)
@@ -48,8 +48,3 @@ def gap_risk(days: View, side: Side, *, worst: Decimal, stop: Decimal) -> GapRis
         from_float(size / room, 4) if room else None,
         len(gaps),
     )
-
-
-def _gap(days: View, ago: int) -> float | None:
-    begun, before = days.open(ago), days.close(ago + 1)
-    return math.log(begun / before) if begun and before else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
@@ -93,6 +94,14 @@ class Readings(_Slice):
             tops, bottoms = bottoms, tops
         top, bottom = self._signed(tops, 0), self._signed(bottoms, 0)
         return None if top is None or bottom is None else (top, bottom)
+
+    def gaps(self, count: int) -> list[float]:
+        """Return ln(open / close before) of the newest `count` bars that have one, newest first."""
+        end = self._count
+        first = max(1, end - count)
+        opens, closes = self._track.o[first:end], self._track.c[first - 1 : end - 1]
+        pairs = zip(reversed(opens), reversed(closes), strict=True) if end > 1 else ()
+        return [math.log(begun / before) for begun, before in pairs if begun and before]
 
     def bars_of_session(self) -> int:
         """Return how many bars the newest bar's session has so far."""
