@@ -83,7 +83,7 @@ export function minds(plan) {
     <li><b>Time stop</b> ${stamp(plan.time_stop.value)}: it ends then however it stands. The idea itself expires ${stamp(plan.expires_at)}.</li>
     ${gap ? html`<li><b>Gap</b> Of ${figure(String(gap.n), cite("Nights looked at", barsOf(plan, "1d") ?? bars))} past nights, prices jump through this stop with a chance of
       ${figure(chance(gap.p_gap_through_stop), cite("Gap through the stop", barsOf(plan, "1d") ?? bars, [["Nights", String(gap.n)]]))}.</li>` : html`<li><b>Gap</b> Not known: too few nights.</li>`}
-    <li><b>Earnings</b> ${earnings.length ? earnings.map((one) => sentence(one.detail)) : "No report is due while it is held."}</li>
+    <li><b>Earnings</b> ${earnings.length ? earnings.map((one) => sentence(one.detail)) : "No report is known to fall into its time."}</li>
     ${plan.management.map((one) => html`<li class="muted">When ${words(one.when)}: ${DO[one.do] ?? words(one.do)} ${one.price ? figure(decimal(one.price, 2, 4), cite("Management", bars)) : nothing}</li>`)}</ul>`;
 }
 
@@ -91,13 +91,14 @@ export function minds(plan) {
  * @param {ComposedPlan} plan */
 export function options(plan) {
   const { reason, ...counts } = plan.option_rejects;
-  const refused = Object.entries(counts).flatMap(([name, value]) => value !== null && typeof value === "object" ? Object.entries(value) : [[name, value]]);
+  const refused = Object.entries(counts).map(([name, value]) => value !== null && typeof value === "object"
+    ? `${OPTION_KINDS[name] ?? words(name)}: ${Object.entries(value).map(([code, n]) => `${words(code)} ${n}`).join(", ") || "none"}` : `${words(name)} ${value}`);
   const from = cite("Option contract", plan.citations.find((one) => /option|chain/.test(one.dataset)) ?? quoteOf(plan));
   return html`${plan.option_alternatives.map((one) => html`<section class="option"><p><b>${OPTION_KINDS[one.kind] ?? words(one.kind)}</b> <code>${one.contract}</code>. ${sentence(one.why)}</p>
       <span class="inputs">${Object.entries(one.metrics).filter(([, value]) => typeof value !== "object").map(([name, value]) => html`<span>${words(name)} ${figure(/^-?\d/.test(String(value)) ? quantity(String(value)) : String(value), from)}</span>`)}</span>
       ${one.exits?.length ? html`<ul class="minds">${one.exits.map((rule) => html`<li class="muted">When ${words(rule.when)} ${figure(quantity(rule.value), from)}: ${words(rule.do)}${rule.why ? `, ${rule.why}` : ""}.</li>`)}</ul>` : nothing}</section>`)}
     ${plan.option_alternatives.length ? nothing : html`<p class="muted">No option alternative: ${sentence(String(reason ?? "no contract passed the filters"))}</p>`}
-    ${refused.length ? html`<p class="muted small">Rejected by first failed rule: ${refused.map(([code, n]) => `${words(String(code))} ${n}`).join(", ")}.</p>` : nothing}`;
+    ${refused.length ? html`<p class="muted small">Rejected by first failed rule: ${refused.join("; ")}.</p>` : nothing}`;
 }
 
 /** Every source that the plan stands on.

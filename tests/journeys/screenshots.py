@@ -14,6 +14,7 @@ from tests.journeys.serving import BUY, PLAN, ROOT, WHY, serving, still_home
 IMAGES = ROOT / "docs" / "img"
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SIZE_MAX = 300_000
+STEPS = 7
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -65,6 +66,8 @@ def _take(browser: Browser, link: str, address: str) -> None:
     page.goto(address)
     expect(page.locator(".turn [data-act=confirm]")).to_be_enabled()
     _picture(page, "phone.png", scheme="dark")
+    page.set_viewport_size(WIDE)
+    _ideas(page, address)
 
 
 def _follow(page: Page) -> None:
@@ -78,6 +81,26 @@ def _follow(page: Page) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Save alert").click()
     expect(page.locator("cornerman-alerts li[data-alert]")).to_contain_text("watching")
+
+
+def _ideas(page: Page, address: str) -> None:
+    """Plan a setup half an hour into the session; show its card, its own page, and the record."""
+    for _ in range(STEPS):
+        page.get_by_role("button", name="Step 5 min").click()
+    expect(page.locator("cornerman-market .time")).to_contain_text("10:06:00")
+    say(page, "plan MSFT")
+    card = page.locator(".turn cornerman-plan article").last
+    expect(card.locator("svg.plan-svg")).to_be_visible()
+    page.get_by_role("tab", name="Ideas").click()
+    expect(page.locator("tr[data-pick]").first).to_be_visible()
+    page.evaluate("document.querySelector('.turn cornerman-plan:last-of-type').scrollIntoView()")
+    _picture(page, "plan-dark.png", scheme="dark")
+    page.goto(address + str(card.get_by_role("link", name="Open the idea").get_attribute("href")))
+    expect(page.locator("svg.plan-svg")).to_be_visible()
+    _picture(page, "idea-light.png", scheme="light")
+    page.goto(f"{address}/scoreboard")
+    expect(page.locator("cornerman-scoreboard section")).to_be_visible()
+    _picture(page, "record-dark.png", scheme="dark")
 
 
 def _picture(page: Page, name: str, *, scheme: str) -> None:

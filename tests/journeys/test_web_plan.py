@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.journeys.page import AXE, WAIT_MS, begin, desk_on, say
 from tests.unit.http.live import KEY
+from tests.unit.trade.test_option_choice import contract, of_side, with_chain
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
@@ -154,6 +155,25 @@ def test_the_page_of_an_idea_draws_the_plan_and_has_no_way_to_order(desk, scheme
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("window.__violations") == []
     assert _faults(page) == []
+    page.close()
+
+
+def test_option_alternatives_show_their_numbers_their_exits_and_what_refused_the_others(desk):
+    inputs = of_side("long")
+    spot, on = inputs.quote.last, inputs.as_of.date()
+    body = with_chain(inputs, contract(spot, on, 45, "call"), contract(spot, on, 500, "call"))
+    label = {"ref": body["plan_id"], "provenance": "SIMULATED", "source": "replay"}
+    page = desk.open()
+    page.route("**/api/v1/plans/plan_*", lambda route: route.fulfill(json={**body, **label}))
+    page.goto(f"{desk.live.up.address}/ideas/{body['plan_id']}")
+    offered = page.locator("section.option")
+    expect(offered).to_have_count(2)
+    expect(offered.first).to_contain_text("Long call")
+    expect(offered.first).to_contain_text("limit price")
+    expect(offered.last.locator("li").first).to_contain_text("When dte at most")
+    told = page.locator("details.part", has_text="Option alternatives")
+    expect(told).to_contain_text("Long call: dte too long 1; LEAPS call: dte too short 1")
+    expect(page.locator("cornerman-plan-chart .problem")).to_contain_text("No chart:")
     page.close()
 
 
