@@ -81,7 +81,7 @@ class CornermanPlan extends LitElement {
     const { entry, stop, rr } = plan, bars = barsOf(plan);
     const of = (/** @type {string} */ text, /** @type {string} */ what) => figure(decimal(text, 2, 4), cite(what, bars));
     return html`<dl class="levels">
-      <div><dt>Entry</dt><dd>${entry.kind}, ${of(entry.lo, "Entry zone, low end")} to ${of(entry.hi, "Entry zone, high end")}<small>measured from ${of(entry.worst, "Entry, the worst of the zone")}</small></dd></div>
+      <div><dt>Entry</dt><dd>${entry.kind}, ${entry.lo === entry.hi ? of(entry.lo, "Entry") : html`${of(entry.lo, "Entry zone, low end")} to ${of(entry.hi, "Entry zone, high end")}<small>measured from ${of(entry.worst, "Entry, the worst of the zone")}</small>`}</dd></div>
       <div><dt>Stop</dt><dd><span class="loss">${of(stop.price, "Stop")}</span><small>${of(stop.stop_distance, "Distance to the stop")} away, ${figure(decimal(stop.atr_multiple), cite("Stop in average ranges", bars))} average ranges</small></dd></div>
       ${plan.targets.map((one) => html`<div><dt>${one.kind === "tp" ? `Target ${one.n}` : "Runner"}</dt><dd><span class="gain">${of(one.price, `Target ${one.n}`)}</span>
         <small>${figure(`${decimal(one.r, 0, 2)}R`, cite("In stop distances", bars))}, reached in ${figure(chance(one.p_reach), cite("Chance to reach it", null, [["From", plan.confidence?.n ? `${plan.confidence.n} past setups` : "the prior"], ["Plan", plan.plan_id]]))}, sells ${figure(chance(one.fraction), cite("Share sold there", null, [["Policy", plan.policy_hash.slice(0, 23)], ["Plan", plan.plan_id]]))}</small></dd></div>`)}

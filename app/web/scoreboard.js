@@ -11,7 +11,7 @@ import { setupWords } from "./plans.js";
 
 /** @typedef {import("./ideas.js").Score} Score */
 /** @typedef {import("./ideas.js").SetupScore} SetupScore */
-const SIDE_PX = 260, LEFT_PX = 34, FOOT_PX = 28, ENOUGH = 30, RECENT = 12;
+const SIDE_PX = 272, LEFT_PX = 34, RIGHT_PX = 20, FOOT_PX = 28, ENOUGH = 30, RECENT = 12;
 
 class CornermanScoreboard extends LitElement {
   static properties = { score: { state: true }, problem: { state: true } };
@@ -70,11 +70,11 @@ class CornermanScoreboard extends LitElement {
   #setups(score) {
     return html`<div class="wide text" tabindex="0" role="region" aria-label="Stated and realised by setup"><table>
       <thead><tr><th scope="col">Setup</th><th scope="col" class="number">Taken</th><th scope="col" class="number">Ended</th><th scope="col" class="number">Stated</th><th scope="col" class="number">Realised</th>
-        <th scope="col" class="number">Mean R</th><th scope="col">Verdict</th></tr></thead>
-      <tbody>${score.by_setup.map((one) => html`<tr data-setup=${one.key}><th scope="row">${setupName(one.key)}<small class="muted">${one.ended ? one.real ? "real prices" : "replayed prices" : "none ended"}</small></th>
+        <th scope="col" class="number">Mean R</th></tr></thead>
+      <tbody>${score.by_setup.map((one) => html`<tr data-setup=${one.key}><th scope="row">${setupName(one.key)}<small>${verdict(one)}${one.ended ? html`<span class="muted">, ${one.real ? "real prices" : "replayed prices"}</span>` : nothing}</small></th>
         <td class="number">${one.taken}</td><td class="number">${one.ended}</td><td class="number">${one.stated === null ? "–" : this.#of(score, chance(one.stated))}</td>
         <td class="number">${one.hit_rate === null ? "–" : this.#of(score, chance(one.hit_rate))}${one.ci95 ? html`<small class="muted">${chance(one.ci95[0])} to ${chance(one.ci95[1])}</small>` : nothing}</td>
-        <td class="number ${tone(one.mean_r)}">${one.mean_r === null ? "–" : this.#of(score, signed(one.mean_r))}</td><td>${verdict(one)}</td></tr>`)}</tbody></table></div>`;
+        <td class="number ${tone(one.mean_r)}">${one.mean_r === null ? "–" : this.#of(score, signed(one.mean_r))}</td></tr>`)}</tbody></table></div>`;
   }
 
   /** @param {Score} score */
@@ -121,7 +121,7 @@ function verdict(one) {
 /** Draws stated against realised; the table beside it says the same.
  * @param {Score} score */
 function diagram(score) {
-  const side = SIDE_PX - LEFT_PX - 8;
+  const side = SIDE_PX - LEFT_PX - RIGHT_PX;
   const x = (/** @type {string | number} */ share) => LEFT_PX + Number(share) * side;
   const y = (/** @type {string | number} */ share) => 8 + (1 - Number(share)) * side;
   const most = Math.max(...score.bins.map((bin) => bin.n), 1), high = side + 8 + FOOT_PX;

@@ -93,7 +93,10 @@ def _ideas(page: Page, address: str) -> None:
     expect(card.locator("svg.plan-svg")).to_be_visible()
     page.get_by_role("tab", name="Ideas").click()
     expect(page.locator("tr[data-pick]").first).to_be_visible()
-    page.evaluate("document.querySelector('.turn cornerman-plan:last-of-type').scrollIntoView()")
+    card.evaluate(
+        "(one) => { const log = one.closest('.log');"
+        " log.scrollTop += one.getBoundingClientRect().top - log.getBoundingClientRect().top - 12; }"
+    )
     _picture(page, "plan-dark.png", scheme="dark")
     page.goto(address + str(card.get_by_role("link", name="Open the idea").get_attribute("href")))
     expect(page.locator("svg.plan-svg")).to_be_visible()

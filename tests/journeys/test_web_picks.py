@@ -87,6 +87,7 @@ def test_the_ideas_view_has_no_accessibility_fault_and_fits_a_phone(desk, scheme
     page.get_by_role("tab", name="Desk").click()
     expect(page.locator("cornerman-picks")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.documentElement.scrollHeight") <= 740
     assert page.evaluate("document.querySelector('#view-Desk').scrollWidth") <= 360
     assert page.evaluate("window.__violations") == []
 

@@ -80,7 +80,7 @@ def test_enough_outcomes_that_lost_are_called_no_edge_and_open_their_source(desk
     _plant(tmp_path, 20, first=20)
     page.get_by_role("button", name="Refresh").click()
     row = page.locator(f"tr[data-setup='{KEY}']")
-    expect(row).to_contain_text("no edge")
+    expect(row.get_by_role("rowheader")).to_contain_text("no edge, real prices")
     expect(row).to_contain_text("−0.50")
     expect(page.locator("cornerman-scoreboard")).not_to_contain_text("Fewer than 30")
     row.locator("button.figure").first.click()
