@@ -63,12 +63,19 @@ def detect(context: MarketContext, detectors: Iterable[Detector] = DETECTORS) ->
     Only bars that had closed by then are read. Setups of opposite sides on one timeframe's bar are
     both dropped, with `CONFLICTING_SETUPS`.
     """
+    rules = tuple(detectors)
+    wanted = {name: None for one in rules for name in one.timeframes}
+    scenes = {side: context.scenes(side, wanted) for side in SIDES}
+    sessions = {
+        name: _session_of(context.calendar, scene) for name, scene in scenes[SIDES[0]].items()
+    }
     found = [
         setup
-        for detector in detectors
+        for detector in rules
         for timeframe in detector.timeframes
+        if (session := sessions.get(timeframe)) is not None
         for side in SIDES
-        if (setup := _run(detector, context, side, timeframe)) is not None
+        if (setup := _run(detector, scenes[side][timeframe], session)) is not None
     ]
     torn = {
         (one.timeframe, one.trigger_ts)
@@ -82,16 +89,12 @@ def detect(context: MarketContext, detectors: Iterable[Detector] = DETECTORS) ->
     return Detection(tuple(kept), ("CONFLICTING_SETUPS",) if torn else ())
 
 
-def _run(detector: Detector, context: MarketContext, side: Side, timeframe: str) -> Setup | None:
-    scene = context.scene(side, timeframe)
-    if scene is None:
-        return None
-    session = _session_of(context.calendar, scene)
-    found = detector.rule(scene, session) if session is not None else None
-    if found is None or session is None:
+def _run(detector: Detector, scene: Scene, session: Session) -> Setup | None:
+    found = detector.rule(scene, session)
+    if found is None:
         return None
     setup = _real(detector.id, scene, found, session)
-    return setup if setup.expires_at > context.as_of else None
+    return setup if setup.expires_at > scene.context.as_of else None
 
 
 def _session_of(calendar: str, scene: Scene) -> Session | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,14 +30,19 @@ class MarketContext:
 
     def scene(self, side: Side, timeframe: str) -> Scene | None:
         """Return the scene of a timeframe; None when it has no bar yet."""
+        return self.scenes(side, (timeframe,)).get(timeframe)
+
+    def scenes(self, side: Side, timeframes: Iterable[str]) -> dict[str, Scene]:
+        """Return the scenes of the timeframes that have a bar; they share their views."""
         views = {
             name: View(track, side, track.count_until(self.as_of))
             for name, track in self.tracks.items()
         }
-        bars = views.get(timeframe)
-        if bars is None or not len(bars):
-            return None
-        return Scene(context=self, side=side, bars=bars, views=views)
+        return {
+            name: Scene(context=self, side=side, bars=views[name], views=views)
+            for name in timeframes
+            if name in views and len(views[name])
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

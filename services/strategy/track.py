@@ -113,6 +113,8 @@ class Track:
 
     def count_until(self, as_of: datetime) -> int:
         """Return how many bars had closed by `as_of`; the view of a clock ends there."""
+        if self.bars and self.bars[-1].t_close <= as_of:
+            return len(self.bars)
         return bisect_right(self.bars, as_of, key=lambda bar: bar.t_close)
 
     def _push_session(self, bar: Bar) -> None:
