@@ -17,6 +17,7 @@ from tests.bench import (
     idle_memory,
     ledger_post,
     parameter_sweep,
+    plan_speed,
     report,
     watchlist,
 )
@@ -28,6 +29,7 @@ ROWS = {
     "P3": frame_to_decision.measure,
     "P4": fan_out.measure,
     "WATCH": watchlist.measure,
+    "P6": plan_speed.measure,
     "P8": backtest_speed.measure,
     "P9": parameter_sweep.measure,
     "P10": ledger_post.measure,

@@ -15,6 +15,7 @@ from tests.bench import (
     idle_memory,
     ledger_post,
     parameter_sweep,
+    plan_speed,
     report,
     watchlist,
 )
@@ -68,9 +69,23 @@ def test_the_rows_of_backtests_run_and_their_trades_agree():
     assert all(one.goal or one.note for one in found)
 
 
-def test_alerts_are_told_within_the_gate():
-    found = {one.metric: one for one in gates.measure(TINY)}
-    assert found["alert, its bar to the feed, p95"].met, found
+@pytest.fixture(scope="module")
+def gated():
+    return {one.metric: one for one in gates.measure(TINY)}
+
+
+def test_the_rows_of_plans_and_scans_run():
+    found = plan_speed.measure(TINY)
+    assert [one.row for one in found] == ["P6", "P6", "P7"]
+    assert all(one.ratio or "ours" in one.note for one in found)
+
+
+def test_alerts_are_told_within_the_gate(gated):
+    assert gated["alert, its bar to the feed, p95"].met, gated
+
+
+def test_quotes_come_within_the_gate(gated):
+    assert gated["quote, p95"].met, gated
 
 
 def test_the_rows_of_live_prices_run_and_a_short_watch_loses_nothing():

@@ -1,0 +1,179 @@
+"""P6 and P7: one whole plan to its bytes and hash, cold and warm, and a scan after a new bar."""
+
+from __future__ import annotations
+
+import gc
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from services.kit.canonical import canonical
+from services.kit.errors import Refusal
+from services.kit.money import use_context
+from services.kit.policy import DEFAULT_POLICY
+from services.market.bar import Bar, resample
+from services.strategy.detect import detect
+from services.strategy.scene import MarketContext
+from services.strategy.track import Track
+from services.trade.compose import compose
+from services.trade.idea import build_idea
+from services.trade.plan_inputs import PlanInputs
+from tests.bench.agent_loop import peer_python
+from tests.bench.measure import ROOT, Outcome, Size, median, not_run, run_json
+from tests.unit.strategy.market_days import CALENDAR, build_context, walk
+from tests.unit.trade.plan_desk import inputs_of, score_of
+
+COUNT, SYMBOLS = 500, 500
+TIMEFRAMES = ("5m", "15m", "1d")
+COLD_GOAL, WARM_GOAL, SCAN_GOAL = 0.35, 1.5, 1.0
+PEER = ROOT / "tests" / "bench" / "peers" / "peer_indicators.py"
+ONE_PLAN = "one plan, 3 timeframes x 500 bars, to bytes and hash"
+SCAN = "scan of 500 symbols x 3 timeframes after a new bar"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Bars by timeframe that end with a setup of 5-minute bars, and an empty context for them."""
+
+    bars: dict[str, list[Bar]]
+    context: MarketContext
+
+    def warm(self, *, without_last: int = 0) -> MarketContext:
+        """Return the context with tracks of all bars but the last so many of each."""
+        tracks = {
+            name: Track(name, CALENDAR, bars[: len(bars) - without_last])
+            for name, bars in self.bars.items()
+        }
+        return replace(self.context, tracks=tracks)
+
+
+def build_market() -> Market:
+    """Return a seeded market whose last bar triggers a setup that makes a plan."""
+    use_context()
+    fine = walk(0, date(2024, 4, 1), date(2024, 6, 14))
+    days = walk(100, date(2022, 5, 2), date(2024, 6, 13), minutes=390, swing=0.02)[-COUNT:]
+    for end in range(len(fine), len(fine) - 1_200, -1):
+        known, as_of = fine[:end], fine[end - 1].t_close
+        wide = resample(known, calendar=CALENDAR, from_tf="5m", to_tf="15m")
+        bars = {
+            "5m": known[-COUNT:],
+            "15m": [bar for bar in wide if bar.t_close <= as_of][-COUNT:],
+            "1d": [bar for bar in days if bar.t_close <= as_of],
+        }
+        made = Market(bars, replace(build_context(known[:78], as_of), tracks={}))
+        if _plan(made.warm()) is not None:
+            return made
+    raise RuntimeError("no plan in the seeded market")
+
+
+def _plan(context: MarketContext, known: PlanInputs | None = None) -> bytes | None:
+    """Return the bytes of the first plan; `known` has the cited hash, which is kept as bars come."""
+    for setup in detect(context).setups:
+        try:
+            idea = build_idea(context, setup, policy=DEFAULT_POLICY.plan)
+            if known is None:
+                inputs = inputs_of(idea)
+            else:
+                inputs = replace(known, idea=idea, score=score_of(idea))
+            return canonical(compose(inputs).body)
+        except Refusal:
+            continue
+    return None
+
+
+def _inputs(context: MarketContext) -> PlanInputs:
+    """Return the inputs of the context's first sound idea."""
+    setup = detect(context).setups[0]
+    return inputs_of(build_idea(context, setup, policy=DEFAULT_POLICY.plan))
+
+
+def _cold(market: Market) -> Callable[[], object]:
+    return lambda: _plan(market.warm())
+
+
+def _warm(market: Market) -> Callable[[], object]:
+    context, known = market.warm(without_last=1), _inputs(market.warm())
+    context.tracks["1d"].volatility_rank(len(market.bars["1d"]) - 1)
+
+    def run() -> None:
+        for name, track in context.tracks.items():
+            track.push(market.bars[name][-1])
+        if _plan(context, known) is None:
+            raise RuntimeError("the market makes a plan")
+
+    return run
+
+
+def _timed(build: Callable[[], Callable[[], object]], rounds: int) -> float:
+    """Return the median milliseconds of runs that are each prepared anew."""
+    took = []
+    for _ in range(rounds):
+        run = build()
+        gc.collect()
+        began = time.perf_counter()
+        run()
+        took.append((time.perf_counter() - began) * 1e3)
+    return median(took)
+
+
+def scan_ms(market: Market, symbols: int) -> float:
+    """Return the milliseconds to take a new bar on every track and to ask every rule once."""
+    contexts = [market.warm(without_last=1) for _ in range(symbols)]
+    newest = [(name, market.bars[name][-1]) for name in TIMEFRAMES]
+    gc.collect()
+    began = time.perf_counter()
+    for context in contexts:
+        for name, bar in newest:
+            context.tracks[name].push(bar)
+        detect(context)
+    return (time.perf_counter() - began) * 1e3
+
+
+def peers(market: Market, rounds: int, times: int) -> dict:
+    """Return the seconds of the libraries that are installed on the same bars."""
+    series = [
+        {name: [float(getattr(bar, name)) for bar in bars] for name in "hlc"}
+        for bars in market.bars.values()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "asked.json"
+        path.write_text(json.dumps({"series": series, "rounds": rounds, "times": times}))
+        return run_json(PEER, path, python=peer_python())
+
+
+def measure(size: Size) -> list[Outcome]:
+    """Measure ours between two runs of the peers; what is not installed is not run."""
+    market, small = build_market(), size.rounds == 1
+    rounds, symbols = (2, 4) if small else (15, SYMBOLS)
+    before = peers(market, rounds, symbols)
+    cold, warm = _timed(lambda: _cold(market), rounds), _timed(lambda: _warm(market), rounds)
+    scan = scan_ms(market, symbols)
+    after = peers(market, rounds, symbols)
+    best = {
+        (name, part): 1e3 * min(before[name][part], after[name][part])
+        for name in before
+        for part in ("plan", "scan")
+    }
+    return [
+        _line("P6", f"{ONE_PLAN}, cold", cold, ("pandas", best.get(("pandas", "plan"))), COLD_GOAL),
+        _line("P6", f"{ONE_PLAN}, warm", warm, ("TA-Lib", best.get(("talib", "plan"))), WARM_GOAL),
+        _line("P7", SCAN, scan, ("TA-Lib", best.get(("talib", "scan"))), SCAN_GOAL),
+    ]
+
+
+def _line(
+    row: str, metric: str, ours: float, peer: tuple[str, float | None], goal: float
+) -> Outcome:
+    name, theirs = peer
+    if theirs is None:
+        return not_run(row, metric, f"{name} is not installed; ours {ours:.2f} ms")
+    ratio = ours / theirs
+    return Outcome(
+        row, metric, f"{ours:.2f} ms", f"{name} indicators {theirs:.2f} ms", ratio,
+        f"<= {goal}x", met=ratio <= goal,
+        note="ours is the whole answer; the peer makes the indicators alone",
+    )  # fmt: skip
