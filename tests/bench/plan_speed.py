@@ -56,15 +56,16 @@ def build_market() -> Market:
     use_context()
     fine = walk(0, date(2024, 4, 1), date(2024, 6, 14))
     days = walk(100, date(2022, 5, 2), date(2024, 6, 13), minutes=390, swing=0.02)[-COUNT:]
+    wide = resample(fine, calendar=CALENDAR, from_tf="5m", to_tf="15m")
+    empty = replace(build_context(fine[:78], fine[-1].t_close), tracks={})
     for end in range(len(fine), len(fine) - 1_200, -1):
         known, as_of = fine[:end], fine[end - 1].t_close
-        wide = resample(known, calendar=CALENDAR, from_tf="5m", to_tf="15m")
         bars = {
             "5m": known[-COUNT:],
             "15m": [bar for bar in wide if bar.t_close <= as_of][-COUNT:],
             "1d": [bar for bar in days if bar.t_close <= as_of],
         }
-        made = Market(bars, replace(build_context(known[:78], as_of), tracks={}))
+        made = Market(bars, replace(empty, as_of=as_of))
         if _plan(made.warm()) is not None:
             return made
     raise RuntimeError("no plan in the seeded market")
