@@ -149,5 +149,6 @@ def _attach(items: list[dict[str, Any]], entry: Entry) -> None:
                 "ok": result.ok,
                 "digest": result.digest,
                 "ref": result.ref,
+                "source": [dict(one) for one in result.source],
             }
         )
