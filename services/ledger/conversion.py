@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.kit.context import Context
+from services.kit.errors import refuse
 from services.ledger.portfolio import market_now
 from services.ledger.posting import to_minor
 from services.market.freeze import active_freezes, pair_scope
@@ -60,6 +61,21 @@ def find_terms(ctx: Context, instrument: Instrument, base: str) -> Terms:
     if codes:
         return Terms(base, scale, missing=_REFUSALS.get(codes[0], codes[0]))
     return Terms(base, scale, rate)
+
+
+def require_factor(ctx: Context, instrument: Instrument, base: str) -> Decimal:
+    """Return how much one quoted price unit of `instrument` is in `base`, unrounded.
+
+    Raises `FX_MISSING` and `FX_STALE`, and `DQ_BLOCK` for a rate that is wrong or frozen.
+    Worked: pence at 1.27 dollars a pound are 0.0127.
+    """
+    terms = find_terms(ctx, instrument, base)
+    pair = f"{instrument.currency}/{base}"
+    if terms.missing in _REFUSALS.values():
+        raise refuse(terms.missing, ccy=instrument.currency, base=base, reason="can not be used")
+    if terms.missing:
+        raise refuse("DQ_BLOCK", checks=f"{pair} {terms.missing}")
+    return terms.scale * (ONE if terms.rate is None else terms.rate.rate.rate)
 
 
 def judge_rate(ctx: Context, currency: str, base: str) -> tuple[RatePoint | None, Sequence[Fault]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from services.kit.context import Context
 from services.kit.errors import Kind, Refusal, refuse
 from services.kit.money import decimal_text, parse_decimal, rounded
 from services.ledger import portfolio, valuation
+from services.ledger.conversion import require_factor
 from services.market.feed import Feed
 from services.market.freeze import portfolio_scope
 from services.market.instrument import Instrument, tick_size
@@ -97,7 +98,7 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
 
     A plan's own levels, costs and confidence are used when it is named. Raises what `sizing.size`
     raises, `PLAN_UNKNOWN`, `PLAN_EXPIRED`, `PARAM_INVALID` without a plan or whole levels,
-    `SYMBOL_UNKNOWN`, and `DQ_BLOCK` on bad data.
+    `SYMBOL_UNKNOWN`, `FX_MISSING`, `FX_STALE`, and `DQ_BLOCK` on bad data.
     """
     feed = ctx.port(Feed)
     plan = get_plan(ctx, ask.plan_id) if ask.plan_id else None
@@ -110,28 +111,28 @@ def size_trade(ctx: Context, ask: SizeAsk) -> SizeAnswer:
     trade = (
         _of_plan(ctx, plan, instrument, ask) if plan else _of_levels(ctx, ask, instrument, quote)
     )
+    factor = require_factor(ctx, instrument, owned.base_currency)
+    levels = replace(trade.levels, fx_to_account=factor)
     wanted = SizingAsk(
         holding=trade.holding,
         risk_pct=fraction_of(ask.risk_pct, ctx.policy.sizing.risk_pct) if ask.risk_pct else None,
         confidence=trade.confidence,
     )
     account = account_view(ctx, instrument.symbol)
-    sized = suggest(trade.levels, account, policy=ctx.policy, ask=wanted)
+    sized = suggest(levels, account, policy=ctx.policy, ask=wanted)
     ref = advice.save(
         ctx,
         "size",
         symbol=instrument.symbol,
         quality=quality,
         document={
-            **size_document(instrument.symbol, trade.levels, sized),
+            **size_document(instrument.symbol, levels, sized),
             **({"plan_id": plan.id} if plan else {}),
             **({"ignored_confidence": True} if ask.confidence == "ignore" and plan else {}),
         },
     )
     _record_forced(ctx, ref, trade.confidence, sized)
-    return SizeAnswer(
-        ref=ref, symbol=instrument.symbol, levels=trade.levels, size=sized, quote=quote
-    )
+    return SizeAnswer(ref=ref, symbol=instrument.symbol, levels=levels, size=sized, quote=quote)
 
 
 def _record_forced(
