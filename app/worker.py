@@ -30,6 +30,8 @@ EVERY_S = 15
 HEARTBEAT_S, DEAD_S = 10.0, 35.0
 _KEEP = timedelta(days=2)
 _THREADS = 4
+_FINISH_S = 5
+"""How long what is under way may still take at the end, so that it closes its connections."""
 
 
 class Worker:
@@ -55,10 +57,10 @@ class Worker:
         )
 
     def close(self) -> None:
-        """Stop taking work up and give the lease back; what is in flight goes on elsewhere."""
+        """Stop taking work up and give the lease back; what is not done then goes on elsewhere."""
         from dbos import DBOS
 
-        DBOS.destroy(destroy_registry=True)
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_FINISH_S)
         self._product.runtime.write(
             self._home, lambda ctx: lease.release(ctx, self._lease(self.executor), self.executor)
         )
