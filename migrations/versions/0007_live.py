@@ -22,9 +22,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_watchlists")),
-        sa.UniqueConstraint(
-            "tenant_id", "name_key", name=op.f("uq_watchlists_tenant_id_name_key")
-        ),
+        sa.UniqueConstraint("tenant_id", "name_key", name=op.f("uq_watchlists_tenant_id_name_key")),
         info={"tenant": True, "append_only": False, "lookup": False},
     )
     op.create_index(op.f("ix_watchlists_tenant_id"), "watchlists", ["tenant_id"], unique=False)

@@ -17,9 +17,7 @@ from services.trade.rr import RewardRisk, fractions_hold
 ZONE_ATR_MAX = Decimal("0.5")
 SPREAD_R_MAX = Decimal("0.15")
 MISSED_R_MAX = Decimal("0.25")
-_NOTICES = {
-    "SPREAD_WIDE": "spread {spread} is more than {limit}, 0.15 of the risk per unit",
-}
+_NOTICES = {"SPREAD_WIDE": "spread {spread} is more than {limit}, 0.15 of the risk per unit"}
 
 
 @dataclass(frozen=True, slots=True)

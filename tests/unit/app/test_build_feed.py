@@ -15,7 +15,6 @@ from services.market.tradier import TradierFeed
 from tests.fakes.massive_server import KEY, MassiveServer
 from tests.unit.market.test_massive import snapshot
 
-
 BOTH = {"MASSIVE_API_KEY": "k", "TRADIER_ACCESS_TOKEN": "k"}
 
 

@@ -174,7 +174,10 @@ def at_the_terminal(live):
     for name, arguments in (
         ("plan_check", '{"symbol":"AAPL","side":"long","stop":"3%"}'),
         ("size", '{"symbol":"AAPL","side":"long","stop":"3%"}'),
-        ("propose_order", '{"symbol":"AAPL","side":"buy","quantity":"4","type":"market","tif":"day"}'),
+        (
+            "propose_order",
+            '{"symbol":"AAPL","side":"buy","quantity":"4","type":"market","tif":"day"}',
+        ),
     ):
         yield name, use_tool(desk, name, arguments)
 
