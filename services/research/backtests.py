@@ -19,6 +19,7 @@ from services.kit.outbox import wake
 from services.market.bar import Bar
 from services.market.feed import COUNT_MAX, Feed
 from services.market.instrument import tick_size
+from services.market.shown_bars import shown_bars
 from services.research.config import BacktestConfig, ListingTerms
 from services.research.report import Report
 from services.research.report_words import summary_of
@@ -147,13 +148,13 @@ def take(ctx: Context) -> Backtest | None:
 def gather(ctx: Context, backtest: Backtest) -> tuple[BacktestConfig, dict[str, Sequence[Bar]]]:
     """Return the config with each listing as the feed has it, and its bars.
 
-    No bar is later than the feed's time; they are split-adjusted to that time, so no split is
-    applied again.
+    No bar is later than the feed's time, none is untrue; they are split-adjusted to that time, so
+    no split is applied again.
     """
     config = parse_config(backtest.config)
     feed, bars, listings = ctx.port(Feed), dict[str, Sequence[Bar]](), {}
     for symbol in config.symbols:
-        found = feed.bars(ctx, symbol, config.timeframe, COUNT_MAX).bars
+        found = shown_bars(ctx, symbol, config.timeframe, COUNT_MAX).bars
         bars[symbol] = found
         one = feed.instrument(ctx, symbol)
         if found:

@@ -20,6 +20,7 @@ from services.market.action_record import known_splits
 from services.market.feed import COUNT_MAX, BarSeries, Feed
 from services.market.grid import MINUTES
 from services.market.session import trading_minutes
+from services.market.shown_bars import shown_bars
 from services.orders.tables import proposals
 from services.research.drift import watch_drift
 from services.research.settle import ENTERED, NO_TRADE, Settled, Suggested, settle
@@ -199,7 +200,7 @@ def _bars_since(ctx: Context, row: Row[Any], now: datetime) -> BarSeries | None:
     timeframe = next((one for one in coarser if age // MINUTES[one] + 2 <= COUNT_MAX), None)
     if timeframe is None:
         return None
-    series = feed.bars(ctx, row.symbol, timeframe, age // MINUTES[timeframe] + 2)
+    series = shown_bars(ctx, row.symbol, timeframe, age // MINUTES[timeframe] + 2)
     bars = tuple(bar for bar in series.bars if bar.t_open >= row.made_at)
     first = bars[0].t_open if bars else now
     if trading_minutes(calendar, row.made_at, first) > _HOLE_MINUTES:
