@@ -90,7 +90,7 @@ class Live:
         moved |= dict.fromkeys([*trades, *(one.symbol for one in frame.bars)])
         label = {"provenance": book.provenance.value, "source": book.source}
         for symbol in moved:
-            quote, ready = book.find_quote(symbol), self._is_looked_at(symbol)
+            quote, ready = book.find_quote(symbol), self.is_looked_at(symbol)
             fault = None if quote is None else find_untrue(quote, self._close_of(symbol))
             if fault is not None:
                 self._untrue.setdefault(symbol, fault)
@@ -107,7 +107,8 @@ class Live:
         known = (watch.close_before(symbol) for watch in tuple(self._watches.values()))
         return next((close for close in known if close is not None), None)
 
-    def _is_looked_at(self, symbol: str) -> bool:
+    def is_looked_at(self, symbol: str) -> bool:
+        """Return whether an earlier close of a followed symbol was looked for, there or not."""
         return any(watch.has_looked(symbol) for watch in tuple(self._watches.values()))
 
     async def _note(self) -> None:

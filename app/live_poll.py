@@ -75,6 +75,7 @@ class Watch:
             try:
                 news = self._news(ctx, symbol, known, trading=symbol in trading)
             except Refusal as refusal:
+                known.looked = True
                 news = self._fault(refusal, symbol, known)
             if symbol in untold and not news.price and known.price is not None and not known.fault:
                 news = News(self.tenant_id, encode(known.price), news.trades)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -10,9 +11,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app.http.unit import product_of
+from services.kit.errors import refuse
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 router = APIRouter()
+_PLAN_ID = re.compile(r"plan_[0-9a-f]{16}", re.ASCII)
 _UNBUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Cornerman</title>
 <h1>The page is not built yet</h1>
 <p>The server runs. The page needs its libraries once:</p><pre>make web</pre>
@@ -39,8 +42,10 @@ async def embed(request: Request) -> Response:
 
 
 @router.get("/ideas/{id}", include_in_schema=False)
-async def idea(request: Request, id: str) -> Response:  # noqa: A002, ARG001 - the page reads it
+async def idea(request: Request, id: str) -> Response:  # noqa: A002
     """Return the read-only page that draws one plan; its data need a session."""
+    if not _PLAN_ID.fullmatch(id):
+        raise refuse("PLAN_UNKNOWN", id=ascii(id)[1:41])
     return _page(request, "idea.html")
 
 

@@ -107,9 +107,13 @@ async def main(seconds: int) -> dict:
         for frame in frames(names, 0, now - timedelta(seconds=5)):
             book.note(frame)
         readers = [Client(Line(), me) for _ in range(SYMBOLS // 200)]
-        async with Live(product, hub).running():
+        live = Live(product, hub)
+        async with live.running():
             for at, reader in enumerate(readers):
                 hub.join(reader).subscribe(reader, ["price"], names[at * 200 : (at + 1) * 200])
+            async with asyncio.timeout(60):
+                while not all(live.is_looked_at(name) for name in names):  # noqa: ASYNC110 - a bench
+                    await asyncio.sleep(0.05)
 
             def feed() -> float:
                 began, early = time.monotonic(), 0.0

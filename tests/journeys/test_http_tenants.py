@@ -15,12 +15,15 @@ from services.alerts import notification
 from services.identity.user import LOCAL_TENANT
 from services.kit.context import system_principal
 from services.orders.freeze import freeze, list_freezes
+from services.strategy.documents import store_document
 from tests.journeys.test_http_trade import answer_to, card_of, ended, frames, say, until
 from tests.unit.http.live import KEY, live_server
 
 NAMES = (LOCAL_TENANT, "ten_eve", "ten_mallory")
 PLAN = {"symbol": "AAPL", "side": "long", "entry": "410", "stop": "400"}
-BY_ID = [row for row in TABLE if "{id}" in row.path]
+SHARED = ("/ideas/{id}", "/api/v1/instruments/{id}")
+"""Ids that are nobody's own: a page without data, and the names of listings."""
+BY_ID = [row for row in TABLE if "{id}" in row.path and not row.path.startswith(SHARED)]
 LISTS = [
     row
     for row in TABLE
@@ -44,6 +47,7 @@ QUERIES = {
     "/api/v1/news": {"symbols": "AAPL"},
     "/api/v1/earnings": {"symbols": "AAPL"},
     "/api/v1/options/chain": {"symbol": "AAPL"},
+    "/api/v1/options/picks": {"symbol": "AAPL"},
     "/api/v1/options/expirations": {"symbol": "AAPL"},
 }
 """What a list has to be asked with."""
@@ -92,18 +96,28 @@ def frozen(live, name):
     return live.product.runtime.write(system_principal(name), act)
 
 
+def fitted(live, name):
+    """A stored document of one tenant; return its hash."""
+
+    def act(ctx):
+        return store_document(ctx, "strategy/v1", "x", {"name": f"note of {name}"}).hash
+
+    return live.product.runtime.write(system_principal(name), act)
+
+
 def watching(page, name):
-    """An alert, a watchlist and a job run of one tenant; return their ids by family."""
+    """An alert, a list, a job run and a backtest of one tenant; return their ids by family."""
     terms = {"symbol": "AAPL", "kind": "price_above", "level": "9000", "confirm_far": True}
     asked = {
         "alerts": terms | {"note": f"note of {name}"},
         "watchlists": {"name": f"note of {name}"[:20], "symbols": ["AAPL"]},
         "task-runs": {"job": "snapshot_lkg"},
+        "backtests": {"strategy": "ma_cross", "symbols": ["IBM"]},
     }
     made = {}
     for family, body in asked.items():
         answer = page.post(f"/api/v1/{family}", json=body)
-        assert answer.status_code in {200, 201}, answer.text
+        assert answer.status_code in {200, 201, 202}, answer.text
         made[family] = answer.json()["id"]
     return made
 
@@ -134,6 +148,7 @@ def settled(live, name):
         "portfolios": page.get("/api/v1/portfolios").json()["items"][0]["id"],
         "plans": page.post("/api/v1/plan/validate", json=PLAN).json()["ref"],
         "freezes": frozen(live, name),
+        "documents": fitted(live, name),
         **watching(page, name),
     }
     return Tenant(name, page, ids, answer_to(card_of(page, pending)))
@@ -161,6 +176,15 @@ def url(request, tmp_path_factory):
 def tenants(url, tmp_path_factory):
     with live_server(tmp_path_factory.mktemp("home"), url) as live:
         yield [settled(live, name) for name in NAMES]
+
+
+def test_a_split_that_one_tenant_recorded_is_its_own(tenants):
+    split = {"ex_date": "2012-01-04", "ratio_from": 1, "ratio_to": 2, "note": "note of mine"}
+    path = "/api/v1/instruments/XNYS:IBM/actions"
+    first, *others = tenants
+    assert first.page.post(path, json=split, headers=fresh()).status_code in {200, 201}
+    assert "note of mine" in first.page.get(path).text
+    assert all("note of mine" not in one.page.get(path).text for one in others)
 
 
 def pairs(tenants):

@@ -62,7 +62,7 @@ class HandFeed:
             currency="USD",
         )
 
-    def bars(self, ctx, symbol, timeframe, count):
+    def bars(self, ctx, symbol, timeframe, count, *, include_partial=False):
         """Answer one flat daily bar per known close, by listing and session date."""
         days = [(day, price) for (listing, day), price in self.closes.items() if listing == symbol]
         sessions = [(get_session("XNYS", day), Decimal(str(price))) for day, price in sorted(days)]
