@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.ledger import portfolio
 from services.orders import desk
 from services.orders.draft import OrderDraft, Risk, Terms, build_order, build_risk, reference_price
 from services.orders.guard import evaluate, first_block
-from services.orders.guard_context import Stage
+from services.orders.guard_context import GuardContext, GuardResult, Stage
 from services.orders.guard_facts import MarketFacts, clean_market, commission_of, guard_context
 from services.orders.order import (
     OPEN,
@@ -69,7 +69,8 @@ def propose(
 ) -> Proposal:
     """Store a pending proposal of exactly one order; it has no other effect.
 
-    An identical order that is already pending is returned instead of a second one. Raises
+    An identical order that is already pending is returned instead of a second one, once the
+    guards let it pass again: a card from before a halt is no way around it. Raises
     `SYMBOL_UNKNOWN`, `PARAM_INVALID`, `STOP_WRONG_SIDE` and the refusal of the first guard that
     blocks, such as `KILL_SWITCH`, `DQ_BLOCK`, `MARKET_CLOSED`, `QTY_INVALID`,
     `INSUFFICIENT_CASH` and `INSUFFICIENT_POSITION`; its facts name the `guard`.
@@ -81,7 +82,10 @@ def propose(
     ctx.db.lock(f"propose:{order.account_id}")
     expire_due(ctx)
     known = find_pending(ctx, order.account_id, intent_hash(order))
-    return known or _store_order(ctx, order, market, origin=origin)
+    if known is not None:
+        _require_allowed(ctx, order, market, known.expires_at)
+        return known
+    return _store_order(ctx, order, market, origin=origin)
 
 
 def _draft_order(ctx: Context, draft: OrderDraft) -> tuple[MarketFacts, Order]:
@@ -114,11 +118,7 @@ def _store_order(
     supersedes: str | None = None,
 ) -> Proposal:
     expires_at = desk.seen_now(ctx) + timedelta(seconds=_ttl_s(ctx, order))
-    seen = guard_context(ctx, order, Stage.PROPOSE, market=market, expires_at=expires_at)
-    results = evaluate(seen)
-    blocked = first_block(results)
-    if blocked is not None:
-        raise blocked.refusal()
+    seen, results = _require_allowed(ctx, order, market, expires_at)
     reference = reference_price(order, market.quote)
     risk = build_risk(
         order,
@@ -147,6 +147,17 @@ def _store_order(
             "risk_hash": tagged_hash("risk/v1", risk),
         },
     )
+
+
+def _require_allowed(
+    ctx: Context, order: Order, market: MarketFacts, expires_at: datetime
+) -> tuple[GuardContext, list[GuardResult]]:
+    seen = guard_context(ctx, order, Stage.PROPOSE, market=market, expires_at=expires_at)
+    results = evaluate(seen)
+    blocked = first_block(results)
+    if blocked is not None:
+        raise blocked.refusal()
+    return seen, results
 
 
 def propose_cancel(
@@ -273,6 +284,8 @@ def edit(ctx: Context, proposal_id: str, changes: Mapping[str, Any]) -> Proposal
     ctx.db.lock(f"propose:{order.account_id}")
     expire_due(ctx)
     known = find_pending(ctx, order.account_id, intent_hash(order))
+    if known is not None:
+        _require_allowed(ctx, order, market, known.expires_at)
     close(ctx, row, Status.SUPERSEDED, f"edited into {known.id}" if known else "edited")
     if known is not None:
         return known

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.orders import propose, switch
 from services.orders.order import State
 from services.orders.paper_tables import paper_orders
 from services.orders.tables import fills, order_intents, order_transitions, submit_attempts
@@ -167,8 +168,6 @@ def test_a_queued_order_is_cancelled_before_it_leaves(desk):
 
 
 def test_the_coachs_cancel_is_a_card(desk):
-    from services.orders import propose
-
     order_id = desk.buy(type="limit", limit_price="150.00")
     desk.work()
     card = desk.write(lambda ctx: propose.propose_cancel(ctx, order_id))
@@ -193,6 +192,19 @@ def test_an_identical_second_proposal_is_the_first(desk):
     first = desk.propose()
     desk.feed.set("AAPL", "190.02", "190.12")
     assert desk.propose().id == first.id
+
+
+def test_a_card_from_before_a_halt_is_not_offered_again_while_halted(desk):
+    first = desk.propose()
+    other = desk.propose(quantity="7")
+    desk.write(lambda ctx: switch.halt(ctx, "news"))
+    assert desk.refused(desk.propose).code == "KILL_SWITCH"
+    back = {"quantity": Decimal(first.order.quantity)}
+    refusal = desk.refused(lambda: desk.write(lambda ctx: propose.edit(ctx, other.id, back)))
+    assert refusal.code == "KILL_SWITCH"
+    desk.write(lambda ctx: switch.resume(ctx, "looked at the book"))
+    assert desk.propose().id == first.id
+    assert desk.write(lambda ctx: propose.edit(ctx, other.id, back)).id == first.id
 
 
 def test_a_split_ends_a_waiting_order(desk, feed):
