@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,17 +80,20 @@ def settings_now() -> Settings:
 @contextmanager
 def desk_here() -> Iterator[Desk]:
     """Open the product for one verb; its log lines go to a file in the home folder."""
+    from app.telemetry import release_logs
     from app.terminal import open_desk
     from app.wiring import build
 
     settings = settings_now()
     settings.cornerman_home.mkdir(parents=True, exist_ok=True)
-    with (settings.cornerman_home / "terminal.log").open("a", encoding="utf-8") as log:
+    with ExitStack() as ends:
+        log = ends.enter_context(
+            (settings.cornerman_home / "terminal.log").open("a", encoding="utf-8")
+        )
+        ends.callback(release_logs)
         desk = open_desk(build(settings, log_stream=log))
-        try:
-            yield desk
-        finally:
-            desk.close()
+        ends.callback(desk.close)
+        yield desk
 
 
 @app.command()

@@ -61,6 +61,12 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def release_logs() -> None:
+    """Let go of the stream that `configure_logs` was given; call it before closing that stream."""
+    structlog.reset_defaults()
+    logging.getLogger().handlers = []
+
+
 class _Bridge(logging.Handler):
     """Hands library log records to structlog, so that they are redacted and formed alike."""
 

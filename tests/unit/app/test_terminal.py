@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import click
 import pytest
+import structlog
 import typer
 from typer.testing import CliRunner
 
 from agent.events import Envelope
-from app.cli import app
+from app.cli import app, desk_here
 from app.home_lock import hold_home
 from app.terminal import Drawing, card_text, json_line, plain
 from services.orders.card import Card, Line, Typed
@@ -141,3 +142,15 @@ def test_one_process_at_a_time_runs_the_loops_of_a_home(tmp_path):
         assert (mine, other) == (True, False)
     with hold_home(home) as again:
         assert again
+
+
+def test_a_verb_lets_go_of_its_log_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("CORNERMAN_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["migrate"]).exit_code == 0
+    with desk_here():
+        structlog.get_logger().warning("inside.verb")
+    structlog.get_logger().warning("after.verb")
+    written = (tmp_path / "terminal.log").read_text()
+    assert "inside.verb" in written
+    assert "after.verb" not in written
