@@ -14,12 +14,12 @@ run: $(VENV)/.product app/web/vendor/.built
 
 ## test: the whole suite, at most 8 minutes on 2 cores
 test: $(VENV)/.dev app/web/vendor/.built
-	$(PY) -m pytest -n auto --dist loadgroup -q -m "not prove"
+	$(PY) -m pytest -n auto --dist loadgroup -q -m "not prove" --cov --cov-report=term:skip-covered --cov-report=json:coverage.json
+	$(PY) -m tests.house.coverage_gate coverage.json
 
 ## prove: the same suites at release figures
 prove: $(VENV)/.dev app/web/vendor/.built
-	CORNERMAN_PROVE=1 $(PY) -m pytest -n auto --dist loadgroup -q --cov --cov-report=term:skip-covered --cov-report=json:coverage.json
-	$(PY) -m tests.house.coverage_gate coverage.json
+	CORNERMAN_PROVE=1 $(PY) -m pytest -n auto --dist loadgroup -q
 
 ## check: format, lint, types, front-end types, house and unit tests
 check: $(VENV)/.dev app/web/vendor/.built
