@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
-import struct
-import threading
-import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.fakes.vendor_server import PAGE, VendorServer, cut_off, keep_silent, send
 
 KEY = "good-key"
 LIMITED = {"status": "ERROR", "request_id": "r", "error": "You've exceeded the maximum requests"}
@@ -40,7 +37,6 @@ CONDITIONS = [
     }
     for number, name, counts in ((1, "Regular", True), (2, "Average Price Trade", False))
 ]
-PAGE = b"<html>\n<head><title>504 Gateway Time-out</title></head>\n<body></body></html>"
 
 
 class Fault(Enum):
@@ -54,29 +50,18 @@ class Fault(Enum):
     HALF_BODY = "half a JSON document"
     NULL_RESULTS = "results: null"
     RESET = "the connection is cut"
-    SILENCE = "nothing for a second"
+    SILENCE = "nothing at all"
     REDIRECT = "a redirect to another host"
     OVERSIZE = "a body of 20 MB"
     DEEP = "100,000 nested lists"
 
 
 @dataclass
-class Planned:
-    """A fault for the paths that begin so, this many times (None: until cleared)."""
-
-    prefix: str
-    fault: Fault
-    times: int | None
-
-
-@dataclass
-class MassiveServer:
-    """Serves what its fields hold; `requests` keeps method and path with query."""
+class MassiveServer(VendorServer):
+    """Serves what its fields hold; `requests` keeps path with query."""
 
     delayed: bool = False
     page_size: int = 2
-    requests: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
     tickers: dict[str, dict[str, Any]] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
     bars: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
@@ -89,35 +74,6 @@ class MassiveServer:
     contracts: list[dict[str, Any]] = field(default_factory=list)
     chains: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     rates: dict[str, dict[str, Any]] = field(default_factory=dict)
-    planned: list[Planned] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                with suppress(ConnectionError):
-                    server.answer(self)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def list_ticker(self, symbol: str, **extra: Any) -> None:
         self.tickers[symbol] = {
@@ -132,64 +88,44 @@ class MassiveServer:
             **extra,
         }
 
-    def fault(self, prefix: str, fault: Fault, *, times: int | None = None) -> None:
-        self.planned.append(Planned(prefix, fault, times))
-
-    def count(self, prefix: str) -> int:
-        return sum(1 for path in self.requests if path.startswith(prefix))
-
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        self.requests.append(handler.path)
-        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
-        fault = self._next_fault(handler.path)
+        fault = self.next_fault(handler.path)
         if handler.headers.get("Authorization") != f"Bearer {KEY}":
-            _send(handler, 401, UNKNOWN_KEY)
+            send(handler, 401, UNKNOWN_KEY)
         elif fault is None:
             status, document = self._document(handler.path)
             if self.delayed and isinstance(document, dict) and document.get("status") == "OK":
                 document["status"] = "DELAYED"
-            _send(handler, status, document)
+            send(handler, status, document)
         else:
             self._fail(handler, fault)
-
-    def _next_fault(self, path: str) -> Fault | None:
-        for planned in self.planned:
-            if path.startswith(planned.prefix) and planned.times != 0:
-                if planned.times is not None:
-                    planned.times -= 1
-                return planned.fault
-        return None
 
     def _fail(self, handler: BaseHTTPRequestHandler, fault: Fault) -> None:
         match fault:
             case Fault.LIMITED_429:
-                _send(handler, 429, LIMITED, retry_after="12")
+                send(handler, 429, LIMITED, retry_after="12")
             case Fault.EMPTY_429:
-                _send(handler, 429, b"")
+                send(handler, 429, b"")
             case Fault.DENIED_403:
-                _send(handler, 403, DENIED)
+                send(handler, 403, DENIED)
             case Fault.HTML_504:
-                _send(handler, 504, PAGE, content_type="text/html")
+                send(handler, 504, PAGE, content_type="text/html")
             case Fault.HTML_200:
-                _send(handler, 200, PAGE, content_type="text/html")
+                send(handler, 200, PAGE, content_type="text/html")
             case Fault.HALF_BODY:
-                _send(handler, 200, b'{"status":"OK","results":[{"c":1')
+                send(handler, 200, b'{"status":"OK","results":[{"c":1')
             case Fault.NULL_RESULTS:
-                _send(handler, 200, {"status": "OK", "resultsCount": 0, "results": None})
+                send(handler, 200, {"status": "OK", "resultsCount": 0, "results": None})
             case Fault.RESET:
-                linger = struct.pack("ii", 1, 0)
-                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                handler.connection.close()
-                handler.close_connection = True
+                cut_off(handler)
             case Fault.SILENCE:
-                time.sleep(1.0)
-                handler.close_connection = True
+                keep_silent(handler)
             case Fault.REDIRECT:
-                _send(handler, 302, b"", location="http://203.0.113.1/")
+                send(handler, 302, b"", location="http://203.0.113.1/")
             case Fault.OVERSIZE:
-                _send(handler, 200, b" " * 20_000_000)
+                send(handler, 200, b" " * 20_000_000)
             case Fault.DEEP:
-                _send(handler, 200, b"[" * 100_000)
+                send(handler, 200, b"[" * 100_000)
 
     def _document(self, address: str) -> tuple[int, Any]:
         parts = urlsplit(address)
@@ -283,21 +219,3 @@ def _between(rows: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str
     low, high = int(query.get("timestamp.gte", "0")), int(query.get("timestamp.lt", str(2**63)))
     found = [row for row in rows if low <= row["sip_timestamp"] < high]
     return sorted(found, key=lambda row: row["sip_timestamp"])
-
-
-def _send(
-    handler: BaseHTTPRequestHandler,
-    status: int,
-    document: Any,
-    *,
-    content_type: str = "application/json",
-    **headers: str,
-) -> None:
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    handler.send_response(status)
-    handler.send_header("Content-Type", content_type)
-    handler.send_header("Content-Length", str(len(body)))
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)

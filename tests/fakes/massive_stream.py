@@ -109,9 +109,10 @@ class MassiveStreamServer:
         for connection in list(self._open.values()):
             connection.close(code)
 
-    def subscribed(self) -> set[str]:
-        """Return the channels of the newest connection."""
-        return set(self.channels.get(max(self._open, default=0), set()))
+    def subscribed(self, *, after: int = 0) -> set[str]:
+        """Return the channels of the newest connection that came later than the first `after`."""
+        newest = max(self._open, default=0)
+        return set(self.channels[newest]) if newest > after else set()
 
     def sent(self, action: str) -> list[str]:
         return [one["params"] for one in self.messages if one["action"] == action]

@@ -10,23 +10,18 @@ none as the text "null", all as XML when the request does not ask for JSON.
 
 from __future__ import annotations
 
-import json
-import socket
-import struct
-import threading
-import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
+from tests.fakes.vendor_server import PAGE, VendorServer, cut_off, keep_silent, send
+
 TOKEN = "good-token"
 EASTERN = ZoneInfo("America/New_York")
-PAGE = b"<html><head><title>504 Gateway Time-out</title></head><body></body></html>"
 FAULT = {
     "fault": {
         "faultstring": "Access Token expired",
@@ -46,31 +41,20 @@ class Fault(Enum):
     HTML_504 = "a gateway page"
     HALF_BODY = "half a JSON document"
     RESET = "the connection is cut"
-    SILENCE = "nothing for a second"
+    SILENCE = "nothing at all"
     NULL_TEXT = 'the envelope holds the text "null"'
     DEEP = "100,000 nested lists"
     OVERSIZE = "a body of 20 MB"
 
 
 @dataclass
-class Planned:
-    """A fault for the paths that begin so, this many times (None: until cleared)."""
-
-    prefix: str
-    fault: Fault
-    times: int | None
-
-
-@dataclass
-class TradierServer:
+class TradierServer(VendorServer):
     """Serves what its fields hold; `requests` keeps path with query. Times are US Eastern."""
 
     allowed: int = 120
     used: int = 0
     quota_ends: float | None = None
     quota_in_ms: bool = True
-    requests: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
     securities: dict[str, dict[str, Any]] = field(default_factory=dict)
     quotes: dict[str, dict[str, Any]] = field(default_factory=dict)
     days: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -78,35 +62,6 @@ class TradierServer:
     options: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     calendar: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     state: str = "open"
-    planned: list[Planned] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                with suppress(ConnectionError):
-                    server.answer(self)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def list_security(self, symbol: str, *, kind: str = "stock", exchange: str = "Q") -> None:
         self.securities[symbol] = {
@@ -116,17 +71,9 @@ class TradierServer:
             "description": f"{symbol} Inc",
         }
 
-    def fault(self, prefix: str, fault: Fault, *, times: int | None = None) -> None:
-        self.planned.append(Planned(prefix, fault, times))
-
-    def count(self, prefix: str) -> int:
-        return sum(1 for path in self.requests if path.startswith(prefix))
-
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        self.requests.append(handler.path)
-        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
         self.used += 1
-        fault = self._next_fault(handler.path)
+        fault = self.next_fault(handler.path)
         if handler.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._send(handler, 401, b"Invalid Access Token", "text/plain")
         elif fault is not None:
@@ -136,14 +83,6 @@ class TradierServer:
         else:
             status, document = self._document(handler.path)
             self._send(handler, status, document)
-
-    def _next_fault(self, path: str) -> Fault | None:
-        for planned in self.planned:
-            if path.startswith(planned.prefix) and planned.times != 0:
-                if planned.times is not None:
-                    planned.times -= 1
-                return planned.fault
-        return None
 
     def _fail(self, handler: BaseHTTPRequestHandler, fault: Fault) -> None:
         match fault:
@@ -167,13 +106,9 @@ class TradierServer:
             case Fault.NULL_TEXT:
                 self._send(handler, 200, {"quotes": "null", "series": "null", "history": "null"})
             case Fault.RESET:
-                linger = struct.pack("ii", 1, 0)
-                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                handler.connection.close()
-                handler.close_connection = True
+                cut_off(handler)
             case Fault.SILENCE:
-                time.sleep(1.0)
-                handler.close_connection = True
+                keep_silent(handler)
             case Fault.DEEP:
                 self._send(handler, 200, b"[" * 100_000)
             case Fault.OVERSIZE:
@@ -232,14 +167,7 @@ class TradierServer:
         content_type: str = "application/json",
         **headers: str,
     ) -> None:
-        body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Type", content_type)
-        handler.send_header("Content-Length", str(len(body)))
-        for name, value in (self._quota() | headers).items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body)
+        send(handler, status, document, content_type=content_type, **(self._quota() | headers))
 
     def _quota(self) -> dict[str, str]:
         if self.quota_ends is None:

@@ -41,6 +41,6 @@ class Account:
 
 def open_account(server, owner, *, key=KEY, clock=None):
     ticking = clock or HandClock(NOW)
-    limits = HttpLimits(attempts_max=1, read_s=0.2)
+    limits = HttpLimits(attempts_max=1)
     feed = MassiveFeed(server.base_url, key, ticking, limits=limits)
     return Account(server, ticking, feed, {Feed: feed, **market_ports(feed, ticking)}, owner)

@@ -56,7 +56,7 @@ def clock():
 
 @pytest.fixture
 def feed(first_server, second_server, clock):
-    limits = HttpLimits(attempts_max=1, read_s=0.2)
+    limits = HttpLimits(attempts_max=1)
     first = MassiveFeed(first_server.base_url, massive.KEY, clock, limits=limits)
     second = open_feed(second_server, clock)
     yield FailoverFeed(first, second, clock)

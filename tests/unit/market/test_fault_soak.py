@@ -228,7 +228,7 @@ def soak(day: MinuteDay, runtime: Runtime):
     with MassiveServer(page_size=1000) as server:
         for symbol in day.minutes:
             server.list_ticker(symbol)
-        limits = HttpLimits(attempts_max=1, read_s=0.3, backoff_s=0.0)
+        limits = HttpLimits(attempts_max=1, backoff_s=0.0)
         feed = MassiveFeed(
             server.base_url, "good-key", clock, limits=limits, requests_minute=100_000
         )

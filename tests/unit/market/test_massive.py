@@ -16,6 +16,7 @@ from services.market.massive import MassiveFeed
 from services.market.quote import Provenance
 from services.market.session import get_session, sessions_between
 from tests.fakes.massive_server import KEY, Fault, MassiveServer
+from tests.fakes.vendor_server import PATIENCE_S
 
 NOW = datetime(2027, 1, 12, 15, 0, 30, tzinfo=UTC)
 SESSION = get_session("XNYS", NOW.date())
@@ -64,7 +65,7 @@ def feed(server, clock):
 
 
 def open_feed(server, clock, key=KEY, **settings):
-    limits = HttpLimits(attempts_max=1, read_s=0.2)
+    limits = HttpLimits(attempts_max=1, read_s=PATIENCE_S)
     return MassiveFeed(server.base_url, key, clock, limits=limits, **settings)
 
 

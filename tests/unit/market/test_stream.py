@@ -3,6 +3,7 @@
 import logging
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -22,18 +23,23 @@ from tests.fakes.massive_stream import KEY, MassiveStreamServer, RealClock, Stre
 OPEN_MARKET = datetime(2026, 3, 9, 15, 0, 30, tzinfo=UTC)
 WEEKEND = datetime(2026, 3, 7, 15, 0, 30, tzinfo=UTC)
 SHORT = StreamTiming(
-    connect_s=1.0,
-    greet_s=0.2,
+    connect_s=15.0,
+    greet_s=15.0,
     poll_s=0.01,
-    silence_s=0.15,
+    silence_s=15.0,
     settled_s=0.1,
-    backoff_s=0.01,
-    backoff_s_max=0.04,
-    crowded_s=0.1,
+    backoff_s=0.1,
+    backoff_s_max=0.1,
+    crowded_s=0.5,
     lease_s=0.3,
     fill_after_s=0.0,
     close_s=0.2,
 )
+"""Quick where a test waits for it, patient where a busy machine must not look like a fault."""
+QUICK_TO_DOUBT = {
+    StreamFault.NO_WELCOME: replace(SHORT, greet_s=1.0),
+    StreamFault.DEAF: replace(SHORT, silence_s=1.0),
+}
 
 
 def plain_bar(opens, price):
@@ -121,7 +127,7 @@ def running(server, symbols=("AAPL",), **given):
         desk.stream.stop()
 
 
-def until(holds, within_s=2.0):
+def until(holds, within_s=20.0):
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline, "it did not come to that in time"
@@ -161,7 +167,7 @@ def test_a_subscribed_symbol_has_a_quote_in_the_book(server):
 
 
 def test_symbols_are_followed_and_left_while_connected(server):
-    with running(server, timing=SHORT) as desk:
+    with running(server) as desk:
         until(lambda: "T.AAPL" in server.subscribed())
         desk.stream.watch(frozenset({"MSFT", "O:SPY241220P00720000", "I:SPX"}))
         until(lambda: server.subscribed() == {"A.SPY", "T.MSFT", "Q.MSFT", "AM.MSFT"})
@@ -213,7 +219,7 @@ def test_a_refused_key_ends_it_and_says_what_to_do(server):
 def test_it_recovers_by_itself(server, fault, reason):
     server.plan(fault)
     said = []
-    with running(server) as desk:
+    with running(server, timing=QUICK_TO_DOUBT.get(fault, SHORT)) as desk:
         until(lambda: said.append(desk.stream.state().reason) or reason in said)
         flows(server, desk)
         state = desk.stream.state()
@@ -226,10 +232,10 @@ def test_a_crowded_account_is_told_and_forgotten_once_data_have_flowed(server):
     server.plan(StreamFault.CROWDED)
     with running(server) as desk:
         until(lambda: desk.phase == "waiting" and desk.stream.state().crowded)
-        began = time.monotonic()
-        assert "other process" in desk.stream.state().todo
+        state = desk.stream.state()
+        assert "other process" in state.todo
         until(lambda: server.connections == 2)
-        assert time.monotonic() - began >= 0.09
+        assert desk.clock.now() - state.since >= timedelta(seconds=SHORT.crowded_s)
         assert desk.stream.state().crowded
         until(lambda: flows(server, desk) or not desk.stream.state().crowded)
 
@@ -274,7 +280,7 @@ def test_after_a_storm_of_disconnects_every_minute_equals_the_source(server):
             if at % 4 == 3:
                 drops = server.connections
                 server.close_all(1000)
-                until(lambda before=drops: server.connections > before and server.subscribed())
+                until(lambda before=drops: "AM.AAPL" in server.subscribed(after=before))
                 continue
             server.push(minute_row(bar))
             until(lambda due=bar: due in desk.book.recent_bars("AAPL"))
@@ -363,16 +369,17 @@ def test_rows_from_the_future_are_dropped_and_statuses_may_stand_among_rows(serv
 
 
 def test_silence_on_a_weekend_is_no_fault(server):
-    with running(server, start=WEEKEND) as desk:
+    with running(server, start=WEEKEND, timing=replace(SHORT, silence_s=0.15)) as desk:
         until(lambda: desk.phase == "live")
         time.sleep(0.3)
         assert (server.connections, desk.phase) == (1, "live")
 
 
 def test_a_quiet_symbol_is_no_silence_while_the_canary_sings(server):
-    with running(server) as desk:
+    with running(server, timing=replace(SHORT, silence_s=1.0)) as desk:
         until(lambda: "A.SPY" in server.subscribed())
-        for _ in range(10):
+        ends = time.monotonic() + 1.3
+        while time.monotonic() < ends:
             server.push(desk.row("A", sym="SPY"))
             time.sleep(0.03)
         assert (server.connections, desk.book.find_trade("AAPL")) == (1, None)

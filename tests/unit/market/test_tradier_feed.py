@@ -18,6 +18,7 @@ from services.market.quote import Provenance
 from services.market.session import get_session, sessions_between
 from services.market.tradier import TradierFeed
 from tests.fakes.tradier_server import TOKEN, Fault, TradierServer
+from tests.fakes.vendor_server import PATIENCE_S
 
 NOW = datetime(2027, 1, 12, 15, 0, 30, tzinfo=UTC)
 EASTERN = ZoneInfo("America/New_York")
@@ -87,7 +88,7 @@ def sandbox(server, clock):
 
 
 def open_feed(server, clock, token=TOKEN, env="production"):
-    limits = HttpLimits(attempts_max=1, read_s=0.2)
+    limits = HttpLimits(attempts_max=1, read_s=PATIENCE_S)
     return TradierFeed(token, clock, env=env, base_url=server.base_url, limits=limits)
 
 
