@@ -1,4 +1,4 @@
-"""Owns the verbs about plans: the weekend plan, and making a stored plan again."""
+"""Owns the verbs about plans: the weekend plan, and making stored advice again."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ def plan_weekend(
 
 
 def replay(
-    plan_id: Annotated[str, typer.Argument(help="Id of a stored plan.")],
+    ref: Annotated[str, typer.Argument(help="Id of a stored plan, or ref of a check or size.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
 ) -> None:
-    """Make a stored plan again and compare every byte; exit 1 when one differs.
+    """Make stored advice again and compare every byte; exit 1 when one differs.
 
     Example: cornerman replay plan_0123456789abcdef.
     """
     from app.cli import desk_here
     from services.kit.canonical import document
-    from services.research.replay_plan import replay_plan
+    from services.research.replay_advice import replay_advice
 
     with desk_here() as desk:
-        found = desk.product.runtime.read(desk.principal, lambda ctx: replay_plan(ctx, plan_id))
+        found = desk.product.runtime.read(desk.principal, lambda ctx: replay_advice(ctx, ref))
     if as_json:
         typer.echo(json.dumps(document(found), indent=2))
     elif found.same:
-        typer.echo(f"{plan_id} came out again: {found.bytes_compared} bytes and every hash.")
+        typer.echo(f"{ref} came out again: {found.bytes_compared} bytes and every hash.")
     else:
-        typer.echo(f"{plan_id} came out otherwise:")
+        typer.echo(f"{ref} came out otherwise:")
         for one in found.differences:
             typer.echo(f"  {one.path}: {one.stored} then, {one.made} now")
     if not found.same:

@@ -1,4 +1,4 @@
-"""Owns the tool `replay`: a stored plan made again from its stored inputs, byte by byte."""
+"""Owns the tool `replay`: stored advice made again from its stored inputs, byte by byte."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Annotated
 from pydantic import Field
 
 from services.kit.context import Context
-from services.research.replay_plan import replay_plan
-from services.trade.plan_store import get_plan
+from services.research.replay_advice import replay_advice
 from tools.registry import Args, Effect, Result, tool
 from tools.wording.figures import Row
-from tools.wording.plans import plan_sources
+from tools.wording.plans import advice_sources
 
 
 class ReplayArgs(Args):
-    """Which plan."""
+    """Which plan, check or size."""
 
-    ref: Annotated[str, Field(max_length=60, pattern=r"^plan_[0-9a-f]{16}$")] = Field(
-        description="Id of a stored plan, such as plan_0123456789abcdef."
+    ref: Annotated[str, Field(max_length=60, pattern=r"^(plan|res)_[0-9a-f]{16}$")] = Field(
+        description="Id of a stored plan, or the ref of a check or size."
     )
 
 
@@ -31,7 +30,7 @@ class DifferenceRow(Row):
 
 
 class ReplayResult(Result):
-    """Whether every byte of the plan came out again; `differences` tell what did not."""
+    """Whether every byte of it came out again; `differences` tell what did not."""
 
     symbol: str
     same: bool
@@ -42,8 +41,8 @@ class ReplayResult(Result):
 
 @tool(effect=Effect.READ, timeout_s=20.0)
 def replay(ctx: Context, args: ReplayArgs) -> ReplayResult:
-    """Make a stored plan again from its stored bars and inputs and compare every byte."""
-    found = replay_plan(ctx, args.ref)
+    """Make a stored plan, check or size again from its stored inputs and compare every byte."""
+    found = replay_advice(ctx, args.ref)
     said = f"{args.ref} came out again, all {found.bytes_compared} bytes of it."
     if not found.same:
         first = found.differences[0] if found.differences else None
@@ -56,5 +55,5 @@ def replay(ctx: Context, args: ReplayArgs) -> ReplayResult:
         hashes=dict(found.hashes),
         differences=tuple(DifferenceRow.model_validate(one) for one in found.differences),
         summary=said,
-        source=plan_sources(get_plan(ctx, args.ref)),
+        source=advice_sources(ctx, args.ref),
     )

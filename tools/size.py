@@ -8,7 +8,8 @@ from pydantic import Field
 
 from services.kit.context import Context
 from services.kit.money import rounded
-from services.trade.user_size import SizeAsk, size_trade
+from services.trade.sized_trade import SizeAsk
+from services.trade.user_size import size_trade
 from tools.registry import Args, DecimalText, Effect, FractionText, StopText, SymbolText, cite, tool
 from tools.wording.plans import CapRow, SizeResult
 

@@ -55,7 +55,8 @@ def weekend(_wish: Wish, known: Known) -> list[Call]:
 
 
 def replay(wish: Wish, known: Known) -> list[Call]:
-    """Return the call that makes a plan again: the one named, or the last one."""
-    last = known.recall("plan")
-    ref = wish.ref if wish.ref and wish.ref.startswith("plan_") else (last.ref if last else "")
+    """Return the call that makes advice again: what was named, else the last plan or check."""
+    last = known.recall("plan") or known.recall("plan_check", "size")
+    named = wish.ref if wish.ref and wish.ref.startswith(("plan_", "res_")) else None
+    ref = named or (last.ref if last else "")
     return [("replay", {"ref": ref})] if ref and not known.done("replay") else []

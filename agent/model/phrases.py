@@ -134,7 +134,10 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         (Errand.NOTHING, _NOT),
         (
             Errand.REPLAY,
-            r"^\W*(?:please )?(?:replay|re-?make)\b(?=.*\b(?:plan|it|that)\b|.*\bplan_)",
+            (
+                r"^\W*(?:please )?(?:replay|re-?make)\b"
+                r"(?=.*\b(?:plan|check|size|it|that)\b|.*\b(?:plan|res)_)"
+            ),
         ),
         (
             Errand.WEEKEND,

@@ -137,8 +137,8 @@ CANON_FLOAT | internal | float at {path} | Hashed documents hold text and whole 
 """
 
 GATE = """
-INPUTS_CHANGED | state | plan {id} can not be made again: {what} is no longer the same
-  | Its stored document stands; go back to that state to compare the bytes.
+INPUTS_UNKNOWN | state | {ref} can not be made again: what it was made of was not stored with it
+  | Its stored document stands; advice of today keeps its inputs.
 PLAN_UNKNOWN | missing | no plan {id} | List your plans, or make a new one.
 PROPOSAL_UNKNOWN | missing | no proposal {id} | List your proposals, or make a new one.
 PROPOSAL_NOT_PENDING | state | proposal {id} is {status}: {reason} | Make a new proposal.

@@ -11,8 +11,7 @@ from typing import Any
 from services.kit.canonical import canonical
 from services.kit.clock import parse_instant
 from services.kit.context import Context
-from services.kit.errors import Refusal, check, refuse
-from services.kit.policy import Policy
+from services.kit.errors import Refusal, refuse
 from services.kit.revive import revive
 from services.market.bar import Bar, bar_hash
 from services.strategy.detect import DETECTORS, Detector, detect
@@ -31,7 +30,7 @@ from services.trade.plan_inputs import (
     PlanInputs,
     QuoteFacts,
 )
-from services.trade.plan_store import get_plan, stored_bars, stored_inputs
+from services.trade.plan_store import get_plan, policy_of, stored_bars, stored_inputs
 
 DIFFERENCES_MAX = 20
 HASHES = ("plan_hash", "inputs_hash", "policy_hash", "idea_hash")
@@ -48,7 +47,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What became of making a plan again; `same` means every byte of it."""
+    """What became of making advice again; `same` means every byte of it."""
 
     ref: str
     symbol: str
@@ -66,7 +65,7 @@ def replay_plan(ctx: Context, plan_id: str) -> Replay:
     what the rules refuse today is one. Raises `PLAN_UNKNOWN`.
     """
     plan = get_plan(ctx, plan_id)
-    ctx = replace(ctx, policy=_policy(ctx, str(plan.document["policy_hash"])))
+    ctx = replace(ctx, policy=policy_of(ctx, str(plan.document["policy_hash"])))
     before = canonical(plan.document)
     told = {name: str(plan.document[name]) for name in HASHES}
     found = _unsound(ctx, plan.document, stored_inputs(ctx, plan_id))
@@ -86,15 +85,6 @@ def replay_plan(ctx: Context, plan_id: str) -> Replay:
         hashes=told,
         differences=tuple(found[:DIFFERENCES_MAX]),
     )
-
-
-def _policy(ctx: Context, digest: str) -> Policy:
-    """Return the policy that a plan was made under. Raises `DOCUMENT_UNKNOWN`."""
-    if digest == ctx.policy.hash:
-        return ctx.policy
-    found = revive(Policy, get_document(ctx, digest).body)
-    check(found.hash == digest, "a stored policy is what its hash says", hash=digest)
-    return found
 
 
 def _unsound(ctx: Context, plan: Mapping[str, Any], kept: Mapping[str, Any]) -> list[Difference]:

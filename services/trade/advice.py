@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +14,9 @@ from sqlalchemy import select
 from services import audit
 from services.kit.canonical import canonical, tagged_hash
 from services.kit.context import Context
+from services.kit.errors import refuse
 from services.market.quality import QualitySnapshot
-from services.trade.plan_store import find_plan
+from services.trade.plan_store import find_plan, keep_policy
 from services.trade.tables import trade_advice
 
 PLAN_PREFIX = "plan_"
@@ -40,6 +42,17 @@ class Advice:
         return Decimal(value) if isinstance(value, str) else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Stored advice and its inputs; `basis` is the policy and the snapshot it rests on."""
+
+    advice: Advice
+    inputs: Mapping[str, Any]
+    hash: str
+    basis: tuple[str, str]
+    at: datetime
+
+
 def save(
     ctx: Context,
     kind: str,
@@ -47,21 +60,16 @@ def save(
     symbol: str,
     document: Mapping[str, object],
     quality: QualitySnapshot,
+    inputs: object = None,
 ) -> str:
     """Store advice with the green snapshot it rests on; return its ref.
+
+    `inputs`, what it was made of, stand in its audit event, and the policy as a document.
 
     The same advice on the same data is stored once: the ref is derived from the hash of document,
     policy and time of the unit of work. The database refuses a snapshot that is not green.
     """
-    body = {
-        "kind": kind,
-        "document": document,
-        "policy": ctx.policy.hash,
-        "quality": quality.id,
-        "at": ctx.now,
-        "tenant": ctx.principal.tenant_id,
-    }
-    digest = tagged_hash("advice/v1", body)
+    digest = digest_of(ctx, kind, document, basis=(ctx.policy.hash, quality.id), at=ctx.now)
     ref = f"res_{digest[7:23]}"
     if find(ctx, ref) is None:
         ctx.db.insert(
@@ -78,6 +86,8 @@ def save(
                 "at": ctx.now,
             },
         )
+        keep_policy(ctx)
+        kept = {} if inputs is None else {"inputs": inputs}
         audit.record(
             ctx,
             f"advice.{kind}",
@@ -86,8 +96,44 @@ def save(
             hash=digest,
             dq_snapshot_id=quality.id,
             policy_hash=ctx.policy.hash,
+            **kept,
         )
     return ref
+
+
+def digest_of(
+    ctx: Context, kind: str, document: Mapping[str, object], *, basis: tuple[str, str], at: datetime
+) -> str:
+    """Return the tagged hash (`advice/v1`) of advice; `basis` is its policy and its snapshot."""
+    body = {
+        "kind": kind,
+        "document": document,
+        "policy": basis[0],
+        "quality": basis[1],
+        "at": at,
+        "tenant": ctx.principal.tenant_id,
+    }
+    return tagged_hash("advice/v1", body)
+
+
+def get_kept(ctx: Context, ref: str) -> Kept:
+    """Return stored advice with what it was made of, out of its audit event.
+
+    Raises `AUDIT_REF_UNKNOWN`, and `INPUTS_UNKNOWN` for advice that was stored without.
+    """
+    row = ctx.db.row(select(trade_advice).where(trade_advice.c.ref == ref))
+    if row is None:
+        raise refuse("AUDIT_REF_UNKNOWN", ref=ref[:60])
+    told = [one for one in audit.trail(ctx, ref) if one.kind == f"advice.{row.kind}"]
+    if not told or "inputs" not in told[0].facts:
+        raise refuse("INPUTS_UNKNOWN", ref=ref)
+    return Kept(
+        advice=Advice(row.ref, row.kind, row.symbol, json.loads(row.document)),
+        inputs=told[0].facts["inputs"],
+        hash=row.hash,
+        basis=(row.policy_hash, row.dq_snapshot_id),
+        at=row.at,
+    )
 
 
 def find(ctx: Context, ref: str) -> Advice | None:

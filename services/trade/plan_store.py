@@ -16,11 +16,13 @@ from services import audit
 from services.kit.canonical import canonical
 from services.kit.clock import instant_text
 from services.kit.context import Context
-from services.kit.errors import refuse
+from services.kit.errors import check, refuse
 from services.kit.money import decimal_text
+from services.kit.policy import Policy
+from services.kit.revive import revive
 from services.market.bar import Bar
 from services.strategy.document_tables import documents
-from services.strategy.documents import CALIBRATOR, RECORD, store_document
+from services.strategy.documents import CALIBRATOR, RECORD, get_document, store_document
 from services.trade.plan_tables import plan_bars, plans
 
 if TYPE_CHECKING:
@@ -111,19 +113,39 @@ def save_plan(
 
 def _keep_basis(ctx: Context, inputs: PlanInputs) -> None:
     """Store the policy, record and curve that a plan stands on: a later release has others."""
-    basis: list[tuple[str, str, str, object]] = [
-        (POLICY, f"policy/{inputs.policy.policy_version}", inputs.policy.hash, inputs.policy)
-    ]
+    basis: list[tuple[str, str, str, object]] = [_policy_basis(inputs.policy)]
     if inputs.record is not None:
         record = inputs.record
         basis.append((RECORD, record.key.text, record.hash, record.body()))
     if inputs.calibrator is not None:
         curve = inputs.calibrator
         basis.append((CALIBRATOR, curve.key.text, curve.hash, curve.body()))
-    for kind, key, digest, body in basis:
-        known = select(documents.c.hash).where(documents.c.hash == digest)
-        if ctx.db.row(known) is None:
-            store_document(ctx, kind, key, body)
+    for one in basis:
+        _keep(ctx, *one)
+
+
+def keep_policy(ctx: Context) -> None:
+    """Store the policy in force once, so that what was advised under it can be made again."""
+    _keep(ctx, *_policy_basis(ctx.policy))
+
+
+def _policy_basis(policy: Policy) -> tuple[str, str, str, object]:
+    return POLICY, f"policy/{policy.policy_version}", policy.hash, policy
+
+
+def _keep(ctx: Context, kind: str, key: str, digest: str, body: object) -> None:
+    known = select(documents.c.hash).where(documents.c.hash == digest)
+    if ctx.db.row(known) is None:
+        store_document(ctx, kind, key, body)
+
+
+def policy_of(ctx: Context, digest: str) -> Policy:
+    """Return a policy by its hash, the one in force or a stored one. Raises `DOCUMENT_UNKNOWN`."""
+    if digest == ctx.policy.hash:
+        return ctx.policy
+    found = revive(Policy, get_document(ctx, digest).body)
+    check(found.hash == digest, "a stored policy is what its hash says", hash=digest)
+    return found
 
 
 def find_plan(ctx: Context, plan_id: str) -> StoredPlan | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import refuse
 from services.kit.money import decimal_text, parse_decimal, rounded, tick_round
+from services.kit.policy import PaperPolicy, Policy
 from services.ledger import portfolio
 from services.market.feed import Feed
 from services.market.freeze import portfolio_scope
@@ -35,6 +37,29 @@ class PlanAsk:
     stop: str
     entry: str | None = None
     targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteSeen:
+    """What of a quote an answer rests on, as it is kept and shown."""
+
+    bid: Decimal
+    ask: Decimal
+    last: Decimal
+    ts: datetime
+    provenance: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckInputs:
+    """Everything a check is made of beside the policy; equal inputs make the same bytes."""
+
+    ask: PlanAsk
+    quote: QuoteSeen
+    symbol: str
+    tick: Decimal
+    shortable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +117,23 @@ def cost_per_unit(ctx: Context, price: Decimal) -> Decimal:
 
     Worked: at 100.00 with 2 bps and 0.005 a share it is 0.03.
     """
-    paper = ctx.policy.paper
+    return _unit_cost(ctx.policy.paper, price)
+
+
+def _unit_cost(paper: PaperPolicy, price: Decimal) -> Decimal:
     return rounded(price * paper.slippage_bps / _BPS + 2 * paper.commission_share, 6)
+
+
+def seen_of(quote: Quote) -> QuoteSeen:
+    """Return what of a quote is kept with an answer."""
+    return QuoteSeen(
+        bid=quote.bid,
+        ask=quote.ask,
+        last=quote.last,
+        ts=quote.ts,
+        provenance=str(quote.provenance),
+        source=quote.source,
+    )
 
 
 def check_plan(ctx: Context, ask: PlanAsk) -> PlanAnswer:
@@ -101,38 +141,58 @@ def check_plan(ctx: Context, ask: PlanAsk) -> PlanAnswer:
 
     Without an entry the plan enters at the market: the ask for a long, the bid for a short.
     A percentage stop is that distance from the entry, rounded to the tick against the trade.
-    Raises `SYMBOL_UNKNOWN`, `PARAM_INVALID`, `DQ_BLOCK`, `QUOTE_UNUSABLE`; a bad plan is no
-    refusal but errors in the check.
+    What it was made of is kept with it, so that it can be made again. Raises `SYMBOL_UNKNOWN`,
+    `PARAM_INVALID`, `DQ_BLOCK`, `QUOTE_UNUSABLE`; a bad plan is no refusal but errors in the check.
     """
     feed = ctx.port(Feed)
     instrument = feed.instrument(ctx, ask.symbol)
     scopes = tuple(portfolio_scope(one.id) for one in portfolio.list_portfolios(ctx))
     quality = require_green(ctx, [instrument.symbol], scopes=scopes)
     quote = feed.quote(ctx, instrument.symbol)
-    draft = build_draft(ctx, ask, quote, instrument)
-    facts = MarketFacts(
-        as_of=quote.ts,
-        last=quote.last,
-        borrowable=instrument.shortable if ask.side == "short" else None,
+    inputs = CheckInputs(
+        ask=ask,
+        quote=seen_of(quote),
+        symbol=instrument.symbol,
+        tick=tick_size(instrument, quote.last, quote.ts.date()),
+        shortable=instrument.shortable,
     )
-    limits = RrLimits(min_rr1=ctx.policy.plan.min_rr1, min_rr=ctx.policy.plan.min_rr)
-    draft, check = validate_user_plan(draft, market=facts, limits=limits)
+    draft, check = judge_check(inputs, ctx.policy)
     ref = advice.save(
         ctx,
         "plan",
         symbol=instrument.symbol,
         quality=quality,
-        document=plan_document(draft, check, quote),
+        document=plan_document(draft, check, inputs.quote),
+        inputs=inputs,
     )
     return PlanAnswer(ref=ref, instrument=instrument, quote=quote, draft=draft, check=check)
 
 
-def build_draft(ctx: Context, ask: PlanAsk, quote: Quote, instrument: Instrument) -> PlanDraft:
+def judge_check(inputs: CheckInputs, policy: Policy) -> tuple[PlanDraft, PlanCheck]:
+    """Return the levels as they were understood and what the rules say; pure.
+
+    Raises `PARAM_INVALID`, `QUOTE_UNUSABLE`.
+    """
+    side, quote = inputs.ask.side, inputs.quote
+    facts = MarketFacts(
+        as_of=quote.ts, last=quote.last, borrowable=inputs.shortable if side == "short" else None
+    )
+    limits = RrLimits(min_rr1=policy.plan.min_rr1, min_rr=policy.plan.min_rr)
+    return validate_user_plan(build_draft(inputs, policy), market=facts, limits=limits)
+
+
+def remake_check(inputs: CheckInputs, policy: Policy) -> dict[str, object]:
+    """Return the document that `check_plan` stored of these inputs."""
+    draft, check = judge_check(inputs, policy)
+    return plan_document(draft, check, inputs.quote)
+
+
+def build_draft(inputs: CheckInputs, policy: Policy) -> PlanDraft:
     """Return the draft of what the person said, every price understood against the quote."""
-    tick = tick_size(instrument, quote.last, quote.ts.date())
+    ask, quote, tick = inputs.ask, inputs.quote, inputs.tick
     market = quote.ask if ask.side == "long" else quote.bid
     if ask.entry is None and market is None:
-        raise refuse("QUOTE_UNUSABLE", contract=instrument.symbol, reason="no two-sided market")
+        raise refuse("QUOTE_UNUSABLE", contract=inputs.symbol, reason="no two-sided market")
     entry = parse_decimal(ask.entry, "entry") if ask.entry else market
     stop = stop_price(ask.stop, side=ask.side, entry=entry, tick=tick)
     return PlanDraft(
@@ -143,11 +203,11 @@ def build_draft(ctx: Context, ask: PlanAsk, quote: Quote, instrument: Instrument
         tick=tick,
         targets=tuple(parse_decimal(item, "targets") for item in ask.targets),
         fractions=_equal_fractions(len(ask.targets)),
-        symbol=instrument.symbol,
+        symbol=inputs.symbol,
         entry_kind="limit" if ask.entry else "market",
         bid=quote.bid,
         ask=quote.ask,
-        cost_per_unit=cost_per_unit(ctx, entry),
+        cost_per_unit=_unit_cost(policy.paper, entry),
     )
 
 
@@ -181,7 +241,7 @@ def stop_price(text: str, *, side: Side, entry: Decimal, tick: Decimal) -> Decim
     return tick_round(entry * (1 + percent / _HUNDRED), tick, "ceil")
 
 
-def plan_document(draft: PlanDraft, check: PlanCheck, quote: Quote) -> dict[str, object]:
+def plan_document(draft: PlanDraft, check: PlanCheck, quote: QuoteSeen) -> dict[str, object]:
     """Return the plan as it is stored and shown; figures are absent while it is unsound."""
     document: dict[str, object] = {
         "symbol": draft.symbol,
@@ -197,7 +257,7 @@ def plan_document(draft: PlanDraft, check: PlanCheck, quote: Quote) -> dict[str,
             "ask": quote.ask,
             "last": quote.last,
             "ts": instant_text(quote.ts),
-            "provenance": str(quote.provenance),
+            "provenance": quote.provenance,
             "source": quote.source,
         },
     }

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from services.kit.canonical import bytes_hash
+from services.kit.canonical import bytes_hash, canonical
 from services.kit.clock import HandClock
 from services.kit.context import Context
 from services.kit.db import Database
 from services.market import replay
+from services.research.replay_plan import replay_plan
 from services.strategy.documents import get_document, store_document
 from services.strategy.load import TrackCache
-from services.trade.plan_replay import remake_plan
 from services.trade.plan_service import PlanWish, make_plan
 from tests.conftest import NOW, absent, build_runtime
 from tests.seeded_cases import CASES, case_bytes, digests, plan_bytes
@@ -140,9 +140,9 @@ def kept(url: str, settings, owner) -> list[str]:
         clock.advance(minutes=35)
         hashes = runtime.write(owner, store)
         plan = runtime.write(owner, lambda ctx: make_plan(ctx, PlanWish(symbol="IBM")))
-        again = runtime.write(owner, lambda ctx: remake_plan(ctx, plan.id))
-        assert again.same
-        return [*hashes, plan.id, bytes_hash("plan/v1", again.made)]
+        again = runtime.read(owner, lambda ctx: replay_plan(ctx, plan.id))
+        assert (again.same, again.differences) == (True, ())
+        return [*hashes, plan.id, bytes_hash("plan/v1", canonical(plan.document))]
     finally:
         database.close()
 

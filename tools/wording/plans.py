@@ -7,9 +7,10 @@ from typing import Any
 
 from services.kit.context import Context
 from services.ledger.portfolio import account_of, get_portfolio
+from services.trade import advice
 from services.trade.option_size import ContractSize
-from services.trade.plan_store import StoredPlan
-from tools.registry import Result, Source
+from services.trade.plan_store import StoredPlan, get_plan
+from tools.registry import Result, Source, cite_stored
 from tools.wording.figures import Cents, Exact, Row
 
 
@@ -159,6 +160,15 @@ def plan_sources(plan: StoredPlan) -> tuple[Source, ...]:
         )
         for one in [*own[:1], *(one for one in cited if "timeframe" not in one)]
     )
+
+
+def advice_sources(ctx: Context, ref: str) -> tuple[Source, ...]:
+    """Return what stored advice rests on: a plan's citations, or the quote of a check or size."""
+    if ref.startswith(advice.PLAN_PREFIX):
+        return plan_sources(get_plan(ctx, ref))
+    kept = advice.get_kept(ctx, ref)
+    seen = {**kept.inputs["quote"], "as_of": kept.inputs["quote"]["ts"]}
+    return (cite_stored("quotes", seen, symbol=kept.advice.symbol),)
 
 
 def barred(ctx: Context, side: str) -> bool:

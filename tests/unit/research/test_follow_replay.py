@@ -11,8 +11,9 @@ from services.research.score import read_score
 from services.research.settle import ENTERED, NO_TRADE
 from services.strategy.load import TrackCache
 from services.trade.plan_service import PlanWish, make_plan
+from services.trade.sized_trade import SizeAsk
 from services.trade.user_plan import PlanAsk, check_plan
-from services.trade.user_size import SizeAsk, size_trade
+from services.trade.user_size import size_trade
 
 SESSION_MINUTES = 390
 

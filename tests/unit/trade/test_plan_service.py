@@ -21,11 +21,11 @@ from services.strategy.documents import approve_document, store_document
 from services.strategy.load import TrackCache, load, load_context
 from services.strategy.record import Calibrator, RecordKey
 from services.trade import advice
-from services.trade.plan_replay import remake_plan
 from services.trade.plan_service import PlanWish, make_plan
 from services.trade.plan_store import find_plan, list_plans, stored_bars, stored_inputs
 from services.trade.plan_template import plan_words
-from services.trade.user_size import SizeAsk, size_trade
+from services.trade.sized_trade import SizeAsk
+from services.trade.user_size import size_trade
 from services.trade.wording import pct_words
 from tools.wording.plans import plan_row
 
@@ -61,26 +61,6 @@ def test_a_plan_is_stored_once_with_its_inputs_and_audited(desk):
     rows = desk(lambda ctx: stored_bars(ctx, inputs["bars"]["1d"]))
     assert len(rows) > 700
     assert [one.id for one in desk(lambda ctx: list_plans(ctx, symbol="IBM"))] == [made.id]
-
-
-def test_a_stored_plan_is_made_again_byte_for_byte_after_the_market_has_gone_on(desk, clock):
-    made = plan(desk)
-    clock.advance(hours=2)
-    again = desk(lambda ctx: remake_plan(ctx, made.id))
-    assert again.same
-    assert again.made == again.stored
-
-
-def test_a_plan_of_another_policy_is_not_made_again_in_silence(desk):
-    made = plan(desk)
-
-    def act(ctx):
-        other = replace(ctx.policy, plan=replace(ctx.policy.plan, min_rr=Decimal(1)))
-        return remake_plan(replace(ctx, policy=other), made.id)
-
-    with pytest.raises(Refusal) as caught:
-        desk(act)
-    assert caught.value.code == "INPUTS_CHANGED"
 
 
 def test_every_value_of_a_plan_is_labelled_and_its_bars_are_cited_by_hash(desk):

@@ -11,7 +11,8 @@ from services.kit.money import FxRate
 from services.market.feed import Feed
 from services.market.quote import Provenance
 from services.market.rates import record_rate
-from services.trade.user_size import SizeAsk, size_trade
+from services.trade.sized_trade import SizeAsk
+from services.trade.user_size import size_trade
 from tests.fakes.hand_feed import HandFeed
 
 ASK = SizeAsk(symbol="AAPL", side="long", entry="190.10", stop="180.10", risk_pct="0.01")
