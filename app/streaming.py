@@ -80,7 +80,7 @@ def stream_capability(settings: Settings, stream: MassiveStream | None) -> Capab
     """Return whether prices stream, why not, and what would turn it on."""
     if stream is not None:
         return stream.capability()
-    why, todo = "FEATURE_ENABLE_MASSIVE_STREAM is off: prices are asked for", ""
+    why, todo = "FEATURE_ENABLE_MASSIVE_STREAM is off, so prices are asked for", ""
     if settings.feature_enable_massive_stream:
         why = "there is no Massive account to stream from"
         todo = "Set MASSIVE_API_KEY and remove FEATURE_MOCK_MODE."

@@ -2,6 +2,7 @@
 // Owns one conversation: what was said, in blocks, kept current by its event stream.
 import { add, changed, see } from "./cards.js";
 import { get, post } from "./api.js";
+import { loadAlerts } from "./lists.js";
 import { Stream } from "./stream.js";
 import { showPlan } from "./refresh.js";
 import { update } from "./state.js";
@@ -230,6 +231,7 @@ export class Conversation {
         source: event.source, duration_ms: event.duration_ms, error: event.error });
     }
     if (event.ok && PLANNERS.has(event.name)) void showPlan(event.ref);
+    if (event.ok && event.name.startsWith("alert_")) void loadAlerts();
   }
 
   /** @param {string} run @param {string} said @param {boolean} retry */

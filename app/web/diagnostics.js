@@ -23,7 +23,7 @@ class CornermanDiagnostics extends Live {
   /** @param {string} name @param {Tone} tone @param {string} said @param {string} [todo] */
   #line(name, tone, said, todo = "") {
     return html`<div><dt>${name}</dt><dd><span class="level ${tone}"><span class="dot" aria-hidden="true"></span>${said}</span>
-      ${todo ? html` <span class="muted">${sentence(todo)}</span>` : nothing}</dd></div>`;
+      ${todo ? html`<p class="muted">${sentence(todo)}</p>` : nothing}</dd></div>`;
   }
 
   #socket() {

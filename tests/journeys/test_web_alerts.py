@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from services.kit.outbox import put
-from tests.journeys.page import AXE, WAIT_MS, begin, desk_on
+from tests.journeys.page import AXE, WAIT_MS, begin, desk_on, say
 from tests.unit.http.live import as_principal
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -78,6 +78,15 @@ def test_an_alert_from_words_is_confirmed_fires_and_its_next_step_only_fills_the
     page.get_by_role("button", name="Mark all read").click()
     expect(page.locator("#room-Watch .count")).to_have_count(0)
     expect(page.locator("cornerman-notifications")).to_contain_text("all read")
+
+
+def test_an_alert_set_in_the_chat_stands_in_the_list_at_once(page):
+    expect(page.locator("cornerman-alerts")).to_contain_text("No alert is watching")
+    asked = []
+    page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/alerts") else None)
+    say(page, "alert me when IBM goes above 190")
+    expect(page.locator("cornerman-alerts li[data-alert]")).to_contain_text("IBM")
+    assert asked  # the tool's end asked for the list; nobody waited for the steady beat
 
 
 def test_an_alert_is_paused_changed_and_deleted_by_keyboard(page):

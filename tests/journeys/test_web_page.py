@@ -130,3 +130,16 @@ def test_a_visitor_without_a_session_is_told_the_one_way_in(desk):
     page.goto(desk.live.up.address)
     expect(page.locator("main")).to_contain_text("Open the login link")
     context.close()
+
+
+def test_a_long_refusal_leaves_the_name_of_the_tool_whole_and_opens_on_demand(desk):
+    page = desk.open()
+    say(page, "plan MSFT")
+    tool = page.locator(".tool.failed").last
+    high = "(one) => one.getBoundingClientRect().height"
+    expect(tool).to_contain_text("no setup on MSFT")
+    one_line = tool.locator("summary").evaluate(high)
+    assert tool.locator(".name").evaluate(high) <= one_line < 40
+    tool.locator("summary").click()
+    assert tool.locator("details").evaluate(high) > 2 * one_line
+    page.close()
