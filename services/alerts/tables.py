@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Text, UniqueConstraint, text
 
 from services.kit.db import FractionColumn, PriceColumn, UtcDateTime, tenant_table
 
@@ -42,11 +42,14 @@ alerts = tenant_table(
     Column("triggers", Integer, nullable=False),
     Column("same_key", Text),
     Column("version", Integer, nullable=False),
+    Column("subject", Text, nullable=False, server_default=text("''")),
+    Column("terms", Text, nullable=False, server_default=text("''")),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
     UniqueConstraint("tenant_id", "same_key"),
     CheckConstraint(
-        "kind IN ('price_above', 'price_below', 'vwap_cross', 'rvol_above')", name="kind"
+        "kind IN ('price_above', 'price_below', 'vwap_cross', 'rvol_above', 'plan_event', 'risk')",
+        name="kind",
     ),
     CheckConstraint("side IN ('above', 'below')", name="side"),
     CheckConstraint(
@@ -57,7 +60,9 @@ alerts = tenant_table(
     CheckConstraint("repeat IN (0, 1)", name="repeat"),
 )
 """`same_key` is set while the alert is active, so that the same alert stands once. Times but
-`updated_at` and `deleted_at` are the market's. `memory` is what a kind needs of earlier bars."""
+`updated_at` and `deleted_at` are the market's. `memory` is what a kind needs of earlier bars.
+`subject` is the plan or the portfolio that a `plan_event` or `risk` alert watches, `terms` what
+it took from it when it was set."""
 
 alert_triggers = tenant_table(
     "alert_triggers",
@@ -74,12 +79,13 @@ alert_triggers = tenant_table(
     Column("provenance", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
+    Column("what", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("tenant_id", "event_key"),
     Index("ix_alert_triggers_of", "tenant_id", "alert_id", "at"),
     CheckConstraint("gap IN (0, 1)", name="gap"),
     CheckConstraint("provisional IN (0, 1)", name="provisional"),
 )
-"""One row per event; `event_key` makes once mean once, whoever evaluates."""
+"""One row per event; `what` names a plan's moment or a state of risk. `event_key` makes once mean once, whoever evaluates."""
 
 notifications = tenant_table(
     "notifications",

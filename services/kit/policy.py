@@ -237,12 +237,25 @@ class SizingPolicy:
 
 @dataclass(frozen=True)
 class RiskPolicy:
-    """Limits of the account as fractions of equity at session open."""
+    """Limits of the account as fractions of equity at session open, and counts.
+
+    `groups` gives symbols their sector or theme; `peak_drawdown` is a fraction of the peak.
+    """
 
     day_loss: D = D("0.03")
+    week_loss: D = D("0.06")
     open_risk: D = D("0.05")
+    gross_intraday: D = D("2.0")
+    gross_overnight: D = D("1.0")
+    symbol_intraday: D = D("1.0")
+    symbol_overnight: D = D("0.25")
+    group: D = D("0.50")
+    groups: tuple[tuple[str, str], ...] = ()
     max_positions: int = 8
     max_trades_day: int = 10
+    loss_streak: int = 3
+    cooldown_min: int = 30
+    peak_drawdown: D = D("0.10")
 
 
 @dataclass(frozen=True)

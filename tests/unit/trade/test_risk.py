@@ -12,9 +12,12 @@ from services.kit.money import rounded
 from services.trade.risk import (
     SEVERITY,
     HeldState,
+    PreTrade,
     RiskAccount,
     RiskPosition,
     hold_state,
+    judge_opening,
+    read_risk,
     risk_state,
 )
 
@@ -145,3 +148,87 @@ def test_leaving_a_warning_takes_more_and_a_lost_day_stays_lost(loss, before, he
 def test_a_freeze_outranks_a_latched_breach():
     seen = found(frozen="AUDIT_BROKEN")
     assert hold_state(seen, HeldState("breach", day_loss_latched=True)).state == "frozen"
+
+
+WIDE = {**LIMITS, "week_loss": D("0.06"), "drawdown": D("0.10"), "group": D("0.5")}
+COUNTED = {"positions": D(8), "trades_day": D(10), "loss_streak": D(3)}
+
+
+@pytest.mark.parametrize(
+    ("limits", "change", "name", "used"),
+    [
+        (WIDE, {"week_pnl": D(-3000)}, "week_loss", "1"),
+        (WIDE, {"week_pnl": D(3000)}, "week_loss", "0"),
+        (WIDE, {"drawdown": D("0.05")}, "drawdown", "0.5"),
+        (COUNTED, {"trades": 9}, "trades_day", "0.9"),
+        (COUNTED, {"losses": 3}, "loss_streak", "1"),
+        (COUNTED, {}, "positions", "0.25"),
+    ],
+)
+def test_losses_and_counts_use_their_own_limits(limits, change, name, used):
+    assert found(limits=limits, **change).utilisation[name] == D(used)
+
+
+def test_a_group_is_the_sum_of_its_symbols():
+    tech = [replace(AAPL, group="tech"), replace(TSLA, group="tech")]
+    assert found(tech, limits=WIDE).utilisation["group"] == D(44_390) / 25_000
+    assert found(limits=WIDE).utilisation["group"] == 0
+
+
+def test_a_drawdown_at_its_limit_freezes():
+    assert found(limits=WIDE, drawdown=D("0.0999")).state == "warn"
+    assert found(limits=WIDE, drawdown=D("0.10")).state == "frozen"
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "flags"),
+    [
+        (300, "ok", ()),
+        (301, "warn", ("PRICE_MISSING",)),
+        (900, "warn", ("PRICE_MISSING",)),
+        (901, "frozen", ("PRICE_MISSING",)),
+    ],
+)
+def test_a_price_that_stays_away_warns_then_freezes(age, state, flags):
+    got = found(price_age_s=age)
+    assert (got.state, got.flags) == (state, flags)
+
+
+ORDER = RiskPosition(symbol="IBM", side="long", quantity=D(100), last=D(180), stop=D(175))
+
+
+def judged(order=ORDER, *, positions=(AAPL, TSLA), limits=None, bind=True, before=None, **change):
+    account = replace(ACCOUNT, **change)
+    reading = read_risk(account, positions, limits=limits or {**LIMITS, **COUNTED}, before=before)
+    return judge_opening(reading, order, sizes_bind=bind)
+
+
+def test_an_order_is_judged_on_the_book_after_it():
+    assert judged() == PreTrade()
+    wide = replace(ORDER, stop=D(100))
+    assert judged(wide) == PreTrade("RISK_BREACH", ("open_risk",))
+    assert judged(wide, bind=False) == PreTrade("", (), ("open_risk",))
+    assert judged(replace(wide, quantity=D(10))) == PreTrade()
+
+
+def test_a_limit_that_is_reached_now_refuses_every_opening_order():
+    lost = {"realised_today": D(-1600), "unrealised_today": D(0)}
+    assert judged(bind=False, **lost) == PreTrade("RISK_BREACH", ("day_loss",))
+    latched = HeldState("breach", day_loss_latched=True)
+    assert judged(before=latched) == PreTrade("RISK_BREACH", ("day_loss",))
+    assert judged(trades=10) == PreTrade("RISK_BREACH", ("trades_day",))
+    assert judged(losses=3) == PreTrade("COOLDOWN", ("loss_streak",))
+    assert judged(frozen="AUDIT_BROKEN").code == "FROZEN"
+
+
+def test_the_number_of_positions_refuses_another_symbol_only():
+    full = [replace(AAPL, symbol=f"S{n}", quantity=D(1)) for n in range(8)]
+    assert judged(positions=full) == PreTrade("RISK_BREACH", ("positions",))
+    assert judged(replace(ORDER, symbol="S3"), positions=full) == PreTrade()
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000), st.decimals("60", "175", places=2))
+def test_a_larger_order_is_never_judged_more_mildly(one, other, stop):
+    small, large = sorted((one, other))
+    codes = [judged(replace(ORDER, quantity=D(n), stop=stop)).code for n in (small, large)]
+    assert codes[0] in ("", codes[1])
