@@ -33,6 +33,8 @@ LIFE_S = 600.0
 PING_S = 10
 RETRY_MS = 2000
 SEND_TIMEOUT_S = 10.0
+END_S = 2.0
+"""How long a stream may take to end itself at shutdown before it is cut off."""
 _CURSOR = r"^[0-9]{1,9}\.[0-9]{1,15}$"
 
 
@@ -100,6 +102,7 @@ def _stream(request: Request, stream: str, after: str | None, snapshot: Snapshot
         body,
         ping=PING_S,
         send_timeout=SEND_TIMEOUT_S,
+        shutdown_grace_period=END_S,
         sep="\n",
         ping_message_factory=lambda: ServerSentEvent(comment="ping"),
         headers={"Cache-Control": "no-store"},

@@ -120,7 +120,7 @@ async def test_a_waiting_reader_is_woken_from_another_thread(log):
         await asyncio.sleep(SOON)
         thread = threading.Thread(target=log.publish, args=("market", "AAPL", b"now"))
         thread.start()
-        assert values(await asyncio.wait_for(waiting, 1)) == [b"now"]
+        assert values(await asyncio.wait_for(waiting, 15)) == [b"now"]
         thread.join()
 
 

@@ -50,7 +50,7 @@ def race(desk, *acts):
     gate, raised = threading.Barrier(len(acts)), []
 
     def run(act):
-        gate.wait(timeout=10)
+        gate.wait(timeout=30)
         try:
             desk.write(WHO, act)
         except Exception as error:

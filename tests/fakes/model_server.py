@@ -279,9 +279,9 @@ def running_server(script: Script = (), *, fallback: Answer | None = None) -> It
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
-    ready.wait(5)
+    ready.wait(30)
     try:
         yield server
     finally:
         loops[0].call_soon_threadsafe(stop.set)
-        thread.join(5)
+        thread.join(15)

@@ -97,8 +97,8 @@ def secured(context: ssl.SSLContext, *fronts: tuple[int, str]) -> Iterator[list[
     thread = threading.Thread(target=run, name="tls-front")
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(30)
         yield ports
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(30)

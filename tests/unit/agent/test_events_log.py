@@ -146,7 +146,7 @@ async def test_following_replays_then_goes_on_without_gap_or_repeat(runtime, own
             ctx, "a", [Alert(level="info", message=str(at)) for at in range(3)]
         ),
     )
-    await asyncio.wait_for(reader, 5)
+    await asyncio.wait_for(reader, 20)
     assert seen == list(range(11, 304))
 
 

@@ -59,7 +59,7 @@ async def reader_of(hub, channels, symbols):
 
 
 async def until(client, fits):
-    for _ in range(200):
+    for _ in range(1500):
         found = [one for one in client.line.said if fits(one)]
         if found:
             return found[0]
@@ -145,7 +145,7 @@ async def test_a_streamed_frame_is_one_record_a_symbol_and_reaches_every_reader(
 
 async def found_of(product, who, code="DQ_SCALE_SUSPECT"):
     """The codes of the findings kept, once `code` is among them."""
-    for _ in range(200):
+    for _ in range(1500):
         found = product.runtime.read(who, lambda ctx: ctx.db.rows(select(dq_findings.c.code)))
         codes = {row.code for row in found}
         if code in codes:
@@ -190,7 +190,7 @@ async def test_what_was_told_to_a_room_is_forgotten_when_it_is_empty(product):
         assert list(live._watches) == [LOCAL_TENANT]
         hub.leave(reader)
         hub.asked.set()
-        for _ in range(200):
+        for _ in range(1500):
             if not live._watches:
                 break
             await asyncio.sleep(0.01)

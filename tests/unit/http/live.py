@@ -51,7 +51,7 @@ class Live:
     def client(self, **headers: str) -> httpx.Client:
         """A client without a credential; `headers` go with every request."""
         base = {"host": self.origin.split("://")[1], **headers}
-        made = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=base, timeout=10)
+        made = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=base, timeout=30)
         self.clients.append(made)
         return made
 
@@ -90,7 +90,7 @@ class Live:
 
     def find_line(self, **wanted):
         """The log line with these fields; it is written just after the answer left."""
-        end = time.monotonic() + 2
+        end = time.monotonic() + 15
         while time.monotonic() < end:
             for line in map(json.loads, self.lines().splitlines()):
                 if all(line.get(name) == value for name, value in wanted.items()):
@@ -132,7 +132,7 @@ def live_server(home, url: str, **given) -> Iterator[Live]:
 
     thread = threading.Thread(target=serve, name="live-server")
     thread.start()
-    started.wait(30)
+    started.wait(60)
     try:
         if not box or isinstance(box[-1], BaseException):
             raise RuntimeError("the server did not start") from (box[-1] if box else None)
@@ -142,7 +142,7 @@ def live_server(home, url: str, **given) -> Iterator[Live]:
             for client in box[1].clients:
                 client.close()
             box[0].call_soon_threadsafe(ended.set)
-        thread.join(20)
+        thread.join(30)
         product.close()
 
 

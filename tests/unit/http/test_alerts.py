@@ -6,7 +6,7 @@ import pytest
 
 LEVEL = {"symbol": "AAPL", "kind": "price_above", "level": "420"}
 API = "/api/v1"
-_WAIT_S = 8
+_WAIT_S = 30
 
 
 @pytest.fixture

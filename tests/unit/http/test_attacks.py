@@ -40,7 +40,7 @@ def proposed(page):
 
 def raw(live, data: bytes) -> bytes:
     """What the server answers to these bytes before it closes or falls silent."""
-    with socket.create_connection(("127.0.0.1", live.port), timeout=2) as line:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=15) as line:
         line.sendall(data)
         said = b""
         try:
@@ -115,7 +115,7 @@ def test_what_is_no_http_gets_a_problem_and_the_line_ends(live, line):
 
 def test_a_body_that_promises_more_than_it_sends_is_given_up(live, bearer):
     data = request(live, bearer, "Content-Type: application/json", "Content-Length: 50", body=b"{")
-    with socket.create_connection(("127.0.0.1", live.port), timeout=2) as line:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=15) as line:
         line.sendall(data)
     assert live.client().get("/healthz").status_code == 200
 

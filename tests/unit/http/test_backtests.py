@@ -37,11 +37,11 @@ def asked(door, body, status=202):
 
 
 def finished(door, backtest_id):
-    for _ in range(200):
+    for _ in range(600):
         found = door.get(f"{API}/backtests/{backtest_id}").json()
         if found["backtest"]["status"] in ("done", "failed"):
             return found
-        time.sleep(0.1)
+        time.sleep(0.05)
     raise AssertionError(found)
 
 
@@ -103,7 +103,7 @@ def test_a_stored_strategy_runs_dry_over_other_symbols(door, done):
 
 
 def test_who_approved_which_strategy_is_an_audited_record(live, door, done):
-    from services import audit
+    from services.audit_export import export_lines
     from services.identity.user import LOCAL_TENANT, principal_of
     from services.kit.context import Surface
     from services.kit.errors import Refusal
@@ -116,7 +116,7 @@ def test_who_approved_which_strategy_is_an_audited_record(live, door, done):
         live.product.runtime.write(person.as_agent(), lambda ctx: approve_document(ctx, digest))
     live.product.runtime.write(person, lambda ctx: approve_document(ctx, digest))
     assert door.get(f"{API}/backtests").json()["approved"]["ema_cross"] == digest
-    lines = live.product.runtime.read(person, lambda ctx: list(audit.export_lines(ctx)))
+    lines = live.product.runtime.read(person, lambda ctx: list(export_lines(ctx)))
     told = [json.loads(line) for line in lines if digest in line]
     assert any("document.approved" in json.dumps(row) for row in told)
 

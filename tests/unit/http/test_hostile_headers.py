@@ -42,7 +42,7 @@ class Caller:
             b"authorization": owner_key.headers["authorization"].encode(),
             b"idempotency-key": KEY.encode(),
         }
-        self._line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        self._line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         self._count = itertools.count()
 
     def send(self, method, path, *, body=b"", **changes):
@@ -67,7 +67,7 @@ class Caller:
 
     def close(self) -> None:
         self._line.close()
-        self._line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        self._line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def desk(live):
     post("/resume", {"reason": "a new day"})
     post("/portfolio/init")
     order = place()
-    end = time.monotonic() + 8
+    end = time.monotonic() + 30
     while page.get(f"{API}/broker/orders/{order}").json()["state"] != "FILLED":
         assert time.monotonic() < end
         time.sleep(0.02)

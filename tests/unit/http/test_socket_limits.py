@@ -92,7 +92,7 @@ def test_a_user_has_a_share_of_connections_and_another_user_his_own(quick, key):
         other = quick.key(tenant="ten_other", name="other")
         stack.enter_context(enter(quick, other))
         mine[0].line.close()
-        freed_by = time.monotonic() + 2
+        freed_by = time.monotonic() + 15
         while True:
             again = stack.enter_context(Reader(quick))
             again.send(type="auth", ticket=ticket(key))
@@ -112,7 +112,7 @@ def test_a_revoked_session_loses_its_connection(quick):
         quick.product.runtime.write(
             as_principal(quick), lambda ctx: revoke_session(ctx, session_id)
         )
-        assert reader.closed(2) == 4401
+        assert reader.closed() == 4401
 
 
 def test_a_revoked_key_loses_its_connection(quick):
@@ -122,7 +122,7 @@ def test_a_revoked_key_loses_its_connection(quick):
         for one in page.get("/api/v1/auth/keys").json()["items"]:
             if one["scopes"] == ["read"]:
                 page.delete(f"/api/v1/auth/keys/{one['id']}")
-        assert reader.closed(2) == 4401
+        assert reader.closed() == 4401
 
 
 def test_the_old_key_in_the_address_opens_it_in_local_mode_when_allowed(quick):
@@ -206,7 +206,7 @@ def test_a_reader_that_does_not_read_is_ended_and_harms_nobody(calm):
             tell(calm, 200, size=4000, first=part * 200)
             for at in range(200):
                 assert reader.until("alert")["msg"].startswith(f"{part * 200 + at} ")
-        assert stalled.closed(10) == 1013
+        assert stalled.closed() == 1013
         numbers = [int(one["msg"].split()[0]) for one in stalled.seen if one["type"] == "alert"]
         assert numbers == list(range(len(numbers))), "what it got has no gap"
         assert 0 < len(numbers) < 2000

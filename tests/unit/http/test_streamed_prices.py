@@ -104,7 +104,7 @@ def test_a_refused_key_of_the_stream_becomes_an_alert(desk, wire):
         found = door.get("/api/v1/notifications").json().get("items", [])
         return [one for one in found if "does not include this stream" in one["message"]]
 
-    found = wait_for(noted, 5)
+    found = wait_for(noted)
     assert [one["level"] for one in found] == ["critical"]
     assert feature(door)["on"] is False
     assert "Upgrade" in feature(door)["todo"]

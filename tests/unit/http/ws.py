@@ -18,7 +18,7 @@ from services.identity.user import LOCAL_TENANT, principal_of
 from services.kit.context import Surface, system_principal
 
 PROTOCOL = "cornerman.v1"
-WAIT_S = 5.0
+WAIT_S = 20.0
 
 
 def ticket(client) -> str:
@@ -56,6 +56,7 @@ class Reader:
 
     def __init__(self, live, *, path="/ws", protocols=(PROTOCOL,), **given):
         given.setdefault("origin", live.origin)
+        given.setdefault("max_queue", None)  # or a full queue holds the closing handshake up
         if "sock" not in given:
             given["sock"] = socket.create_connection(("127.0.0.1", live.port), 10)
         try:
