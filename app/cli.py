@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app import cli_backtest, cli_freeze, cli_jobs, cli_key, cli_plans, cli_score
+from app import cli_audit, cli_backtest, cli_freeze, cli_jobs, cli_key, cli_plans, cli_score
 from services.kit.environment import SettingsInvalid, load_settings
 from services.kit.errors import Refusal, refuse
 from services.kit.settings import Settings
@@ -29,9 +29,8 @@ app = typer.Typer(
     help="The trading coach in your corner. It reads the market, plans and sizes with you, and "
     "prepares orders. Only you confirm them. Exit codes: 0 ok, 1 refused or failed, 2 usage.",
 )
-audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The append-only book.")
-app.add_typer(audit_app, name="audit")
+app.add_typer(cli_audit.audit_app, name="audit")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(cli_key.key_app, name="key")
 app.add_typer(cli_plans.plan_app, name="plan")
@@ -293,44 +292,6 @@ def doctor(*, as_json: JsonFlag = False) -> None:
             typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.said}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-@audit_app.command("verify")
-def audit_verify(*, as_json: JsonFlag = False) -> None:
-    """Recompute the chain and compare it with its anchors. Example: cornerman audit verify."""
-    from services import audit
-
-    with desk_here() as desk:
-        verdict = desk.product.runtime.read(desk.principal, audit.verify)
-    body: dict[str, Any] = {
-        "ok": verdict.ok,
-        "events": verdict.count,
-        "head": verdict.last_hash,
-        "broken_at": verdict.broken_at,
-        "reason": verdict.reason,
-    }
-    said = (
-        f"{verdict.count} events, every link holds. Head {verdict.last_hash}"
-        if verdict.ok
-        else f"The chain breaks at {verdict.broken_at}: {verdict.reason}"
-    )
-    typer.echo(json.dumps(body) if as_json else said)
-    if not verdict.ok:
-        raise typer.Exit(1)
-
-
-@audit_app.command("export")
-def audit_export() -> None:
-    """Print every event as one JSON line; it verifies offline.
-
-    Example: cornerman audit export > a.jsonl.
-    """
-    from services import audit
-
-    with desk_here() as desk:
-        lines = desk.product.runtime.read(desk.principal, lambda ctx: list(audit.export_lines(ctx)))
-    for line in lines:
-        typer.echo(line)
 
 
 @ledger_app.command("rebuild")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Integer, Text, UniqueConstraint, bindparam, or_, select
 
-from services import audit_anchor
+from services import audit_anchor, receipt
 from services.audit_anchor import FORGED, Head
 from services.kit.canonical import bytes_hash, canonical
 from services.kit.clock import instant_text, parse_instant
@@ -31,6 +32,7 @@ audit_events = tenant_table(
     Column("payload", Text, nullable=False),
     Column("prev_hash", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Column("receipt", Text),
     UniqueConstraint("chain", "hash"),
     append_only=True,
 )
@@ -85,9 +87,11 @@ _START = Verdict(0, GENESIS)
 def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
     """Append one event to the tenant's chain in the caller's transaction; return its hash.
 
+    A decision is signed: its receipt proves to anyone with the public key that it was made here.
+
     `facts` become part of the hashed document: Decimals and instants as text, no floats.
     """
-    chain = ctx.principal.tenant_id
+    chain, signed = ctx.principal.tenant_id, receipt.is_decision(kind)
     ctx.db.lock(f"audit:{chain}")
     last = ctx.db.row(_LAST, newest=1)
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
@@ -104,9 +108,11 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
             "trace": ctx.trace,
             "facts": facts,
             "prev_hash": prev,
+            receipt.MARK: signed or None,
         }
     )
     digest = bytes_hash(_TAG, body)
+    home = ctx.settings.cornerman_home
     ctx.db.insert(
         audit_events,
         {
@@ -121,15 +127,17 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
             "payload": body.decode(),
             "prev_hash": prev,
             "hash": digest,
+            "receipt": receipt.sign(home, receipt.EVENT, digest)
+            if receipt.is_decision(kind)
+            else None,
         },
     )
-    _keep_outside(ctx, Head(chain, seq, digest), prev)
+    _keep_outside(ctx, home, Head(chain, seq, digest), prev)
     return digest
 
 
-def _keep_outside(ctx: Context, made: Head, prev: str) -> None:
+def _keep_outside(ctx: Context, home: Path, made: Head, prev: str) -> None:
     """Leave the new head, and every fiftieth an anchor, outside the database after the commit."""
-    home = ctx.settings.cornerman_home
     if made.seq % _ANCHOR_EVERY == 0:
         audit_anchor.signing_key(home)
         ctx.db.after_commit(lambda: audit_anchor.write_anchor(home, made))
@@ -167,12 +175,6 @@ def trail(ctx: Context, ref: str | None = None, limit: int = 100) -> list[AuditE
     return [_event(row) for row in reversed(ctx.db.rows(query))]
 
 
-def export_lines(ctx: Context) -> Iterator[str]:
-    """Yield every event of the tenant as one JSON line with its hash, in order."""
-    for row in ctx.db.rows(select(audit_events).order_by(audit_events.c.seq)):
-        yield json.dumps({"hash": row.hash, "payload": row.payload})
-
-
 def verify(ctx: Context) -> Verdict:
     """Recompute the tenant's chain from the stored bytes; compare it with its anchors and head.
 
@@ -182,15 +184,17 @@ def verify(ctx: Context) -> Verdict:
     home, chain = ctx.settings.cornerman_home, ctx.principal.tenant_id
     head = audit_anchor.find_head(home, chain)
     rows = ctx.db.rows(select(audit_events).order_by(audit_events.c.seq))
-    return judge(rows, audit_anchor.anchors(home, chain), head)
+    return judge(rows, audit_anchor.anchors(home, chain), head, key=receipt.public_key(home))
 
 
-def judge(rows: Sequence[Any], anchors: Sequence[tuple[int, str]], head: Head | None) -> Verdict:
+def judge(
+    rows: Sequence[Any], anchors: Sequence[tuple[int, str]], head: Head | None, *, key: str
+) -> Verdict:
     """Return the verdict over a whole chain and what is kept of it outside; pure.
 
     A head behind the last row is sound: the process ended between commit and head.
     """
-    verdict = verify_rows(rows)
+    verdict = verify_rows(rows, key=key)
     if not verdict.ok:
         return verdict
     hashes = {row.seq: row.hash for row in rows}
@@ -205,13 +209,14 @@ def verify_tail(ctx: Context, links: int = TAIL) -> Verdict:
 
     `count` is the number of the last event.
     """
-    head = audit_anchor.find_head(ctx.settings.cornerman_home, ctx.principal.tenant_id)
+    home = ctx.settings.cornerman_home
+    head = audit_anchor.find_head(home, ctx.principal.tenant_id)
     newest = select(audit_events).order_by(audit_events.c.seq.desc()).limit(links)
     rows = ctx.db.rows(newest)[::-1]
     verdict = _START
     if rows and rows[0].seq > 1:
         verdict = Verdict(rows[0].seq - 1, rows[0].prev_hash)
-    verdict = verify_rows(rows, after=verdict)
+    verdict = verify_rows(rows, verdict, key=receipt.public_key(home))
     if not verdict.ok:
         return verdict
     there = ctx.db.scalar(_HASH_AT, wanted=head.seq) if head else None
@@ -231,14 +236,15 @@ def _against_head(verdict: Verdict, head: Head | None, there: str | None) -> Ver
     return Verdict(verdict.count, verdict.last_hash, at, reason)
 
 
-def verify_rows(rows: Sequence[Any], after: Verdict = _START) -> Verdict:
+def verify_rows(rows: Sequence[Any], after: Verdict = _START, *, key: str) -> Verdict:
     """Return the verdict over rows in sequence order; pure, so an export verifies offline.
 
-    `after` is what came before the first of them; without it the chain begins here.
+    `after` is what came before the first of them; without it the chain begins here. `key` is the
+    public key of their receipts.
     """
     prev, expected = after.last_hash, after.count + 1
     for row in rows:
-        reason = _fault(row, expected, prev)
+        reason = _fault(row, expected, prev) or receipt.fault(key, row)
         if reason:
             return Verdict(expected - 1, prev, expected, reason)
         prev, expected = row.hash, expected + 1

@@ -38,10 +38,14 @@ class Head:
 
 def signing_key(home: Path) -> bytes:
     """Return the key of the anchors, made at first use, readable by its owner only."""
-    path = home / "signing.key"
+    return secret_file(home / "signing.key")
+
+
+def secret_file(path: Path) -> bytes:
+    """Return the 32 secret bytes kept at `path`, made at first use, for its owner only."""
     if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(mode="w", encoding="ascii", dir=home, prefix="key.") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(mode="w", encoding="ascii", dir=path.parent, prefix="key.") as file:
             file.write(new_key())
             file.flush()
             os.fsync(file.fileno())

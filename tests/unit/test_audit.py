@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text, update
 
-from services import audit, audit_anchor
+from services import audit, audit_anchor, receipt
 from services.kit.context import system_principal
 from services.kit.db import Database
 from services.kit.ids import CountedIds
@@ -28,8 +28,10 @@ def bare(database_url, clock, settings):
 
 def fill(runtime, count):
     for number in range(count):
+        kind = "order.made" if number % 2 else "made"
         runtime.write(
-            ME, lambda ctx, number=number: audit.record(ctx, "made", f"x{number}", n=number)
+            ME,
+            lambda ctx, kind=kind, number=number: audit.record(ctx, kind, f"x{number}", n=number),
         )
 
 
@@ -68,18 +70,18 @@ def genuine(tmp_path_factory):
     fill(runtime, 30)
     rows = rows_of(runtime)
     runtime.close()
-    return rows, audit_anchor.find_head(folder, "t_a")
+    return rows, audit_anchor.find_head(folder, "t_a"), receipt.public_key(folder)
 
 
 @pytest.mark.fault("F089")
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_every_mutation_of_the_chain_is_found(genuine, data):
-    kept, head = genuine
+    kept, head, key = genuine
     rows = [SimpleNamespace(**vars(row)) for row in kept]
     at = data.draw(st.integers(0, len(rows) - 1))
     how = data.draw(
-        st.sampled_from(["byte", "column", "remove", "cut", "swap", "insert", "relink"])
+        st.sampled_from(["byte", "column", "remove", "cut", "swap", "insert", "receipt", "relink"])
     )
     if how == "byte":
         body = rows[at].payload
@@ -95,6 +97,9 @@ def test_every_mutation_of_the_chain_is_found(genuine, data):
     elif how == "swap":
         other = (at + 1) % len(rows)
         rows[at], rows[other] = rows[other], rows[at]
+    elif how == "receipt":
+        others = [None if rows[at].receipt else "0" * 128, "00", rows[at - 2].receipt or "0" * 128]
+        rows[at].receipt = data.draw(st.sampled_from(others))
     elif how == "insert":
         rows.insert(at, SimpleNamespace(**vars(rows[at])))
     else:
@@ -102,8 +107,8 @@ def test_every_mutation_of_the_chain_is_found(genuine, data):
         body["facts"] = {"n": 999}
         rows[at].payload = json.dumps(body, sort_keys=True, separators=(",", ":"))
         rows[at].hash = audit.bytes_hash("audit/v1", rows[at].payload.encode())
-    assert audit.judge(kept, [], head).ok
-    assert not audit.judge(rows, [], head).ok
+    assert audit.judge(kept, [], head, key=key).ok
+    assert not audit.judge(rows, [], head, key=key).ok
 
 
 def tamper(runtime, *statements):
@@ -149,7 +154,8 @@ def test_a_rewritten_last_event_is_found_by_the_head(bare):
         .where(audit.audit_events.c.seq == 3)
         .values(payload=payload, hash=digest),
     )
-    assert audit.verify_rows(rows_of(bare)).ok
+    key = receipt.public_key(bare.settings.cornerman_home)
+    assert audit.verify_rows(rows_of(bare), key=key).ok
     for look in (audit.verify, audit.verify_tail):
         verdict = bare.read(ME, look)
         assert (verdict.broken_at, verdict.reason) == (3, "the head says otherwise")
