@@ -10,6 +10,7 @@ from services.kit.errors import refuse
 from services.market.param import require, require_series
 
 SESSIONS_PER_YEAR = 252
+_YEAR = math.sqrt(SESSIONS_PER_YEAR)
 
 
 def realised_volatility(close: Sequence[float], n: int = 20) -> float:
@@ -22,13 +23,26 @@ def realised_volatility(close: Sequence[float], n: int = 20) -> float:
     have = require_series(close=close)
     if have < n + 1:
         raise refuse("INSUFFICIENT_BARS", indicator="RV", need=n + 1, have=have)
-    used = close[-(n + 1) :]
-    for value in used:
-        require(value > 0, "close", value=value, rule="must be above 0")
-    returns = [math.log(after / before) for before, after in pairwise(used)]
+    return volatilities(close[-(n + 1) :], n)[-1]
+
+
+def volatilities(close: Sequence[float], n: int = 20) -> list[float]:
+    """Return the realised volatility after each close from index n on, as `realised_volatility`.
+
+    Raises `PARAM_INVALID`. Worked: closes 100, 101, 100, 101 by 2 have 0.223384 twice.
+    """
+    require(n >= 2, "n", value=n, rule="must be 2 or more")
+    require_series(close=close)
+    least = min(close, default=1.0)
+    require(least > 0, "close", value=least, rule="must be above 0")
+    returns = [math.log(after / before) for before, after in pairwise(close)]
+    return [_spread(returns[end - n : end], n) for end in range(n, len(returns) + 1)]
+
+
+def _spread(returns: Sequence[float], n: int) -> float:
     mean = math.fsum(returns) / n
-    squares = math.fsum((value - mean) * (value - mean) for value in returns)
-    return math.sqrt(squares / (n - 1)) * math.sqrt(SESSIONS_PER_YEAR)
+    squares = math.fsum([(value - mean) * (value - mean) for value in returns])
+    return math.sqrt(squares / (n - 1)) * _YEAR
 
 
 def volatility_percentile(values: Sequence[float]) -> float:

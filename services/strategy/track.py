@@ -1,161 +1,196 @@
-"""Owns the track: one timeframe's complete bars with every indicator kept up, bar by bar."""
+"""Owns the track: one timeframe's complete bars, and every indicator of them as it is read."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from operator import attrgetter
+from threading import RLock
+from typing import Any, Generic, TypeVar, overload
 
 from services.kit.errors import check
 from services.market.bar import Bar
+from services.market.fold import fold_adx, fold_atr, fold_ema, fold_rsi, fold_swings
 from services.market.grid import MINUTES
 from services.market.indicator import Adx, Atr, Ema, Rsi
-from services.market.level import Swing, SwingState
+from services.market.level import Swing
 from services.market.realised_volatility import (
     SESSIONS_PER_YEAR,
-    realised_volatility,
+    volatilities,
     volatility_percentile,
 )
-from services.market.session import Session, market_state
-from services.market.vwap import VolumeBar, Vwap
+from services.strategy.day_values import DayValues
 
-Series = list[float | None]
+T = TypeVar("T")
+Series = Sequence[float | None]
 EMA_LENGTHS = (9, 10, 20, 21, 30, 50, 200)
 WILDER = 14
-RANGE_MINUTES = 15
 SWING_INTRADAY, SWING_DAY = 3, 5
-RVOL_SESSIONS, RVOL_SESSIONS_MIN = 20, 5
 RV_BARS = 20
+_t_close = attrgetter("t_close")
 
 
 @dataclass(slots=True)
-class _Day:
-    """The running session of an intraday track: its VWAP, opening range and volume by minute."""
+class _Column:
+    """Values by bar, made for new bars when they are read: `make` takes the columns it `reads`."""
 
-    session: Session
-    first: int
-    vwap: Vwap = field(default_factory=Vwap)
-    range_high: float | None = None
-    range_low: float | None = None
-    minutes: list[int] = field(default_factory=list)
-    volumes: list[float] = field(default_factory=list)
+    make: Callable[..., Sequence[Any]]
+    reads: str
+    values: list[Any] = field(default_factory=list)
 
-    def volume_by(self, minute: int) -> float:
-        """Return the volume of the bars that closed by `minute` of the session."""
-        at = bisect_right(self.minutes, minute)
-        return self.volumes[at - 1] if at else 0.0
+
+class _Read(Generic[T]):
+    """An attribute of a track that is one of its columns, up to the newest bar."""
+
+    __slots__ = ("_name",)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, track: Track, owner: type | None = None) -> list[T]:
+        return track.column(self._name)
+
+
+class _PerBar(Sequence[T], Generic[T]):
+    """Values of single bars, each made when it is read; empty on tracks without sessions."""
+
+    __slots__ = ("_make", "_track")
+
+    def __init__(self, track: Track, make: Callable[[int], T] | None) -> None:
+        self._track = track
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._track) if self._make is not None else 0
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[T]: ...
+
+    def __getitem__(self, at: int | slice) -> T | list[T]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        if self._make is None or not -len(self) <= at < len(self):
+            raise IndexError(at)
+        with self._track.lock:
+            return self._make(at % len(self))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (list, _PerBar)) and self[:] == other[:]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Emas(Mapping[int, list[float | None]]):
+    """The averages by length, each made when it is read."""
+
+    __slots__ = ("_track",)
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+
+    def __getitem__(self, n: int) -> list[float | None]:
+        return self._track.column(f"ema{n}")
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(EMA_LENGTHS)
+
+    def __len__(self) -> int:
+        return len(EMA_LENGTHS)
 
 
 class Track:
     """Bars ascending and one value per bar of each indicator; None until it is defined.
 
-    Pushing the bars one by one gives the same values as any batch: there is no other way in.
+    A column is made when it is first read and goes on with every bar after that. Each value
+    depends on its own bar and earlier ones alone, so it is the same however the bars came in.
     Session values (VWAP, opening range, relative volume by time of day) are of intraday tracks.
     """
+
+    o = _Read[float]()
+    h = _Read[float]()
+    l = _Read[float]()  # noqa: E741 - the field's own letter, as in every feed
+    c = _Read[float]()
+    v = _Read[float]()
+    atr = _Read[float | None]()
+    rsi = _Read[float | None]()
+    adx = _Read[float | None]()
 
     def __init__(self, timeframe: str, calendar: str, bars: Iterable[Bar] = ()) -> None:
         self.timeframe = timeframe
         self.calendar = calendar
         self.minutes = MINUTES.get(timeframe)
         self.bars: list[Bar] = []
-        self.o: list[float] = []
-        self.h: list[float] = []
-        self.l: list[float] = []
-        self.c: list[float] = []
-        self.v: list[float] = []
-        self.emas: dict[int, Series] = {n: [] for n in EMA_LENGTHS}
-        self.atr: Series = []
-        self.rsi: Series = []
-        self.adx: Series = []
-        self.vwap: Series = []
-        self.sigma: Series = []
-        self.range_high: Series = []
-        self.range_low: Series = []
-        self.rvol_tod: Series = []
-        self.first_of_session: list[int] = []
-        self.swings: list[Swing] = []
-        self._volatility: list[float] = []
-        self._emas = {n: Ema(n) for n in EMA_LENGTHS}
-        self._atr, self._rsi, self._adx = Atr(WILDER), Rsi(WILDER), Adx(WILDER)
-        self._swings = SwingState(SWING_DAY if self.minutes is None else SWING_INTRADAY)
-        self._day: _Day | None = None
-        self._past: list[_Day] = []
-        for bar in bars:
-            self.push(bar)
+        self.lock = RLock()
+        self.emas = _Emas(self)
+        days = None if self.minutes is None else DayValues(self, calendar)
+        self.vwap = _PerBar(self, None if days is None else days.vwap)
+        self.sigma = _PerBar(self, None if days is None else days.sigma)
+        self.opening_range = _PerBar(self, None if days is None else days.opening_range)
+        self.rvol_tod = _PerBar(self, None if days is None else days.rvol_tod)
+        self.first_of_session = _PerBar(self, None if days is None else days.first_of)
+        self._columns = _columns()
+        self._swings: list[Swing] = []
+        self._swings_end = 0
+        self._volatility: dict[int, float] = {}
+        self.extend(bars)
 
     def __len__(self) -> int:
         return len(self.bars)
 
     def push(self, bar: Bar) -> None:
         """Take one more complete bar; later than the last one."""
-        check(bar.complete, "a track takes complete bars", at=bar.t_open)
-        ascending = not self.bars or bar.t_open >= self.bars[-1].t_close
-        check(ascending, "bars ascend", at=bar.t_open)
-        high, low, close = float(bar.h), float(bar.l), float(bar.c)
-        self.bars.append(bar)
-        for values, value in (
-            (self.o, float(bar.o)),
-            (self.h, high),
-            (self.l, low),
-            (self.c, close),
-            (self.v, float(bar.v)),
-        ):
-            values.append(value)
-        for n, ema in self._emas.items():
-            self.emas[n].append(ema.push(close))
-        self.atr.append(self._atr.push(high, low, close))
-        self.rsi.append(self._rsi.push(close))
-        self.adx.append(self._adx.push(high, low, close))
-        self.swings.extend(self._swings.push(high, low))
-        if self.minutes is not None:
-            self._push_session(bar)
+        self.extend((bar,))
+
+    def extend(self, bars: Iterable[Bar]) -> None:
+        """Take more complete bars, ascending and later than the last one."""
+        fresh = list(bars)
+        if not fresh:
+            return
+        closed = self.bars[-1].t_close if self.bars else fresh[0].t_open
+        for bar in fresh:
+            if not bar.complete or bar.t_open < closed:
+                check(bar.complete, "a track takes complete bars", at=bar.t_open)
+                check(bar.t_open >= closed, "bars ascend", at=bar.t_open)
+            closed = bar.t_close
+        self.bars.extend(fresh)
+
+    def column(self, name: str) -> list[Any]:
+        """Return a column up to the newest bar: a price by its letter, or an indicator."""
+        column = self._columns[name]
+        if len(column.values) < len(self.bars):
+            with self.lock:
+                first, end = len(column.values), len(self.bars)
+                if first < end:
+                    rows = (self._rows(letter, first, end) for letter in column.reads)
+                    column.values.extend(column.make(*rows))
+        return column.values
+
+    def _rows(self, letter: str, first: int, end: int) -> list[Any]:
+        return (self.bars if letter == "b" else self.column(letter))[first:end]
+
+    @property
+    def swings(self) -> list[Swing]:
+        """Return the confirmed swings in the order of their confirmation."""
+        if self._swings_end < len(self.bars):
+            with self.lock:
+                first, end = self._swings_end, len(self.bars)
+                k = SWING_DAY if self.minutes is None else SWING_INTRADAY
+                self._swings += fold_swings(self.h[:end], self.l[:end], k, first)
+                self._swings_end = end
+        return self._swings
 
     def count_until(self, as_of: datetime) -> int:
         """Return how many bars had closed by `as_of`; the view of a clock ends there."""
         if self.bars and self.bars[-1].t_close <= as_of:
             return len(self.bars)
-        return bisect_right(self.bars, as_of, key=lambda bar: bar.t_close)
-
-    def _push_session(self, bar: Bar) -> None:
-        day = self._open_day(bar)
-        own = None if bar.vw is None else float(bar.vw)
-        seen = VolumeBar(self.h[-1], self.l[-1], self.c[-1], self.v[-1], own)
-        self.vwap.append(day.vwap.push(seen))
-        self.sigma.append(day.vwap.sigma)
-        ends = day.session.open + timedelta(minutes=RANGE_MINUTES)
-        if bar.t_open < ends:
-            high, low = self.h[-1], self.l[-1]
-            day.range_high = high if day.range_high is None else max(day.range_high, high)
-            day.range_low = low if day.range_low is None else min(day.range_low, low)
-        known = bar.t_close >= ends
-        self.range_high.append(day.range_high if known else None)
-        self.range_low.append(day.range_low if known else None)
-        self.first_of_session.append(day.first)
-        minute = int((bar.t_close - day.session.open) / timedelta(minutes=1))
-        day.minutes.append(minute)
-        day.volumes.append((day.volumes[-1] if day.volumes else 0.0) + self.v[-1])
-        self.rvol_tod.append(self._relative_volume(day, minute))
-
-    def _open_day(self, bar: Bar) -> _Day:
-        day = self._day
-        if day is not None and bar.t_open < day.session.close:
-            return day
-        session = market_state(self.calendar, bar.t_open).session
-        check(session is not None, "an intraday bar lies in a session", at=bar.t_open)
-        if day is not None and not day.session.half_day:
-            self._past = [*self._past[-RVOL_SESSIONS + 1 :], day]
-        self._day = _Day(session, len(self.bars) - 1)  # type: ignore[arg-type]
-        return self._day
-
-    def _relative_volume(self, day: _Day, minute: int) -> float | None:
-        if len(self._past) < RVOL_SESSIONS_MIN:
-            return None
-        total = 0.0
-        for past in self._past:
-            total += past.volume_by(minute)
-        mean = total / len(self._past)
-        return day.volumes[-1] / mean if mean else None
+        return bisect_right(self.bars, as_of, key=_t_close)
 
     def volatility_rank(self, count: int) -> float | None:
         """Return where the realised volatility of the first `count` bars stands in its year.
@@ -163,13 +198,35 @@ class Track:
         The share of the last 252 values at or below it; None before there are 252. Each value is
         made once and kept.
         """
-        for end in range(len(self._volatility) + RV_BARS + 1, count + 1):
-            self._volatility.append(realised_volatility(self.c[end - RV_BARS - 1 : end], RV_BARS))
-        known = self._volatility[: max(0, count - RV_BARS)]
-        return volatility_percentile(known) if len(known) >= SESSIONS_PER_YEAR else None
+        first = count - SESSIONS_PER_YEAR
+        if first < RV_BARS:
+            return None
+        known = self._volatility
+        missing = [end for end in range(first, count) if end not in known]
+        if missing:
+            closes = self.c[missing[0] - RV_BARS : count]
+            known.update(zip(range(missing[0], count), volatilities(closes, RV_BARS), strict=True))
+        return volatility_percentile([known[end] for end in range(first, count)])
 
     def swings_until(self, count: int) -> Iterator[Swing]:
         """Yield the swings confirmed within the first `count` bars, newest first."""
-        end = bisect_right(self.swings, count - 1, key=lambda swing: swing.confirmed_at)
+        swings = self.swings
+        end = bisect_right(swings, count - 1, key=attrgetter("confirmed_at"))
         for at in range(end - 1, -1, -1):
-            yield self.swings[at]
+            yield swings[at]
+
+
+def _columns() -> dict[str, _Column]:
+    """Return the empty columns of a track: prices of the bars, indicators of the prices."""
+    atr, rsi, adx = Atr(WILDER), Rsi(WILDER), Adx(WILDER)
+    return {
+        **{letter: _Column(partial(_prices, attrgetter(letter)), "b") for letter in "ohlcv"},
+        **{f"ema{n}": _Column(partial(fold_ema, Ema(n)), "c") for n in EMA_LENGTHS},
+        "atr": _Column(partial(fold_atr, atr), "hlc"),
+        "rsi": _Column(partial(fold_rsi, rsi), "c"),
+        "adx": _Column(partial(fold_adx, adx), "hlc"),
+    }
+
+
+def _prices(letter: Callable[[Bar], Decimal], bars: Sequence[Bar]) -> list[float]:
+    return list(map(float, map(letter, bars)))

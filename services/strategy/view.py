@@ -89,11 +89,13 @@ class Readings(_Slice):
 
     def opening_range(self) -> tuple[float, float] | None:
         """Return the best and worst price of the first 15 minutes; None until they are over."""
-        tops, bottoms = self._track.range_high, self._track.range_low
-        if self.sign < 0:
-            tops, bottoms = bottoms, tops
-        top, bottom = self._signed(tops, 0), self._signed(bottoms, 0)
-        return None if top is None or bottom is None else (top, bottom)
+        at = self._at(0)
+        ranges = self._track.opening_range
+        found = ranges[at] if at is not None and at < len(ranges) else None
+        if found is None:
+            return None
+        top, bottom = found
+        return (top, bottom) if self.sign > 0 else (-bottom, -top)
 
     def gaps(self, count: int) -> list[float]:
         """Return ln(open / close before) of the newest `count` bars that have one, newest first."""

@@ -24,7 +24,7 @@ from tests.unit.strategy.market_days import CALENDAR, build_context, mirrored, w
 from tests.unit.trade.plan_desk import score_of
 
 FIRST, LAST = date(2024, 4, 1), date(2024, 5, 24)
-SERIES = ("atr", "rsi", "adx", "vwap", "sigma", "range_high", "range_low", "rvol_tod")
+SERIES = ("atr", "rsi", "adx", "vwap", "sigma", "opening_range", "rvol_tod")
 
 
 @cache
