@@ -53,6 +53,18 @@ class Account:
     day_trade_rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where the orders of a new portfolio go; without an `id` the account gets one of ours."""
+
+    id: str = ""
+    broker: str = "paper"
+    mode: str = "paper"
+
+
+PAPER_SEAT = Seat()
+
+
 def market_now(ctx: Context) -> datetime:
     """Return the market's time, or the wall time where no feed is on."""
     feed = ctx.ports.get(Feed)
@@ -71,8 +83,9 @@ def open_portfolio(
     currency: str = "USD",
     start_cash: Decimal | None = None,
     cost_method: CostMethod = "average",
+    seat: Seat = PAPER_SEAT,
 ) -> Portfolio:
-    """Open a portfolio with its paper account and post its starting cash.
+    """Open a portfolio with its account, usually on paper, and post its starting cash.
 
     Opening the same name again with the same terms returns the one that exists. Without
     `start_cash` the policy's amount is taken. Raises `START_CASH_INVALID`, `PARAM_INVALID`,
@@ -92,7 +105,7 @@ def open_portfolio(
         return known
     at = market_now(ctx)
     portfolio = Portfolio(ctx.ids.new("pf"), name, currency, cost_method, "open", start, at)
-    _insert(ctx, portfolio)
+    _insert(ctx, portfolio, seat)
     append(
         ctx,
         Batch(
@@ -107,7 +120,7 @@ def open_portfolio(
     return portfolio
 
 
-def _insert(ctx: Context, portfolio: Portfolio) -> None:
+def _insert(ctx: Context, portfolio: Portfolio, seat: Seat) -> None:
     ctx.db.insert(
         portfolios,
         {
@@ -124,10 +137,10 @@ def _insert(ctx: Context, portfolio: Portfolio) -> None:
     ctx.db.insert(
         accounts,
         {
-            "id": ctx.ids.new("acc"),
+            "id": seat.id or ctx.ids.new("acc"),
             "portfolio_id": portfolio.id,
-            "broker": "paper",
-            "mode": "paper",
+            "broker": seat.broker,
+            "mode": seat.mode,
             "currency": portfolio.base_currency,
             "allow_short": 0,
             "day_trade_rule": "none",
@@ -142,7 +155,15 @@ def _insert(ctx: Context, portfolio: Portfolio) -> None:
         currency=portfolio.base_currency,
         start_cash=portfolio.start_cash,
         cost_method=portfolio.cost_method,
+        broker=seat.broker,
+        mode=seat.mode,
     )
+
+
+def find_seat(ctx: Context, account_id: str) -> Account | None:
+    """Return the account of this id, or None."""
+    row = ctx.db.row(select(accounts).where(accounts.c.id == account_id))
+    return None if row is None else _account(row)
 
 
 def _require_terms(currency: str, cost_method: str) -> None:
@@ -231,15 +252,7 @@ def account_of(ctx: Context, portfolio_id: str) -> Account:
     row = ctx.db.row(select(accounts).where(accounts.c.portfolio_id == portfolio_id))
     if row is None:
         raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
-    return Account(
-        row.id,
-        row.portfolio_id,
-        row.broker,
-        row.mode,
-        row.currency,
-        bool(row.allow_short),
-        row.day_trade_rule,
-    )
+    return _account(row)
 
 
 def contribute(ctx: Context, portfolio_id: str, amount: Decimal, *, key: str) -> Posted:
@@ -268,6 +281,18 @@ def _flow(ctx: Context, portfolio_id: str, kind: str, amount: Decimal, key: str)
             effective_at=market_now(ctx),
             legs=flow_legs(kind, amount, currency),
         ),
+    )
+
+
+def _account(row: Any) -> Account:
+    return Account(
+        row.id,
+        row.portfolio_id,
+        row.broker,
+        row.mode,
+        row.currency,
+        bool(row.allow_short),
+        row.day_trade_rule,
     )
 
 

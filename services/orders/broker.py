@@ -11,7 +11,7 @@ from typing import Protocol
 
 from services.kit.context import Context, Principal, system_principal
 from services.kit.work import Runtime
-from services.orders.order import Order
+from services.orders.order import Order, OrderType, Tif
 
 
 class BrokerUnreachable(Exception):
@@ -72,22 +72,66 @@ class BrokerFill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerTotal:
+    """What has been filled in all, where a broker names no executions.
+
+    `price` is the average per unit over `quantity`; `at` is the broker's time of the last change.
+    """
+
+    quantity: Decimal
+    price: Decimal
+    at: datetime
+    provenance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerLeg:
+    """What the broker says about one order of a group, `filled` units of `quantity`."""
+
+    broker_order_id: str
+    symbol: str
+    side: str
+    type: str
+    status: BrokerStatus
+    quantity: Decimal
+    filled: Decimal
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerView:
-    """What the broker says about one order: its standing and all its fills so far."""
+    """What the broker says about one order: its standing and all its fills so far.
+
+    A broker that names its executions fills in `fills`; one that only counts fills in `total`,
+    and our books make the executions of it. `legs` are the orders of a group, in its order.
+    """
 
     client_order_id: str
     broker_order_id: str
     status: BrokerStatus
     fills: tuple[BrokerFill, ...] = ()
     reason: str = ""
+    total: BrokerTotal | None = None
+    legs: tuple[BrokerLeg, ...] = ()
+
+    @property
+    def filled(self) -> Decimal:
+        """Return how many units have been filled in all."""
+        if self.total is not None:
+            return self.total.quantity
+        return sum((made.quantity for made in self.fills), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerTraits:
-    """What an adapter promises. Only a broker that dedupes client ids may be sent one twice."""
+    """What an adapter promises. Only a broker that dedupes client ids may be sent one twice.
+
+    `replaces` means that a working order can be changed in place (`Replaces`).
+    """
 
     name: str
     dedupes_client_id: bool
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +171,24 @@ class Broker(Protocol):
         An order that is absent from the answer is absent from the scan. Raises
         `BrokerUnreachable` when the scan could not be completed.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a working order becomes. Prices per unit; the quantity stays as it is."""
+
+    type: OrderType
+    tif: Tif
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+class Replaces(Protocol):
+    """A broker that can change a working order in place."""
+
+    def replace(self, desk: Desk, account_id: str, client_order_id: str, change: Change) -> Outcome:
+        """Ask for the change once. `Accepted` is an acknowledgement; looking tells the result."""
         ...
 
 

@@ -19,6 +19,7 @@ from services.market.feed import Feed
 from services.market.session import market_state, next_session
 from services.orders import desk as desks
 from services.orders.broker import Broker, Desk, broker_of
+from services.orders.broker_routes import broker_for
 from services.orders.isolate import Isolate, isolated
 from services.orders.order import Event, State
 from services.orders.settle import next_scan, settle
@@ -150,7 +151,7 @@ def resolve(desk: Desk, broker: Broker, order_id: str, *, boot: bool = False) ->
     if views:
         settle(desk, order_id, views[0])
     else:
-        dedupes = broker.traits.dedupes_client_id
+        dedupes = broker_for(broker, row.account_id).traits.dedupes_client_id
         desk.runtime.write(desk.principal, lambda ctx: _absent(ctx, order_id, dedupes=dedupes))
     return 1
 

@@ -35,9 +35,10 @@ from services.orders.broker import (
     Outcome,
     Rejected,
 )
+from services.orders.executions import new_executions
 from services.orders.freeze import freeze
 from services.orders.order import ENDED, Event, Order, State, order_from_json
-from services.orders.store import announce_order, change_order, locked_row
+from services.orders.store import announce_order, change_order, locked_row, order_row
 from services.orders.tables import disputed_fills, fills, order_intents, proposals, submit_attempts
 from services.trade import advice
 
@@ -130,7 +131,7 @@ def settle(
     try:
         desk.runtime.write(desk.principal, act)
     except Refusal as refusal:
-        if refusal.code.startswith("DATABASE") or refusal.kind is Kind.INTERNAL or not view.fills:
+        if refusal.code.startswith("DATABASE") or refusal.kind is Kind.INTERNAL or not view.filled:
             raise
         if first is not None:
             desk.runtime.write(desk.principal, first)
@@ -138,7 +139,8 @@ def settle(
 
 
 def _settle_one_by_one(desk: Desk, order_id: str, view: BrokerView) -> None:
-    for made in view.fills:
+    new = partial(_new, order_id, view)
+    for made in view.fills or desk.runtime.read(desk.principal, new):
         single = replace(view, status=BrokerStatus.OPEN, fills=(made,))
         try:
             desk.runtime.write(desk.principal, partial(_apply, order_id, single))
@@ -146,6 +148,10 @@ def _settle_one_by_one(desk: Desk, order_id: str, view: BrokerView) -> None:
             why = f"the book refused it: {refusal.code}"
             desk.runtime.write(desk.principal, partial(_dispute, order_id, made, why))
     desk.runtime.write(desk.principal, partial(_apply, order_id, view))
+
+
+def _new(order_id: str, view: BrokerView, ctx: Context) -> tuple[BrokerFill, ...]:
+    return new_executions(ctx, order_row(ctx, order_id), view)
 
 
 def _apply(order_id: str, view: BrokerView, ctx: Context) -> None:
@@ -168,26 +174,14 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
     was = State(row.state)
     if was in _UNSEEN and (view.fills or view.status is not BrokerStatus.REJECTED):
         row = change_order(ctx, row, Event.ACKNOWLEDGE, reason="seen at the broker")
-    known = _known_executions(ctx, order_id)
-    for made in view.fills:
-        if made.exec_id not in known:
-            row = _take_fill(ctx, row, made)
+    for made in new_executions(ctx, row, view):
+        row = _take_fill(ctx, row, made)
     row = _take_status(ctx, row, view)
     if was in _UNSEEN and row.state == State.WORKING:
         announce_order(ctx, row, f"{row.id}:working:{row.epoch}")
     if was is State.PRESUMED_NOT_ACCEPTED:
         freeze(ctx, f"order {order_id} was thought lost and is alive", subject=order_id)
     reach("settle.before_commit")
-
-
-def _known_executions(ctx: Context, order_id: str) -> frozenset[str]:
-    return frozenset(
-        row.exec_id
-        for table in (fills, disputed_fills)
-        for row in ctx.db.rows(
-            select(table.c.exec_id).where(table.c.order_id == order_id).order_by(table.c.exec_id)
-        )
-    )
 
 
 def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
@@ -197,8 +191,7 @@ def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
     ended = State(row.state) in ENDED
     if (view.status is not BrokerStatus.OPEN) != ended:
         return True
-    known = _known_executions(ctx, row.id)
-    return any(made.exec_id not in known for made in view.fills)
+    return bool(new_executions(ctx, row, view))
 
 
 def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:

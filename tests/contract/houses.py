@@ -1,0 +1,190 @@
+"""Owns what a broker's contract needs of each adapter: a desk at it, and hands on its market.
+
+To put another adapter under the contract, write one class here with the members of `House` and
+name it in `HOUSES`; a broker reached over a wire also goes into `WIRED`, with a fake of it that
+takes the plans of `tests/fakes/tradier_broker.py`. Nothing in the contract names an adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from services.kit.bus.memory import MemoryBus
+from services.kit.bus.port import Bus
+from services.kit.clock import HandClock
+from services.kit.ids import CountedIds
+from services.kit.work import Runtime
+from services.ledger.portfolio import PAPER_SEAT, Seat, open_portfolio
+from services.market.feed import Feed
+from services.market.quote import Provenance
+from services.orders.broker import Broker, Desk
+from services.orders.broker_routes import BrokerRoutes
+from services.orders.order import Order, OrderType, Side
+from services.orders.order_client import OrderClient, WireLimits
+from services.orders.paper import PaperBroker
+from services.orders.tradier import TradierBroker
+from services.orders.tradier_scan import TradierReader
+from services.orders.tradier_seat import build_seat
+from tests.fakes.hand_feed import HandFeed
+from tests.fakes.order_desk import OrderDesk
+from tests.fakes.tradier_broker import ACCOUNT, TradierBrokerage
+from tests.unit.orders.test_order import ORDER
+
+BID, ASK = Decimal("190.00"), Decimal("190.10")
+FAST = WireLimits(connect_s=10, read_s=10, total_s=20)
+
+
+class House(Protocol):
+    """One adapter with its market: AAPL stands at 190.00 / 190.10 until `trades` moves it."""
+
+    desk: OrderDesk
+    broker: Broker
+    account_id: str
+
+    def meet(self) -> None:
+        """Let what can trade at the market as it stands trade whole."""
+
+    def trades(self, price: str, quantity: str) -> None:
+        """Let the market trade there, with `quantity` for every order that it reaches."""
+
+    def close_session(self) -> None:
+        """Move the time past the end of the session."""
+
+    def outage(self) -> Any:
+        """Return a block in which the broker can not be asked."""
+
+
+class DelayedFeed(HandFeed):
+    """The prices of a sandbox."""
+
+    provenance = Provenance.DELAYED
+
+
+def _open_desk(
+    database: Any, settings: Any, feed: HandFeed, broker: Broker, *, seat: Seat = PAPER_SEAT
+) -> OrderDesk:
+    clock = HandClock(feed.time)
+    ports = {Bus: MemoryBus(), Feed: feed, Broker: broker}
+    desk = OrderDesk(Runtime(database, clock, CountedIds(), settings, ports=ports), feed)
+    desk.write(lambda ctx: open_portfolio(ctx, "Desk", seat=seat))
+    return desk
+
+
+class PaperHouse:
+    """The built-in broker: its market is the feed's tape, and a tenth of it is ours."""
+
+    def __init__(self, database: Any, settings: Any) -> None:
+        self.broker, self.feed = PaperBroker(), HandFeed()
+        self.feed.minute_volume = Decimal(0)
+        self.account_id = "acc_1"
+        self.desk = _open_desk(
+            database, settings, self.feed, self.broker, seat=Seat(id=self.account_id)
+        )
+
+    def close(self) -> None: ...
+
+    def meet(self) -> None:
+        self.feed.trade("AAPL", str((BID + ASK) / 2))
+
+    def trades(self, price: str, quantity: str) -> None:
+        self.feed.trade("AAPL", price, size=str(Decimal(quantity) * 10))
+
+    def close_session(self) -> None:
+        self.feed.advance(hours=7)
+        self.desk.runtime.clock.advance(hours=7)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        self.feed.broken = True
+        yield
+        self.feed.broken = False
+
+
+class TradierHouse:
+    """The sandbox of Tradier as a fake over HTTP; polling is not slowed down."""
+
+    def __init__(self, database: Any, settings: Any, *, limits: WireLimits = FAST) -> None:
+        self.feed, self.seat = DelayedFeed(), build_seat("sandbox", ACCOUNT)
+        self.account_id = self.seat.account_id
+        clock = HandClock(self.feed.time)
+        self.fake = TradierBrokerage(clock)
+        self.fake.__enter__()
+        self.wire = OrderClient(self.fake.base_url, self.fake.headers, clock, limits=limits)
+        self.reader = TradierReader(self.seat, self.wire, clock, requests_minute=100_000)
+        self.broker = TradierBroker(self.seat, self.wire, self.reader, poll_s=0)
+        routes = BrokerRoutes(PaperBroker(), {self.account_id: self.broker})
+        seat = Seat(id=self.account_id, broker="tradier", mode=self.seat.mode)
+        self.desk = _open_desk(database, settings, self.feed, routes, seat=seat)
+        self.fake.clock = self.desk.runtime.clock
+
+    def close(self) -> None:
+        self.wire.close()
+        self.fake.__exit__()
+
+    def meet(self) -> None:
+        for row in self._open():
+            far = ASK if row["side"] == "buy" else BID
+            if _reached(row, far, touch=True) and row["type"] in ("market", "limit"):
+                self.fake.fill(row["remaining_quantity"], str(far), row)
+
+    def trades(self, price: str, quantity: str) -> None:
+        for row in self._open():
+            if _reached(row, Decimal(price), touch="stop_price" in row):
+                left = min(Decimal(quantity), Decimal(row["remaining_quantity"]))
+                self.fake.fill(str(left), row.get("price", price), row)
+
+    def close_session(self) -> None:
+        self.feed.advance(hours=7)
+        self.desk.runtime.clock.advance(hours=7)  # type: ignore[attr-defined]
+        for row in self._open():
+            if row["duration"] == "day":
+                self.fake.end("expired", row)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        self.fake.down = True
+        yield
+        self.fake.down = False
+
+    def _open(self) -> list[dict[str, Any]]:
+        rows = [one.row for one in self.fake.booked.values()]
+        return [row for row in rows if row["status"] in ("open", "partially_filled")]
+
+
+def _reached(row: dict[str, Any], price: Decimal, *, touch: bool) -> bool:
+    """Return whether a trade at `price` reaches an order; a limit wants a better one to be sure."""
+    if row["type"] == "market":
+        return True
+    named = Decimal(row.get("stop_price", row.get("price", "0")))
+    better = price > named if (row["side"] == "buy") == ("stop_price" in row) else price < named
+    return better or (touch and price == named)
+
+
+HOUSES: dict[str, Callable[..., Any]] = {"paper": PaperHouse, "tradier": TradierHouse}
+WIRED: dict[str, Callable[..., Any]] = {"tradier": TradierHouse}
+
+
+def order_for(house: House, number: int = 1, **changes: Any) -> Order:
+    """Return an order of the house's account: buy 10 AAPL at 190.10 or better, today."""
+    label = str(house.desk.feed.provenance)
+    order = replace(
+        ORDER, account_id=house.account_id, provenance=label, client_order_id=f"cm-{number}"
+    )
+    order = replace(order, **changes)
+    if order.type is OrderType.MARKET:
+        order = replace(order, limit_price=None)
+    if order.type is OrderType.STOP:
+        order = replace(order, limit_price=None)
+    if "worst_price" not in changes:
+        usual = Decimal("192.01") if order.side is Side.BUY else BID
+        order = replace(order, worst_price=order.limit_price or usual)
+    return order
+
+
+def port_of(house: House) -> Desk:
+    """Return where the port is asked from."""
+    return Desk(house.desk.runtime, house.desk.who.tenant_id)
