@@ -17,7 +17,7 @@ from agent.model.errands import (
     order_symbol,
 )
 from agent.model.phrases import Errand, Wish
-from agent.model.plan_words import no_setup_words, part_words
+from agent.model.plan_words import asks_part, no_plan_words, no_setup_words, part_words
 from tools.wording.quotation import quotation
 
 CAPABILITIES = (
@@ -223,7 +223,8 @@ def _why(wish: Wish, known: Known) -> str:
         return part_words(wish.text, planned.body)
     trail = _said(known, "audit_trail")
     if not trail:
-        return _said(known, "journal_list")
+        journal = _said(known, "journal_list")
+        return journal or (no_plan_words(_PLAN_EXAMPLE) if asks_part(wish.text) else "")
     made = known.recall("propose_order")
     basis = str(made.body.get("basis_ref") or "") if made else ""
     advice = [

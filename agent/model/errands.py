@@ -318,13 +318,19 @@ def open_orders(wish: Wish, known: Known) -> list[Mapping[str, Any]]:
 
 
 def _why(wish: Wish, known: Known) -> list[Call]:
-    if asks_part(wish.text) and not wish.ref and known.recall("plan"):
+    asked = asks_part(wish.text)
+    if asked and not wish.ref and (known.recall("plan") or not _settled(asked, known)):
         return []
     last = known.recall("propose_order", "cancel_order")
     ref = wish.ref or (str(last.body["proposal_id"]) if last else None)
     if wish.symbols or ref is None:
         return _once("journal_list", known, query=wish.symbol)
     return _once("audit_trail", known, ref=ref)
+
+
+def _settled(part: str, known: Known) -> bool:
+    """Return True when a card or check may explain a part; of a mere plan word it may always."""
+    return part in ("plan", "trade") or bool(known.recall("propose_order", "plan_check", "size"))
 
 
 def _holdings(_wish: Wish, known: Known) -> list[Call]:

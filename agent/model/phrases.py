@@ -289,7 +289,13 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
                 r"|afternoon))\b|\bhow do(?:es)? (?:i|this|it)\b"
             ),
         ),
-        (Errand.WHY, r"^\W*how (?:sure|confident) are you\b"),
+        (
+            Errand.WHY,
+            (
+                r"^\W*how (?:sure|confident) are you\b"
+                r"|\bchange (?:your|my) mind\b|\bwhat would (?:make|prove) you wrong\b"
+            ),
+        ),
         (Errand.SIZE, r"\brisk\w*\s+(?:only )?(?:a )?half\b|\bhalf (?:of )?(?:the|my) risk\b"),
         (Errand.SIZE, r"\b(?:size|sizing|how many|how much should)\b|^\W*(?:and )?risk\w* \d"),
         (Errand.PLAN, r"\b(?:plan|check)\b|\bset ?up\b"),

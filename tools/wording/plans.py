@@ -80,6 +80,7 @@ class PlanResult(Result):
     components: tuple[ComponentRow, ...]
     warnings: tuple[str, ...]
     why: tuple[str, ...]
+    would_end: tuple[str, ...]
     options: tuple[OptionRow, ...]
     expires_at: str
     ends_at: str
@@ -144,6 +145,12 @@ def _exit_words(rule: Mapping[str, Any]) -> str:
     why = f" ({rule['why']})" if "why" in rule else ""
     then = "" if rule["do"] == "none" else f": {rule['do']}"
     return f"{rule['when'].replace('_', ' ')} {rule['value']}{then}{why}"
+
+
+def _end_words(rule: Mapping[str, Any]) -> str:
+    """Return one rule that ends an idea, as a sentence without its end."""
+    shown = rule["rule"].replace("_", " ")
+    return f"a {rule['tf']} {shown} {rule['price']}: {rule['why']}"
 
 
 def plan_sources(plan: StoredPlan) -> tuple[Source, ...]:
@@ -212,6 +219,7 @@ def plan_row(body: Mapping[str, Any], sizes: Sequence[ContractSize] = ()) -> dic
         "components": tuple(ComponentRow.model_validate(one) for one in score["components"]),
         "warnings": tuple(f"{one['code']}: {one['detail']}" for one in body["warnings"]),
         "why": tuple(body["rationale"]),
+        "would_end": tuple(_end_words(rule) for rule in body["invalidation"]),
         "options": option_rows(body, sizes),
         "expires_at": body["expires_at"],
         "ends_at": body["time_stop"]["value"],

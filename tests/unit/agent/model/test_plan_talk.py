@@ -35,6 +35,11 @@ async def test_a_plan_is_found_explained_sized_at_half_and_ordered(coach):
     assert "Stop 187.20" in why.text
     sure = clean(await coach.say("how sure are you?"))
     assert "uncalibrated" in sure.text
+    for asked in ("what would change your mind?", "what would prove you wrong?"):
+        mind = clean(await coach.say(asked))
+        assert mind.tools == []
+        assert "this would change my mind: a 5m close below" in mind.text
+        assert "the trade ends by 2012-01-03 20:55 UTC" in mind.text
     half = clean(await coach.say("what if I risk half?"))
     assert half.tools == ["size"]
     assert "shares of IBM" in half.text
@@ -48,3 +53,12 @@ async def test_without_a_setup_the_nearest_rule_is_named_and_no_number_is_made_u
     assert "no setup on MSFT" in told.text
     assert "The nearest is" in told.text
     assert told.unverified == ()
+
+
+@pytest.mark.parametrize(
+    "asked", ["why this stop?", "how sure are you?", "what would change your mind?"]
+)
+async def test_a_question_about_a_plan_before_there_is_one_says_so(coach, asked):
+    told = clean(await coach.say(asked))
+    assert told.tools == []
+    assert "no plan in this talk yet" in told.text
