@@ -13,7 +13,7 @@ from services.market.bar import Bar
 from services.market.instrument import Instrument
 from services.market.live_bars import BARS_MAX, MinuteBars
 from services.market.live_indicator import LiveIndicators
-from services.market.live_run import Runs, follow, key_of
+from services.market.live_run import Run, follow, key_of
 from services.market.quote import Provenance, Quote
 from services.market.stream_frame import Frame, StreamQuote, StreamTrade, StreamValue
 from services.market.stream_tick import Bid, Bids, Tick, Ticks, quote_of, trade_of
@@ -62,7 +62,7 @@ class LiveBook:
         self.counts: Counter[str] = Counter()
         self.ineligible: frozenset[str] | None = None
         """The conditions of trades that set no price; None while they are not known."""
-        self._runs = Runs()
+        self._runs: dict[str, Run] = {}
         self.delay = timedelta(seconds=delay_s)
         self._symbols_max = symbols_max
         self._lines: dict[str, _Line] = {}
@@ -211,7 +211,7 @@ class LiveBook:
         return line
 
     def _note_quotes(self, quotes: Sequence[StreamQuote]) -> None:
-        if not isinstance(quotes, Bids):
+        if quotes.__class__ is not Bids:
             for quote in quotes:
                 self._note_quote(quote)
             return
@@ -242,7 +242,7 @@ class LiveBook:
         return line
 
     def _note_trades(self, trades: Sequence[StreamTrade]) -> None:
-        if isinstance(trades, Ticks):
+        if trades.__class__ is Ticks:
             follow(self._runs, trades.rows, _numbers(self.ineligible), otherwise=self._note_tick)
             return
         for trade in trades:
@@ -253,7 +253,8 @@ class LiveBook:
         if row.c and not _numbers(self.ineligible).isdisjoint(row.c):
             self._line(row.sym)
             return
-        if self._runs[row.sym].stretch(row):
+        run = self._runs.get(row.sym)
+        if run is not None and run.stretch(row):
             return
         trade = trade_of(row)
         line = self._note_trade(trade)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -130,9 +130,13 @@ class MinuteBars:
 
     def indicators(self) -> LiveIndicators:
         """Return the indicators over the kept minutes of the newest session."""
-        if self._folded is None and self._minutes:
+        minutes = self._minutes
+        at = 0 if self._folded is None else bisect_right(minutes, self._folded)
+        if at == 0 and minutes:
             self._state = fold_session(self._newest_session())
-            self._folded = self._minutes[-1]
+            self._folded = minutes[-1]
+        for minute, row in zip(minutes[at:], self._rows[at:], strict=True) if at else ():
+            self._fold(_unpack(minute, row))
         return self._state.value
 
     def _newest_session(self) -> list[Bar]:
@@ -155,11 +159,11 @@ class MinuteBars:
         at = bisect_left(minutes, bar.t_open)
         if at < len(minutes) and minutes[at] == bar.t_open:
             if self._rows[at] != row:
-                self._rows[at], self._folded = row, None
+                self._rows[at] = row
+                if self._folded is not None and bar.t_open <= self._folded:
+                    self._folded = None
             return
-        if at == len(minutes):
-            self._fold(bar)
-        else:
+        if self._folded is not None and bar.t_open < self._folded:
             self._folded = None
         minutes.insert(at, bar.t_open)
         self._rows.insert(at, row)
@@ -167,14 +171,10 @@ class MinuteBars:
             del minutes[0], self._rows[0]
 
     def _fold(self, bar: Bar) -> None:
-        """Push the newest bar onto the state, or begin anew at the first bar of a session."""
+        """Push the next bar onto the state, or begin anew at the first bar of a session."""
         session = find_regular_session(bar.t_open)
-        newest = self._minutes[-1] if self._minutes else None
-        if newest is None or session is None or newest < session.open:
+        if self._folded is None or session is None or self._folded < session.open:
             self._state = SessionFold()
-        elif self._folded != newest:
-            self._folded = None
-            return
         self._state.push(bar)
         self._folded = bar.t_open
 

@@ -11,11 +11,12 @@ from math import inf, nextafter
 from services.kit.clock import EPOCH
 from services.market.bar import Bar
 from services.market.stream_frame import StreamTrade
-from services.market.stream_tick import PLACES, Tick, trade_of
+from services.market.stream_tick import PLACES, VOLUME_BITS, Tick, trade_of
 
 _MINUTE = timedelta(minutes=1)
 _MS = timedelta(milliseconds=1)
 _NOTHING = Decimal(0)
+_VOLUME = (1 << VOLUME_BITS) - 1
 _Key = tuple[datetime, int, str]
 
 
@@ -57,8 +58,8 @@ class MinuteBuild:
     def add_run(self, run: Run, newest: StreamTrade) -> None:
         """Take in what a run counted; `newest` is the last of its trades."""
         self.last, self.c = key_of(newest), newest.price
-        self.v += run.volume
-        self.paid += Decimal(run.paid).scaleb(-PLACES)
+        self.v += run.counted & _VOLUME
+        self.paid += Decimal(run.counted >> VOLUME_BITS).scaleb(-PLACES)
         self.n += len(run.numbers)
         self._numbers += run.numbers
 
@@ -85,13 +86,12 @@ class Run:
     """
 
     __slots__ = (
-        "_build", "_trade", "end", "high", "last", "low", "numbers", "paid", "volume",
+        "_build", "_trade", "counted", "end", "high", "last", "low", "numbers",
     )  # fmt: skip
 
     last: Tick
     numbers: list[int]
-    paid: int | Decimal
-    volume: int | Decimal
+    counted: int
 
     def __init__(self) -> None:
         self._trade: StreamTrade | None = None
@@ -110,7 +110,7 @@ class Run:
     def open(self, build: MinuteBuild, opens: datetime, newest: Tick) -> None:
         """Count trades after `newest`, which is the last of the build, until its minute ends."""
         self._build, self.last = build, newest
-        self.numbers, self.paid, self.volume = [], 0, 0
+        self.numbers, self.counted = [], 0
         self.end = (opens + _MINUTE - EPOCH) // _MS
         self.low, self.high = _within(build.l, inf), _within(build.h, -inf)
 
@@ -126,7 +126,7 @@ class Run:
         self.low, self.high, self.end = inf, -inf, 0
 
     def stretch(self, row: Tick) -> bool:
-        """Count a trade beyond the range; False unless it is the next one of the open minute."""
+        """Count a trade of any price and size; False unless it is next in the open minute."""
         build = self._build
         if build is None or not (self.last.t <= row.t < self.end and self.last.q < row.q):
             return False
@@ -134,25 +134,14 @@ class Run:
             build.h, self.high = row.p.exact, row.p.number
         elif row.p.exact < build.l:
             build.l, self.low = row.p.exact, row.p.number
-        self.count(row)
-        return True
-
-    def count(self, row: Tick) -> None:
-        """Count a trade in; whole units add up exactly."""
         self.numbers.append(row.q)
-        self.volume += row.s
-        self.paid += row.p.units * row.s
         self.last = row
-
-
-_CLOSED = Run()
-
-
-class Runs(dict[str, Run]):
-    """The runs by symbol; a symbol that has none is as one that is closed."""
-
-    def __missing__(self, _symbol: str) -> Run:
-        return _CLOSED
+        if row.ds is None:
+            self.counted += row.p.weight * row.s
+        else:
+            build.v += row.ds
+            build.paid += row.p.exact * row.ds
+        return True
 
 
 def follow(
@@ -164,19 +153,24 @@ def follow(
 ) -> None:
     """Put each row into its run, and give `otherwise` those that need more care.
 
-    Every step here is paid for by every trade; that is why it does not call `Run.count`.
+    Every step here is paid for by every trade.
     """
     for row in rows:
-        run, price, t = runs[row.sym], row.p, row.t
+        try:
+            run = runs[row.sym]
+        except KeyError:
+            otherwise(row)
+            continue
+        price, t = row.p, row.t
         if (
             run.low <= price.number <= run.high
             and run.last.t <= t < run.end
             and run.last.q < row.q
+            and row.ds is None
             and (not row.c or excluded.isdisjoint(row.c))
         ):
             run.numbers.append(row.q)
-            run.volume += row.s
-            run.paid += price.units * row.s
+            run.counted += price.weight * row.s
             run.last = row
         else:
             otherwise(row)

@@ -20,25 +20,30 @@ _Ms = Annotated[int, msgspec.Meta(ge=10**12, lt=10**13)]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 
 
-class _Tick(EventRow, tag="T", gc=False):
+class _Tick(EventRow, tag="T", gc=False, kw_only=True):
+    """The members in the order of the wire, where the decoder finds each at once."""
+
     sym: str
+    x: int | None = None
+    i: str | int | None = None
+    z: Any = None
     p: Any
-    t: _Ms
     s: _Size = 0
     ds: Decimal | None = None
     c: tuple[int, ...] | None = ()
-    i: str | int | None = None
-    x: int | None = None
+    t: _Ms
     q: int = 0
 
 
-class _Bid(EventRow, tag="Q", gc=False):
+class _Bid(EventRow, tag="Q", gc=False, kw_only=True):
+    """The members in the order of the wire."""
+
     sym: str
-    t: _Ms
     bp: Any = None
-    ap: Any = None
     bs: _Size | None = None
+    ap: Any = None
     as_: _Size | None = msgspec.field(default=None, name="as")
+    t: _Ms
     q: int = 0
 
 
@@ -67,22 +72,25 @@ def read_quick(body: bytes, received_at: datetime) -> Quick | None:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     latest = (received_at - EPOCH) // _MS + SKEW_S * 1000
+    known = _symbols
     bids: list[Bid] = []
     others: list[OtherRow] = []
     for row in rows:  # each step of this loop is paid for by every trade
         if row.__class__ is _Tick:
-            if not (
+            if (
                 row.p.__class__ is TickPrice
                 and row.t <= latest
-                and row.sym in _symbols
                 and row.ds is None
-            ) and not _mend(row, latest):
+                and row.sym in known
+            ):
+                continue
+            if not _mend(row, latest):
                 return None
         elif row.__class__ is _Bid:
             if not (
                 row.bp.__class__ is row.ap.__class__ is TickPrice
                 and row.t <= latest
-                and row.sym in _symbols
+                and row.sym in known
             ) and not _mend_bid(row, latest):
                 return None
             bids.append(cast("Bid", row))
@@ -98,9 +106,11 @@ def _mend(row: _Tick, latest: int) -> bool:
     row.p = _price(row.p)
     if row.ds is not None:
         try:
-            row.s, row.ds = sound_amount(row.ds), None  # type: ignore[assignment]
+            size = sound_amount(row.ds)
         except Unsound:
             return False
+        if size == (whole := int(size)):
+            row.s, row.ds = whole, None
     return row.p.__class__ is TickPrice and row.t <= latest and _is_sound(row.sym)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar, overload
@@ -14,6 +14,8 @@ from services.market.stream_frame import StreamQuote, StreamTrade
 R = TypeVar("R")
 T = TypeVar("T")
 PLACES = 8
+VOLUME_BITS = 80
+"""Bits of a sum of `weight` that hold the volume: a thousand million of the greatest sizes."""
 ROUND_LOT = 100
 """Shares of one unit in the sizes of stock quotes; options are single contracts."""
 _DIGITS_MAX = 15
@@ -26,11 +28,16 @@ class TickPrice:
     """One price in three forms: `units` are whole 10^-8, `exact` is what the text said.
 
     At most 15 digits, so that each price has a float of its own and comparing them is exact.
+    `weight` times a size counts money and volume at once: `units` above 80 bits, a one below.
     """
 
     number: float
     units: int
     exact: Decimal
+    weight: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", self.units << VOLUME_BITS | 1)
 
 
 class PriceTexts(dict[str, TickPrice | Decimal]):
@@ -47,12 +54,16 @@ class PriceTexts(dict[str, TickPrice | Decimal]):
 
 
 class Tick(Protocol):
-    """A trade of the wire that was found sound: `t` in ms, `s` in shares, nothing converted."""
+    """A trade of the wire that was found sound: `t` in ms, `s` in shares, nothing converted.
+
+    A size with a fraction of a share is in `ds`, which is None otherwise.
+    """
 
     sym: str
     p: TickPrice
     t: int
-    s: int | Decimal
+    s: int
+    ds: Decimal | None
     c: tuple[int, ...] | None
     i: str | int | None
     x: int | None
@@ -123,12 +134,17 @@ def trade_of(row: Tick) -> StreamTrade:
     return StreamTrade(
         row.sym,
         row.p.exact,
-        Decimal(row.s),
+        size_of(row),
         EPOCH + timedelta(milliseconds=row.t),
         tuple(map(str, row.c or ())),
         row.q,
         f"{row.x}:{row.i}",
     )
+
+
+def size_of(row: Tick) -> Decimal:
+    """Return the size of a trade in shares or contracts."""
+    return Decimal(row.s) if row.ds is None else row.ds
 
 
 def quote_of(row: Bid) -> StreamQuote:
