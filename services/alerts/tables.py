@@ -85,7 +85,8 @@ alert_triggers = tenant_table(
     CheckConstraint("gap IN (0, 1)", name="gap"),
     CheckConstraint("provisional IN (0, 1)", name="provisional"),
 )
-"""One row per event; `what` names a plan's moment or a state of risk. `event_key` makes once mean once, whoever evaluates."""
+"""One row per event; `event_key` makes once mean once, whoever evaluates. `what` names the moment
+of a plan or the state of risk."""
 
 notifications = tenant_table(
     "notifications",

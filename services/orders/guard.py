@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from services.orders.guard_account import (
+    account_risk,
     buying_power,
     day_loss,
     day_trade_check,
@@ -44,11 +45,12 @@ GUARDS: tuple[Callable[[GuardContext], GuardResult], ...] = (
     day_loss,
     buying_power,
     day_trade_check,
+    account_risk,
     in_doubt,
     duplicate_like,
     proposal_ttl,
 )
-"""The first set of `safety.md` 1.6, in the order in which a refusal is reported."""
+"""The set of `safety.md` 1.6 and the account's risk, in the order in which a refusal is told."""
 
 _HELD_BY_ORDER = frozenset({"buying_power", "day_trade_check"})
 """At claim the order's own reservation already holds what these two ask for."""

@@ -1,4 +1,4 @@
-"""Owns the guards of size and money: bounds, limits, the day's loss, cash and day trades."""
+"""Owns the guards of size and money: bounds, limits, the account's risk, cash and day trades."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from decimal import Decimal
 
 from services.kit.errors import Kind, Refusal
 from services.kit.money import decimal_text, rounded, tick_round
+from services.kit.policy import RiskPolicy
 from services.orders.guard_context import GuardContext, GuardResult, block, ok
 from services.orders.order import Side
 from services.trade.day_trade import DayTradeAccount, PatternLimits, require_day_trade
+from services.trade.risk import PreTrade, RiskAccount, RiskReading, judge_opening, risk_state
+from services.trade.risk_words import limit_words, limits_in_words, reason_words
 
 ZERO = Decimal(0)
 """A quantity out of bounds is `order_bounds`' to refuse; the other guards read it as nothing."""
@@ -86,9 +89,15 @@ def position_limit(seen: GuardContext) -> GuardResult:
 
 
 def day_loss(seen: GuardContext) -> GuardResult:
-    """Refuse new risk once the day's loss has reached its limit; latched until next session."""
-    limit = seen.risk.day_loss * max(seen.open_equity, Decimal(0))
-    reached = seen.day_loss_latched or (limit > 0 and -seen.day_pnl >= limit)
+    """Refuse new risk once the day's loss has reached its limit; latched until next session.
+
+    The rule is that of the risk engine (`services.trade.risk`), on the same limit.
+    """
+    limit = seen.risk.day_loss * max(seen.open_equity, ZERO)
+    if seen.account_risk is not None:
+        reached = "day_loss" in seen.account_risk.breaches
+    else:
+        reached = seen.day_loss_latched or is_day_lost(seen.open_equity, seen.day_pnl, seen.risk)
     if reached and not seen.reduces:
         return block(
             "day_loss",
@@ -98,6 +107,51 @@ def day_loss(seen: GuardContext) -> GuardResult:
             limit=rounded(limit, 2),
         )
     return ok("day_loss", day_pnl=rounded(seen.day_pnl, 2), limit=rounded(limit, 2))
+
+
+def is_day_lost(open_equity: Decimal, day_pnl: Decimal, policy: RiskPolicy) -> bool:
+    """Return whether a day's result reaches its limit, by the rule of the risk engine."""
+    if open_equity <= 0:
+        return False
+    account = RiskAccount(
+        equity=open_equity, one_r=open_equity, realised_today=ZERO, unrealised_today=day_pnl
+    )
+    return bool(risk_state(account, (), limits={"day_loss": policy.day_loss}).breaches)
+
+
+def account_risk(seen: GuardContext) -> GuardResult:
+    """Refuse an order that opens risk while a limit of the account is reached, or would be.
+
+    What the order itself would reach in size refuses it on a live account. The paper broker has no
+    order-size cap, so there the card only says it; once such a limit is reached, new risk waits.
+    """
+    now = seen.account_risk
+    if now is None or seen.opening is None or seen.reduces:
+        return ok("account_risk")
+    verdict = judge_opening(now, seen.opening, sizes_bind=seen.order.mode == "live")
+    names = ", ".join(verdict.limits or verdict.passed)
+    if verdict.code == "COOLDOWN":
+        reason = (
+            f"{now.account.losses} losing trades in a row; new risk waits until "
+            f"{seen.risk.cooldown_min} minutes after the last one"
+        )
+        return block("account_risk", "COOLDOWN", reason, limits=names)
+    if verdict.code == "FROZEN":
+        reason = reason_words(now, seen.order.currency)
+        return block("account_risk", "FROZEN", reason, limits=names)
+    if verdict.code:
+        return block("account_risk", verdict.code, _reached(seen, now, verdict), limits=names)
+    if verdict.passed:
+        said = f"after this order {limits_in_words(verdict.passed)} would be past the limit"
+        return GuardResult("account_risk", "warn", "RISK_BREACH", said, {"limits": names})
+    return ok("account_risk", state=now.state)
+
+
+def _reached(seen: GuardContext, now: RiskReading, verdict: PreTrade) -> str:
+    if not set(verdict.limits) <= set(now.breaches):
+        return f"after this order {limits_in_words(verdict.limits)} would be past the limit"
+    said = [limit_words(now, name, seen.order.currency) for name in verdict.limits]
+    return f"a limit of the account is reached ({'; '.join(said)})"
 
 
 def buying_power(seen: GuardContext) -> GuardResult:

@@ -13,6 +13,7 @@ from services.kit.money import decimal_text, tick_round
 from services.kit.policy import OrderPolicy, RiskPolicy
 from services.orders.order import Order, Side
 from services.trade.day_trade import DayTradeRule
+from services.trade.risk import RiskPosition, RiskReading
 
 
 class Stage(StrEnum):
@@ -28,7 +29,8 @@ class GuardContext:
     """Everything the guards look at, gathered once; prices per unit, money in order currency.
 
     `held` is the signed position; `available_quantity` is what open sell orders have not
-    reserved. `reference_mid` is the middle price the person saw, None at propose.
+    reserved. `reference_mid` is the middle price the person saw, None at propose. `account_risk` is
+    the account without this order, `opening` the units of the order that open or add.
     """
 
     stage: Stage
@@ -71,6 +73,8 @@ class GuardContext:
     reference_mid: Decimal | None
     policy: OrderPolicy
     risk: RiskPolicy
+    account_risk: RiskReading | None = None
+    opening: RiskPosition | None = None
 
     @property
     def mid(self) -> Decimal:

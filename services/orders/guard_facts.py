@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from sqlalchemy import or_, select
 
-from services import audit
 from services.kit.context import Context
 from services.ledger import book, holding, portfolio, valuation
 from services.market import quality
@@ -18,12 +17,14 @@ from services.market.freeze import portfolio_scope
 from services.market.instrument import Instrument, tick_size
 from services.market.quote import Quote
 from services.market.round import market_round, session_key
-from services.market.session import market_state, session_on, sessions_between
-from services.orders import desk, fill, freeze, switch
+from services.market.session import find_last_session, market_state, session_on, sessions_between
+from services.orders import account_risk, desk, fill, freeze, switch
+from services.orders.account_risk import order_as_position, read_account
 from services.orders.guard_context import GuardContext, Stage
 from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
-from services.orders.tables import day_loss_latches, fills, order_intents
+from services.orders.tables import fills, order_intents
 from services.trade.day_trade import DayTradeRule
+from services.trade.risk import RiskPosition
 
 ZERO = Decimal(0)
 _HOLDING = tuple(state.value for state in (*OPEN, State.PRESUMED_NOT_ACCEPTED))
@@ -35,7 +36,10 @@ _NINE_DAYS = timedelta(days=9)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketFacts:
-    """The instrument and its quote now, and what data quality says about it."""
+    """The instrument and its quote now, and what data quality says about it.
+
+    `session_key` is that of the session that opened last: what is latched lasts until the next.
+    """
 
     instrument: Instrument
     quote: Quote
@@ -90,6 +94,7 @@ def _facts(
     state = market_state(instrument.calendar, as_of)
     critical = [finding.code for seen in snapshot.looks for finding in seen.critical]
     day = state.session.date if state.session else as_of.date()
+    opened = find_last_session(valuation.CALENDAR, as_of)
     return MarketFacts(
         instrument=instrument,
         quote=quote,
@@ -97,7 +102,7 @@ def _facts(
         state="halted" if quote.halted else str(state.state),
         next_open=str(state.next_open or ""),
         session_date=day.isoformat(),
-        session_key=session_key(ctx, day),
+        session_key=session_key(ctx, opened.date if opened else day),
         tick=tick_size(instrument, quote.mid, as_of.date()) if snapshot.green else ZERO,
         snapshot=snapshot,
         findings=tuple(critical),
@@ -133,6 +138,7 @@ def guard_context(
     scopes = switch.scopes_of(order.portfolio_id, order.instrument_id)
     stand = switch.state(ctx, scopes=scopes)
     quote = market.quote
+    risk = read_account(ctx, order.portfolio_id, worth=value, but=order.client_order_id)
     return GuardContext(
         stage=stage,
         order=order,
@@ -167,27 +173,33 @@ def guard_context(
         open_equity=_amount(value.session_open_equity),
         gross_value=sum((abs(_amount(held.market_value)) for held in value.holdings), ZERO),
         day_pnl=_amount(value.day_pnl),
-        day_loss_latched=_latched(ctx, order.portfolio_id, market.session_key),
+        day_loss_latched=risk.reading is not None and risk.reading.held.day_loss_latched,
         day_trades=_day_trades(ctx, order, market) if account.day_trade_rule == "pdt_legacy" else 0,
         in_doubt=others.in_doubt,
         alike_recently=others.alike,
         reference_mid=reference_mid,
         policy=ctx.policy.orders,
         risk=ctx.policy.risk,
+        account_risk=risk.reading,
+        opening=_opening(ctx, order, held),
     )
+
+
+def _opening(ctx: Context, order: Order, held: Decimal) -> RiskPosition | None:
+    """Return the units of an order that open or add to a position; None when there are none."""
+    closes = abs(held) if held * order.sign < 0 else ZERO
+    units = order.quantity - closes
+    if units <= 0 or order.worst_price <= 0:
+        return None
+    return order_as_position(ctx, order, units)
 
 
 def latch_day_loss(ctx: Context, seen: GuardContext, session: str) -> None:
     """Remember for the rest of the session (its key) that the day's loss reached its limit."""
-    loss, limit = -seen.day_pnl, ctx.policy.risk.day_loss * seen.open_equity
-    if limit <= 0 or loss < limit or seen.day_loss_latched:
-        return
-    portfolio_id = seen.order.portfolio_id
-    ctx.db.insert(
-        day_loss_latches,
-        {"portfolio_id": portfolio_id, "session_date": session, "loss": loss, "at": ctx.now},
-    )
-    audit.record(ctx, "risk.day_loss", portfolio_id, loss=loss, limit=limit, session=session)
+    if seen.account_risk is not None:
+        account_risk.latch_day_loss(
+            ctx, seen.order.portfolio_id, seen.account_risk, session=session
+        )
 
 
 def _amount(value: Any) -> Decimal:
@@ -251,18 +263,6 @@ def _others(ctx: Context, order: Order) -> _Others:
         if row.confirmed_at > since and (row.side, row.quantity) == (order.side, order.quantity)
     ]
     return _Others(promised, sum(row.state in _DOUBTED for row in rows), len(alike))
-
-
-def _latched(ctx: Context, portfolio_id: str, session: str) -> bool:
-    return (
-        ctx.db.row(
-            select(day_loss_latches.c.at).where(
-                day_loss_latches.c.portfolio_id == portfolio_id,
-                day_loss_latches.c.session_date == session,
-            )
-        )
-        is not None
-    )
 
 
 def _unsettled(ctx: Context, order: Order, market: MarketFacts) -> Decimal:

@@ -119,7 +119,7 @@ def risk_state(
     _require_limits(limits)
     used = _used(account, positions)
     utilisation = {
-        name: used[name] / (limits[name] * (ONE if name in _BARE else account.equity))
+        name: used[name] / (limits[name] * (ONE if name in BARE else account.equity))
         for name in sorted(limits)
     }
     day_pnl = account.realised_today + account.unrealised_today
@@ -138,7 +138,7 @@ def risk_state(
     )
 
 
-_BARE = frozenset({*COUNTS, "drawdown"})
+BARE = frozenset({*COUNTS, "drawdown"})
 """What is measured without the equity."""
 
 

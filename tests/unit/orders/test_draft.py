@@ -39,7 +39,7 @@ def test_a_draft_that_means_nothing_is_refused(desk, rest, code, field):
 
 @pytest.mark.fault("F055")
 def test_a_loss_at_the_days_limit_is_latched_for_the_session(desk, feed):
-    desk.buy(quantity="500")
+    desk.buy(quantity="500", protective_stop="189.00")
     desk.work()
     feed.set("AAPL", "183.00", "183.10")
     assert desk.refused(lambda: desk.propose("MSFT")).code == "RISK_BREACH"
@@ -56,11 +56,13 @@ def test_a_loss_at_the_days_limit_is_latched_for_the_session(desk, feed):
 @pytest.mark.parametrize(
     ("rule", "code"), [("pdt_legacy", "PDT_LIMIT"), ("cash", "UNSETTLED_FUNDS")]
 )
-def test_the_accounts_day_trade_rule_counts_todays_trades(desk, rule, code):
-    for symbol in ("AAPL", "MSFT", "GOOG"):
-        for side in ("buy", "sell"):
-            desk.buy(symbol, side, "100")
-            desk.work()
+def test_the_accounts_day_trade_rule_counts_todays_trades(desk, feed, rule, code):
+    for symbol, better in (("AAPL", "191"), ("MSFT", "401"), ("GOOG", "151")):
+        desk.buy(symbol, "buy", "100")
+        desk.work()
+        feed.set(symbol, better, f"{better}.10")
+        desk.buy(symbol, "sell", "100")
+        desk.work()
     desk.sql(f"UPDATE accounts SET day_trade_rule = '{rule}'")
     quantity = "5"
     if rule == "pdt_legacy":

@@ -180,8 +180,8 @@ def test_the_claim_trusts_its_own_reservation():
     assert not needs_typing(evaluate(claim))
 
 
-def test_a_live_order_meets_every_guard_of_the_first_set():
-    assert len(evaluate(BASE)) == len(GUARDS) == 17
+def test_a_live_order_meets_every_guard():
+    assert len(evaluate(BASE)) == len(GUARDS) == 18
 
 
 def test_drift_is_measured_in_basis_points():

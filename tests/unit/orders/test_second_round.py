@@ -30,7 +30,7 @@ def test_a_time_after_the_markets_now_belongs_to_the_round_before(desk, feed):
 
 
 def test_a_latched_day_of_the_first_round_does_not_bind_in_the_second(desk, feed):
-    desk.buy(quantity="500")
+    desk.buy(quantity="500", protective_stop="189.00")
     desk.work()
     card = desk.propose("MSFT")
     feed.set("AAPL", "183.00", "183.10")
@@ -51,10 +51,12 @@ def test_a_latched_day_of_the_first_round_does_not_bind_in_the_second(desk, feed
     ("rule", "code"), [("pdt_legacy", "PDT_LIMIT"), ("cash", "UNSETTLED_FUNDS")]
 )
 def test_day_trades_and_sales_of_the_first_round_do_not_count_in_the_second(desk, feed, rule, code):
-    for symbol in ("AAPL", "MSFT", "GOOG"):
-        for side in ("buy", "sell"):
-            desk.buy(symbol, side, "100")
-            desk.work()
+    for symbol, better in (("AAPL", "191"), ("MSFT", "401"), ("GOOG", "151")):
+        desk.buy(symbol, "buy", "100")
+        desk.work()
+        feed.set(symbol, better, f"{better}.10")
+        desk.buy(symbol, "sell", "100")
+        desk.work()
     desk.sql(f"UPDATE accounts SET day_trade_rule = '{rule}'")
     assert {row.round for row in desk.rows(fills)} == {0}
     size = {"pdt_legacy": "6", "cash": "160"}[rule]
