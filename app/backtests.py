@@ -9,7 +9,9 @@ from services.identity.user import NOBODY, tenant_ids
 from services.kit.context import Context, Principal, system_principal
 from services.kit.errors import Refusal
 from services.research import backtests
-from services.research.engine import Extras, run
+from services.research.dry_run import dry_run
+from services.research.engine import Extras
+from services.research.known_then import known_then
 from services.research.report import Report
 
 _log = structlog.get_logger("backtests")
@@ -51,7 +53,8 @@ def _run(product: Product, who: Principal, taken: backtests.Backtest) -> Report:
         runtime.write(who, lambda ctx: _note(ctx, taken.id, done))
 
     policy = runtime.read(who, lambda ctx: ctx.policy)
-    return run(config, bars, extras=Extras(policy=policy, progress=told))
+    known = runtime.read(who, known_then)
+    return dry_run(config, bars, extras=Extras(policy=policy, progress=told, known=known))
 
 
 def _note(ctx: Context, backtest_id: str, done: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,27 +29,54 @@ def backtest(
     grid: Annotated[
         Path | None, typer.Option(help="A JSON file of values to sweep, by parameter.")
     ] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(help="Walk-forward: months of train and test, days between: 12/3/30."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report's page here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
 ) -> None:
     """Run a strategy over history. Example: cornerman backtest --config ema_cross --html r.html.
 
-    Progress goes to the error stream. The same config on the same bars gives the same bytes.
+    With --folds, later test windows are told apart from what was fitted before them, with --grid
+    the best of a grid. Progress goes to the error stream. The same config on the same bars gives
+    the same bytes.
     """
-    from services.research.strategy_policy import named_config, parse_config, strategy_names
+    from services.research.strategy_policy import (
+        named_config,
+        parse_config,
+        strategy_names,
+        with_folds,
+    )
 
     bars = _bars(folder)
     if config in strategy_names():
         asked = named_config(config, tuple(symbol or sorted(bars)), "1d")
     else:
         asked = parse_config(_read(Path(config)))
-    if grid is not None:
+    if folds is not None:
+        asked = with_folds(asked, _fold_terms(folds))
+    if grid is not None and asked.folds is None:
         _sweep(asked, bars, _read(grid), as_json=as_json)
         return
+    if grid is not None:
+        asked = replace(asked, grid={name: tuple(row) for name, row in _read(grid).items()})
     report = _run(asked, bars)
     if html is not None:
         _write_page(report, html)
     _say(report, as_json=as_json)
+
+
+def _fold_terms(text: str) -> dict[str, int]:
+    """Return the terms of folds. Worked: `24/6/45` fits on 24 months, 45 days on tests 6."""
+    from services.kit.errors import refuse
+
+    parts = text.split("/")
+    names = ("train_months", "test_months", "embargo_days")
+    if len(parts) != len(names) or not all(part.isascii() and part.isdecimal() for part in parts):
+        rule = "must be months of train, months of test and days between, such as 12/3/30"
+        raise refuse("PARAM_INVALID", name="folds", value=text[:40], rule=rule)
+    return dict(zip(names, map(int, parts), strict=True))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -74,7 +102,9 @@ def _bars(folder: Path | None) -> dict[str, dict[str, Sequence[Bar]]]:
 
 
 def _run(config: BacktestConfig, bars: dict[str, dict[str, Sequence[Bar]]]) -> Report:
-    from services.research.engine import Extras, run
+    from services.research.dry_run import dry_run
+    from services.research.engine import Extras
+    from services.research.known_then import shipped_then
 
     def told(done: int, total: int, symbol: str) -> None:
         typer.echo(f"{done} of {total}: {symbol}", err=True)
@@ -83,7 +113,8 @@ def _run(config: BacktestConfig, bars: dict[str, dict[str, Sequence[Bar]]]) -> R
     minutes = {
         name: rows["1m"] for name, rows in bars.items() if "1m" in rows and config.timeframe != "1m"
     }
-    return run(config, chosen, extras=Extras(minutes=minutes, progress=told))
+    extras = Extras(minutes=minutes, progress=told, known=shipped_then())
+    return dry_run(config, chosen, extras=extras)
 
 
 def _sweep(
@@ -122,7 +153,7 @@ def _write_page(report: Report, path: Path) -> None:
 
 
 def _say(report: Report, *, as_json: bool) -> None:
-    from services.research.report_words import summary_of, words_of
+    from services.research.report_words import fold_lines, summary_of, words_of
 
     if as_json:
         typer.echo(report.bytes.decode())
@@ -131,6 +162,8 @@ def _say(report: Report, *, as_json: bool) -> None:
     for row in report.by_setup:
         rate = f"{row.expectancy_r} R, won {row.win_rate}" if row.enough else "not enough data"
         typer.echo(f"  {row.setup_id}: {row.n} trades, {rate}")
+    for line in fold_lines(report):
+        typer.echo(line)
     for reason, count in report.left_out.items():
         typer.echo(f"  no trade, {reason}: {count}")
     typer.echo(f"Run {report.run_hash}")

@@ -15,6 +15,7 @@ from services.kit.context import Context
 from services.kit.errors import refuse
 from services.market.quote import Provenance
 from services.research import backtests
+from services.research.config import DAYS_MAX, MONTHS_MAX
 from services.research.report_page import page_of
 from services.research.report_words import words_of
 from services.research.strategy_policy import (
@@ -23,18 +24,28 @@ from services.research.strategy_policy import (
     named_config,
     parse_config,
     strategy_names,
+    with_folds,
 )
 
 router = APIRouter(prefix="/api/v1/backtests")
 
 
+class FoldBody(Body):
+    """Walk-forward: months of train and test, days left out between; a step is a test long."""
+
+    train_months: Annotated[int, Field(ge=1, le=MONTHS_MAX)] = 12
+    test_months: Annotated[int, Field(ge=1, le=MONTHS_MAX)] = 3
+    embargo_days: Annotated[int, Field(ge=0, le=DAYS_MAX)] = 30
+
+
 class BacktestBody(Body):
-    """What to run: a strategy by name, a stored one by its hash, or a whole config."""
+    """What to run: a strategy by name, a stored one by its hash, or a whole config; by folds."""
 
     strategy: Word | None = None
     symbols: list[Symbol] = Field(default_factory=list, max_length=backtests.SYMBOLS_MAX)
     timeframe: Word = "1d"
     config: dict[str, Any] | None = None
+    folds: FoldBody | None = None
 
 
 @router.get("")
@@ -67,7 +78,8 @@ async def ask_backtest(request: Request, body: BacktestBody) -> Response:
             config = dry_run_config(ctx, body.strategy, symbols=symbols, timeframe=body.timeframe)
         else:
             config = named_config(body.strategy, symbols, body.timeframe)
-        return backtests.ask(ctx, config)
+        asked = {} if body.folds is None else body.folds.model_dump()
+        return backtests.ask(ctx, with_folds(config, asked))
 
     return await write(request, act, status=ACCEPTED)
 

@@ -21,6 +21,7 @@ from services.market.feed import COUNT_MAX, Feed
 from services.market.instrument import tick_size
 from services.market.shown_bars import shown_bars
 from services.research.config import BacktestConfig, ListingTerms
+from services.research.dry_run import steps_of
 from services.research.report import Report
 from services.research.report_words import summary_of
 from services.research.strategy_policy import parse_config, store_strategy
@@ -62,8 +63,9 @@ _SHOWN = [column for column in backtests.c if column.name not in ("report", "ten
 def ask(ctx: Context, config: BacktestConfig) -> Backtest:
     """Queue a backtest; the same one that still waits or runs is returned instead.
 
-    Its strategy is stored as a document. Raises `BACKTEST_LIMIT` with five waiting or more than
-    twenty symbols, `SYMBOL_UNKNOWN`, `PARAM_INVALID`.
+    Its strategy is stored as a document; `total` counts the steps of its progress. Raises
+    `BACKTEST_LIMIT` with five waiting or more than twenty symbols, `SYMBOL_UNKNOWN`,
+    `PARAM_INVALID`.
     """
     ctx.db.lock(f"backtests:{ctx.principal.tenant_id}")
     if len(config.symbols) > SYMBOLS_MAX:
@@ -91,7 +93,7 @@ def ask(ctx: Context, config: BacktestConfig) -> Backtest:
             "strategy_hash": strategy.hash,
             "asked_by": ctx.principal.user_id,
             "done": 0,
-            "total": len(config.symbols),
+            "total": steps_of(config),
             "error": "",
             "created_at": ctx.now,
         },
@@ -170,7 +172,7 @@ def _plain(terms: ListingTerms) -> dict[str, Any]:
 
 
 def note_progress(ctx: Context, backtest_id: str, done: int) -> None:
-    """Say how many symbols are run."""
+    """Say how many steps are done."""
     _change(ctx, backtest_id, done=done)
 
 
@@ -180,7 +182,7 @@ def finish(ctx: Context, backtest_id: str, report: Report) -> Backtest:
         ctx,
         backtest_id,
         status="done",
-        done=len(report.config.symbols),
+        done=steps_of(report.config),
         run_hash=report.run_hash,
         summary=canonical(summary_of(report)).decode(),
         report=report.bytes.decode(),

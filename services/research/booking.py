@@ -186,6 +186,8 @@ def _row(held: OpenTrade, number: int, before: str) -> Trade:
         at_target_r=None if done.at_target_r is None else rounded(done.at_target_r, PLACES),
         score=done.score,
         features=done.features,
+        confidence=done.confidence,
+        confidence_tier=done.confidence_tier,
         prev_hash=before,
     )
 

@@ -13,11 +13,12 @@ from services.kit.canonical import tagged_hash
 from services.market.grid import TIMEFRAMES
 from services.market.param import require, require_count
 
-ENGINE = "1"
+ENGINE = "2"
 """The version of the harness; a change of any rule that moves a trade raises it."""
 RuleName = Literal["ema_cross", "ma_cross", "vwap_deviation", "volume_spike"]
 RULES: tuple[RuleName, ...] = ("ema_cross", "ma_cross", "vwap_deviation", "volume_spike")
 Sides = Literal["long", "short", "both"]
+MONTHS_MAX, DAYS_MAX = 240, 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,10 @@ class ListingTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldTerms:
-    """Walk-forward on time: months of train, test and step, and days left out between them."""
+    """Walk-forward on time: months of train, test and step, and days left out between them.
+
+    A step shorter than a test would count trades of the overlap twice.
+    """
 
     train_months: int = 12
     test_months: int = 3
@@ -130,7 +134,12 @@ class FoldTerms:
 
     def __post_init__(self) -> None:
         for name in ("train_months", "test_months", "step_months"):
-            require_count(name, getattr(self, name))
+            months = getattr(self, name)
+            require_count(name, months)
+            require(months <= MONTHS_MAX, name, value=months, rule=f"at most {MONTHS_MAX} months")
+        apart, days = self.step_months >= self.test_months, self.embargo_days
+        require(apart, "step_months", value=self.step_months, rule="not below test_months")
+        require(0 <= days <= DAYS_MAX, "embargo_days", value=days, rule=f"0 to {DAYS_MAX}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +148,9 @@ class BacktestConfig:
 
     `kind` says who finds the trades: `rule` one of the simple strategies, `setup` the detectors
     with their plans. `touch` fills limits at equality, to compare with others. `universe_dated`
-    says that the symbols were chosen as of the first day; otherwise the report is flagged.
+    says that the symbols were chosen as of the first day; otherwise the report is flagged. With
+    `folds` the report tells what later test windows made of what was fitted before them: the
+    records of setups, or the best of a rule's `grid` of parameters.
     """
 
     name: str
@@ -152,6 +163,7 @@ class BacktestConfig:
     size: SizeTerms = field(default_factory=SizeTerms)
     listings: Mapping[str, ListingTerms] = field(default_factory=dict)
     folds: FoldTerms | None = None
+    grid: Mapping[str, tuple[int | D, ...]] | None = None
     first: date | None = None
     last: date | None = None
     touch: bool = False
@@ -161,6 +173,8 @@ class BacktestConfig:
         require(self.symbols, "symbols", value=0, rule="must name a symbol")
         unique = len(dict.fromkeys(self.symbols)) == len(self.symbols)
         require(unique, "symbols", value=len(self.symbols), rule="must differ")
+        swept = self.grid is None or (self.kind == "rule" and self.folds is not None)
+        require(swept, "grid", value="", rule="is tried by folds, on a rule")
         known = self.timeframe in TIMEFRAMES
         require(known, "timeframe", value=self.timeframe, rule=f"must be one of {TIMEFRAMES}")
 

@@ -13,10 +13,11 @@ from services.market.param import require
 from services.research.booking import Book
 from services.research.config import BacktestConfig
 from services.research.equity import performance, run_books, share_exposed
+from services.research.known_then import NOTHING_KNOWN, KnownThen
 from services.research.outcome import Outcome, outcome_of
-from services.research.report import Report, build_report
+from services.research.report import About, Report, build_report
 from services.research.series import Frame, Series, build_frames
-from services.research.setup_run import SetupRun
+from services.research.setup_run import FoundSetups, SetupRun
 from services.research.trip import Minutes, minutes_of, trips
 
 Progress = Callable[[int, int, str], None]
@@ -28,13 +29,17 @@ class Extras:
     """What a run may have beside its bars.
 
     `minutes` are 1-minute bars that judge ambiguous bars, `finer` the bars below the trigger
-    timeframe that detectors need, `trials` how many parameter sets were tried in all.
+    timeframe that detectors need, `trials` how many parameter sets were tried in all. `known` are
+    records and curves with the times they spoke; `found` keeps the runs of setups by symbol and
+    first bar, so that a second pass detects nothing again.
     """
 
     minutes: Mapping[str, Sequence[Bar]] = field(default_factory=dict)
     policy: Policy = DEFAULT_POLICY
     progress: Progress | None = None
     trials: int = 1
+    known: KnownThen = NOTHING_KNOWN
+    found: FoundSetups | None = None
 
 
 @dataclass(slots=True)
@@ -57,14 +62,7 @@ def run(
 
     Raises `PARAM_INVALID` for a symbol without bars, `BAR_INVALID` for bars that can not be true.
     """
-    return run_series(
-        config,
-        {
-            name: Series(name, config.timeframe, rows)
-            for name, rows in _chosen(config, bars).items()
-        },
-        extras=extras,
-    )
+    return run_series(config, chosen_series(config, bars), extras=extras)
 
 
 def run_series(
@@ -87,12 +85,18 @@ def run_series(
         hashes={symbol: series[symbol].hash for symbol in config.symbols},
         equity=points,
         figures=performance(book, points, exposure=exposed),
-        about=(found.left_out + book.left_out, extras.policy.hash, extras.trials),
+        about=About(
+            left_out=found.left_out + book.left_out,
+            policy_hash=extras.policy.hash,
+            trials=extras.trials,
+            documents=extras.known.hashes,
+        ),
     )
 
 
-def _chosen(config: BacktestConfig, bars: Mapping[str, Sequence[Bar]]) -> dict[str, Sequence[Bar]]:
-    found: dict[str, Sequence[Bar]] = {}
+def chosen_series(config: BacktestConfig, bars: Mapping[str, Sequence[Bar]]) -> dict[str, Series]:
+    """Return the series of a config's symbols and span. Raises `PARAM_INVALID` without bars."""
+    found: dict[str, Series] = {}
     for symbol in config.symbols:
         rows = [
             bar
@@ -101,7 +105,7 @@ def _chosen(config: BacktestConfig, bars: Mapping[str, Sequence[Bar]]) -> dict[s
             and (config.last is None or bar.t_open.date() <= config.last)
         ]
         require(rows, "symbols", value=symbol, rule="has no bars in this span")
-        found[symbol] = rows
+        found[symbol] = Series(symbol, config.timeframe, rows)
     return found
 
 
@@ -113,7 +117,7 @@ def _run_symbol(config: BacktestConfig, series: Series, found: _Found, *, extras
     if config.kind == "rule":
         made = _rule_outcomes(config, frames, found, inside=inside)
     else:
-        made = _setup_outcomes(config, frames, found, inside=inside, policy=extras.policy)
+        made = _setup_outcomes(setup_runs(config, frames, inside, found.left_out, extras=extras))
     for one in made:
         if not _listed(config, one):
             found.left_out["NOT_LISTED"] += 1
@@ -138,15 +142,34 @@ def _rule_outcomes(
     return made
 
 
-def _setup_outcomes(
-    config: BacktestConfig, frames: list[Frame], found: _Found, *, inside: Minutes, policy: Policy
-) -> list[Outcome]:
+def setup_runs(
+    config: BacktestConfig,
+    frames: list[Frame],
+    inside: Minutes,
+    left_out: Counter[str],
+    *,
+    extras: Extras,
+) -> list[SetupRun]:
+    """Return the run of each frame; what it detects is kept in `extras.found`."""
+    return [
+        SetupRun(
+            frame,
+            config,
+            extras.policy,
+            left_out,
+            inside if frame.first == 0 and not frame.factors else {},
+            extras.known,
+            {} if extras.found is None else extras.found,
+        )
+        for frame in frames
+    ]
+
+
+def _setup_outcomes(runs: list[SetupRun]) -> list[Outcome]:
     made: list[Outcome] = []
-    for frame in frames:
-        seen = inside if frame.first == 0 and not frame.factors else {}
-        one = SetupRun(frame, config, policy, found.left_out, seen)
+    for one in runs:
         last = made[-1] if made else None
-        free = 0 if last is None else last.leaves[-1].bar if last.leaves else frame.end
+        free = 0 if last is None else last.leaves[-1].bar if last.leaves else one.frame.end
         made.extend(one.outcomes(free))
     return made
 

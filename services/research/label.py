@@ -12,6 +12,7 @@ from services.kit.canonical import tagged_hash
 from services.kit.errors import Refusal
 from services.kit.money import from_float, rounded
 from services.kit.policy import Policy
+from services.market.bar import Bar
 from services.research.raw_bars import CALENDAR, RawHistory
 from services.research.settle import ENTERED, Settled, Suggested, settle
 from services.strategy.detect import DETECTORS, Detector, detect
@@ -69,7 +70,9 @@ def label_history(history: RawHistory, *, policy: Policy, market: Track | None =
     labels: list[Label] = []
     left_out: dict[str, int] = {}
     for context, setup in find_setups(history, policy=policy):
-        made = _label(history, context, setup, policy=policy, market=market)
+        bars = history.tracks[FOLLOWED[setup.timeframe]].bars
+        after = bars[bisect_left(bars, setup.trigger_ts, key=lambda bar: bar.t_open) :]
+        made = label_setup(context, setup, after, policy=policy, market=market)
         if isinstance(made, str):
             left_out[made] = left_out.get(made, 0) + 1
         else:
@@ -100,21 +103,19 @@ def find_setups(history: RawHistory, *, policy: Policy) -> Iterator[tuple[Market
                 yield context, setup
 
 
-def _label(
-    history: RawHistory,
+def label_setup(
     context: MarketContext,
     setup: Setup,
+    after: Sequence[Bar],
     *,
     policy: Policy,
-    market: Track | None,
+    market: Track | None = None,
 ) -> Label | str:
-    """Return the label, or the word for why there is none."""
+    """Return the label of a setup by the bars `after` it, or the word for why there is none."""
     try:
         idea = build_idea(context, setup, policy=policy.plan)
     except Refusal as refusal:
         return refusal.code.lower()
-    bars = history.tracks[FOLLOWED[setup.timeframe]].bars
-    after = bars[bisect_left(bars, setup.trigger_ts, key=lambda bar: bar.t_open) :]
     outcome = settle(suggested_of(idea, policy), after[:_BARS_MAX])
     if outcome.state not in ENTERED:
         return outcome.state

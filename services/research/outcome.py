@@ -45,6 +45,7 @@ class Outcome:
 
     `leaves` is empty while it is open at the end. `at_target_r` is what an ambiguous one would have
     made with the target first. `mfe_free_r` is the best move without a target, None when unknown.
+    `confidence` is the chance of target 1 as it was stated at the trigger, by which tier.
     """
 
     symbol: str
@@ -68,6 +69,8 @@ class Outcome:
     at_target_r: Decimal | None = None
     score: Decimal | None = None
     features: Mapping[str, Decimal] = field(default_factory=dict)
+    confidence: Decimal | None = None
+    confidence_tier: str | None = None
 
     @property
     def risk(self) -> Decimal:

@@ -20,7 +20,9 @@ from services.research.breakdown import (
 )
 from services.research.config import ENGINE, BacktestConfig
 from services.research.equity import EquityPoint, Performance
+from services.research.fold_time import WalkForward
 from services.research.score_stats import RStats
+from services.research.stated import Calibration, calibration_of
 from services.research.trade_log import GENESIS, Trade
 
 SCHEMA = "backtest/v1"
@@ -32,7 +34,9 @@ class Report:
 
     `r` is null without a trade. `left_out` counts ideas by the code of why they became no trade,
     `open_at_end` those still open, which are in no figure but the curve. `trials` is how many
-    parameter sets were tried: the best of many looks better than it is.
+    parameter sets were tried: the best of many looks better than it is. `documents` are the hashes
+    of the records and curves that could speak, `calibration` what they stated was worth.
+    `walk_forward` tells the test windows apart, when the run was asked for by folds.
     """
 
     schema: str
@@ -52,12 +56,25 @@ class Report:
     open_at_end: int
     trials: int
     flags: tuple[str, ...]
+    calibration: Calibration
+    documents: tuple[str, ...] = ()
+    walk_forward: WalkForward | None = None
     run_hash: str = ""
 
     @property
     def bytes(self) -> bytes:
         """Return the canonical bytes of the whole report."""
         return canonical(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What of a run is not in its books: see the fields of `Report`."""
+
+    left_out: Counter[str]
+    policy_hash: str
+    trials: int
+    documents: tuple[str, ...]
 
 
 def build_report(
@@ -67,11 +84,10 @@ def build_report(
     hashes: Mapping[str, str],
     equity: Sequence[EquityPoint],
     figures: Performance,
-    about: tuple[Counter[str], str, int],
+    about: About,
 ) -> Report:
-    """Return the report of booked trades; `about` is what was left out, the policy, the trials."""
+    """Return the report of booked trades."""
     trades = tuple(book.trades)
-    left_out, policy_hash, trials = about
     torn = ambiguity(trades)
     report = Report(
         schema=SCHEMA,
@@ -79,7 +95,7 @@ def build_report(
         config=config,
         config_hash=config.hash,
         data_hashes=dict(hashes),
-        policy_hash=policy_hash,
+        policy_hash=about.policy_hash,
         trades=trades,
         by_setup=by_setup(trades),
         r=distribution(trades),
@@ -87,12 +103,19 @@ def build_report(
         ambiguity=torn,
         equity=tuple(equity),
         performance=figures,
-        left_out=dict(sorted(left_out.items())),
+        left_out=dict(sorted(about.left_out.items())),
         open_at_end=len(book.open),
-        trials=trials,
+        trials=about.trials,
         flags=_flags(config, figures, torn),
+        calibration=calibration_of(trades),
+        documents=about.documents,
     )
-    head = trades[-1].hash if trades else GENESIS
+    return sealed(report)
+
+
+def sealed(report: Report) -> Report:
+    """Return a report with the hash of what it holds now."""
+    head = report.trades[-1].hash if report.trades else GENESIS
     return replace(report, run_hash=tagged_hash(SCHEMA, {**summary(report), "trades": head}))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from services.research.report_folds import fold_sections, stated_sections
 from services.research.report_plot import Mark, bar_plot, line_plot, scatter_plot
 from services.research.report_words import words_of
 
@@ -48,12 +49,16 @@ def _sections(report: Mapping[str, Any], name: str) -> Iterable[str]:
     yield f"<p>{escape(words_of(name, _summary(report)))}</p>"
     if report["flags"]:
         yield f"<p>Flags: {escape(', '.join(report['flags']))}</p>"
+    yield from fold_sections(report, _table)
+    if report.get("walk_forward") is not None:
+        yield "<h2>The whole run</h2><p>Train and test together, so partly fitted on.</p>"
     yield _equity(report)
     yield _histogram(report)
     pairs = [(float(row["mae_r"]), float(row["r"])) for row in trades if "mae_r" in row]
     yield scatter_plot("Each trade", pairs, ("deepest move in R", "result in R"))
     yield "<h2>Figures</h2>" + _table(("figure", "value"), _figures(report))
     yield "<h2>By setup</h2>" + _by_setup(report["by_setup"])
+    yield from stated_sections(report, _table)
     yield "<h2>What became no trade</h2>"
     yield _table(("reason", "n"), sorted(report["left_out"].items()))
     yield f"<h2>Trades</h2>{_trades(trades)}"
@@ -68,7 +73,26 @@ def _summary(report: Mapping[str, Any]) -> dict[str, Any]:
         "win_rate": r.get("win_rate"),
         "max_drawdown_r": r.get("max_drawdown_r"),
         "flags": report["flags"],
+        "calibration": _told(report),
+        "walk_forward": _walked(report),
     }
+
+
+def _told(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    told = report.get("calibration")
+    if told is None:
+        return None
+    named = {"trades": told["n"], "uncalibrated": told["uncalibrated"]}
+    return {**named, "mean_stated": told.get("mean_stated"), "hit_rate": told.get("hit_rate")}
+
+
+def _walked(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    walked = report.get("walk_forward")
+    if walked is None:
+        return None
+    named = {"folds": len(walked["folds"]), "trades": walked["n"], "trials": walked["trials"]}
+    rate = (walked.get("r") or {}).get("win_rate")
+    return {**named, "expectancy_r": walked.get("expectancy_r"), "win_rate": rate}
 
 
 def _equity(report: Mapping[str, Any]) -> str:
@@ -81,7 +105,12 @@ def _equity(report: Mapping[str, Any]) -> str:
 
 def _histogram(report: Mapping[str, Any]) -> str:
     marks = [
-        Mark(str(row["low"]), float(row["n"]), f"{row['n']} trades from {row['low']} R")
+        Mark(
+            str(row["low"]),
+            float(row["n"]),
+            f"{row['n']} trades from {row['low']} R",
+            str(row["low"]).startswith("-"),
+        )
         for row in report["r_distribution"]
     ]
     return bar_plot("Results in R, by half R", marks)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 28
+LABELS_MAX = 12
 POINTS_MAX = 1_000
 """A line is drawn through at most so many points; the lowest and highest of each stretch stay."""
 
 
 class Mark(NamedTuple):
-    """One bar of a histogram: its label, its height, and a word said beside it."""
+    """One bar of a histogram: its label, its height, a word said beside it, and its colour."""
 
     label: str
     value: float
     said: str
+    loss: bool = False
 
 
 def line_plot(title: str, values: Sequence[float], ends: tuple[str, str]) -> str:
@@ -45,12 +48,12 @@ def bar_plot(title: str, marks: Sequence[Mark]) -> str:
     shapes = []
     for at, mark in enumerate(marks):
         top, left = _y(mark.value / high), _LEFT + at * step
-        kind = "loss" if mark.label.startswith("-") else "gain"
+        kind = "loss" if mark.loss else "gain"
         shapes.append(
             f'<rect class="{kind}" x="{left:.1f}" y="{top:.1f}" width="{max(step - 1, 1):.1f}" '
             f'height="{_y(0) - top:.1f}"><title>{escape(mark.said)}</title></rect>'
         )
-        if at % max(len(marks) // 12, 1) == 0:
+        if at % max(math.ceil(len(marks) / LABELS_MAX), 1) == 0:
             shapes.append(_text(left + step / 2, HEIGHT - 8, mark.label, anchor="middle"))
     shapes += [_text(4, _y(1) + 4, _figure(high)), _axis(0.0)]
     return _svg(title, "".join(shapes))

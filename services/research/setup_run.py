@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from services.kit.errors import Refusal
 from services.kit.money import from_float, rounded
@@ -15,11 +16,13 @@ from services.market.bar import Bar, resample
 from services.market.grid import TIMEFRAMES
 from services.research.bracket import Terms, Walk, excursions, walk
 from services.research.config import BacktestConfig
+from services.research.known_then import NOTHING_KNOWN, KnownThen
 from services.research.ladder import Ladder, LadderOrder, climb
 from services.research.outcome import PLACES, WHOLE, Leave, Outcome
 from services.research.series import Frame
 from services.research.trip import Minutes
 from services.strategy.detect import DETECTORS, Detector, detect
+from services.strategy.record import key_of
 from services.strategy.scene import MarketContext
 from services.strategy.score import score_setup
 from services.strategy.setup import Setup
@@ -32,22 +35,31 @@ from services.trade.plan_inputs import ListingFacts, PlanInputs, QuoteFacts
 GAP_R = Decimal("0.5")
 """An entry further than this beyond the worst price of the zone is missed."""
 WEEK_MIN = 2
+UNCALIBRATED = "uncalibrated"
+"""What is said in place of a chance when no record and no curve spoke yet."""
+FoundSetups = dict[tuple[str, int], list[tuple[MarketContext, Setup]]]
 
 
 @dataclass(slots=True)
 class SetupRun:
-    """One symbol's run over one frame: its tracks up to the frame's end, and its columns."""
+    """One symbol's run over one frame: its tracks up to the frame's end, and its columns.
+
+    `known` are the records and curves with the times they spoke; `found` keeps what was detected
+    by symbol and first bar of the frame, so that another run over the same bars detects nothing.
+    """
 
     frame: Frame
     config: BacktestConfig
     policy: Policy
     left_out: Counter[str]
     inside: Minutes
+    known: KnownThen = NOTHING_KNOWN
+    found: FoundSetups = field(default_factory=dict)
 
     def outcomes(self, free: int) -> Iterator[Outcome]:
         """Yield the trades in the order of their setups; one at a time, from bar `free` on."""
         bars = self.frame.series.bars
-        for context, setup in self._setups():
+        for context, setup in self.setups():
             first = bisect_left(bars, setup.trigger_ts, key=lambda bar: bar.t_open)
             if first - 1 < free or first - 1 < self.frame.first or first >= len(bars):
                 continue
@@ -58,8 +70,14 @@ class SetupRun:
             yield made
             free = made.leaves[-1].bar if made.leaves else len(bars)
 
-    def _setups(self) -> list[tuple[MarketContext, Setup]]:
+    def setups(self) -> list[tuple[MarketContext, Setup]]:
         """Return every setup of every timeframe by its trigger, each found once."""
+        of = (self.frame.series.symbol, self.frame.first)
+        if of not in self.found:
+            self.found[of] = self._detected()
+        return self.found[of]
+
+    def _detected(self) -> list[tuple[MarketContext, Setup]]:
         found: dict[str, tuple[MarketContext, Setup]] = {}
         tracks = self._tracks()
         for timeframe, track in tracks.items():
@@ -99,7 +117,7 @@ class SetupRun:
     def _traded(self, context: MarketContext, setup: Setup, first: int) -> Outcome | str:
         """Return the trade of a setup, or the code of why there is none."""
         try:
-            worked = _worked(context, setup, self.policy)
+            worked = _worked(context, setup, self.policy, self.known)
         except Refusal as refusal:
             return refusal.code
         setup, bars = worked.idea.setup, self.frame.series.bars
@@ -176,6 +194,7 @@ class SetupRun:
             at_target_r=torn,
             score=score.value,
             features=setup.features,
+            **_stated(worked),
         )
 
     def _leaves(self, worked: Worked, ladder: Ladder) -> tuple[Leave, ...]:
@@ -240,11 +259,13 @@ def _rules(config: BacktestConfig, timeframe: str) -> tuple[Detector, ...]:
     )
 
 
-def _worked(context: MarketContext, setup: Setup, policy: Policy) -> Worked:
+def _worked(context: MarketContext, setup: Setup, policy: Policy, known: KnownThen) -> Worked:
     """Return the numbers of the plan as it would have been made at the trigger.
 
-    Without a record: the one that ships was made from later bars, and would tell the future.
+    Record and curve are those that spoke then, none in most of the past: one that was made of
+    later bars would tell the future.
     """
+    key = key_of(setup)
     idea = build_idea(context, setup, policy=policy.plan)
     score = score_setup(
         idea.context, setup, r=idea.stop.distance, levels=idea.levels, policy=policy.confluence
@@ -264,8 +285,19 @@ def _worked(context: MarketContext, setup: Setup, policy: Policy) -> Worked:
             quote=QuoteFacts(bid=None, ask=None, last=setup.trigger_price, ts=setup.trigger_ts),
             policy=policy,
             as_of=setup.trigger_ts,
+            record=known.record(key, setup.trigger_ts),
+            calibrator=known.calibrator(key, setup.trigger_ts),
         )
     )
+
+
+def _stated(worked: Worked) -> dict[str, Any]:
+    """Return the chance of target 1 as it was stated: `uncalibrated` without record and curve."""
+    sure, inputs = worked.confidence, worked.inputs
+    measured = sure is not None and (inputs.record is not None or sure.tier != "prior")
+    if sure is None or not measured:
+        return {"confidence": None, "confidence_tier": UNCALIBRATED}
+    return {"confidence": sure.value, "confidence_tier": sure.tier}
 
 
 def _wanted(worked: Worked) -> Decimal | None:
@@ -287,7 +319,7 @@ def _stops(worked: Worked) -> dict[int, Decimal]:
         worked.targets,
         cost=worked.cost,
         runner=worked.runner,
-        give_back=None,
+        give_back=worked.inputs.record.give_back if worked.inputs.record else None,
         policy=worked.inputs.policy.plan,
     )
     stops: dict[int, Decimal] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.kit.canonical import tagged_hash
 from services.kit.context import Context
 from services.kit.errors import refuse
-from services.research.config import BacktestConfig, RuleTerms, SetupTerms
+from services.research.config import BacktestConfig, FoldTerms, RuleTerms, SetupTerms
 from services.strategy.detect import DETECTORS
 from services.strategy.documents import Document, find_leading, get_document, store_document
 
@@ -59,6 +60,19 @@ def named_config(name: str, symbols: tuple[str, ...], timeframe: str) -> Backtes
         )
     terms = RuleTerms(name=name)  # type: ignore[arg-type]
     return BacktestConfig(name=name, kind="rule", symbols=symbols, timeframe=timeframe, rule=terms)
+
+
+def with_folds(config: BacktestConfig, asked: Mapping[str, int | None]) -> BacktestConfig:
+    """Return a run by folds when any term of them is named; else the run as it is.
+
+    A step is as long as a test. Raises `PARAM_INVALID`.
+    """
+    terms = {name: value for name, value in asked.items() if value is not None}
+    if not terms:
+        return config
+    if "test_months" in terms:
+        terms.setdefault("step_months", terms["test_months"])
+    return replace(config, folds=FoldTerms(**terms))
 
 
 def strategy_body(config: BacktestConfig) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from itertools import product
 
@@ -17,6 +17,7 @@ from services.research.trip import trips
 
 GRID_MAX = 2_000
 _PLACES = 6
+PARAMETERS = tuple(one.name for one in fields(RuleTerms) if one.name not in ("name", "side"))
 Grid = Mapping[str, Sequence[int | Decimal]]
 """The values to try of each parameter of a rule, by its name."""
 
@@ -49,12 +50,13 @@ class Sweep:
 def grid_of(base: RuleTerms, grid: Grid) -> tuple[list[RuleTerms], int]:
     """Return every rule of a grid around `base`, and how many of its sets are no rule.
 
-    Raises `PARAM_INVALID` for an unknown parameter and for more than 2000 sets.
+    Raises `PARAM_INVALID` for an unknown parameter, a fraction where a count is due, and for more
+    than 2000 sets.
     """
     names = sorted(grid)
     for name in names:
-        require(hasattr(base, name) and name != "name", name, value="", rule="is no parameter")
-    sets = list(product(*(grid[name] for name in names)))
+        require(name in PARAMETERS, name[:40], value="", rule=f"must be one of {PARAMETERS}")
+    sets = list(product(*([_typed(base, name, value) for value in grid[name]] for name in names)))
     require(len(sets) <= GRID_MAX, "grid", value=len(sets), rule=f"at most {GRID_MAX} sets")
     found, refused = [], 0
     for values in sets:
@@ -63,6 +65,14 @@ def grid_of(base: RuleTerms, grid: Grid) -> tuple[list[RuleTerms], int]:
         except Refusal:
             refused += 1
     return found, refused
+
+
+def _typed(base: RuleTerms, name: str, value: int | Decimal) -> int | Decimal:
+    """Return a value as the parameter holds it: a multiple is exact, a count is whole."""
+    if isinstance(getattr(base, name), Decimal):
+        return Decimal(value)
+    require(value == int(value), name, value=value, rule="must be whole")
+    return int(value)
 
 
 def name_of(terms: RuleTerms, grid: Grid) -> str:

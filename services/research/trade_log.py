@@ -29,7 +29,9 @@ class Trade:
     """One closed trade. `r` is its P&L after all costs over what the fill risked, 6 decimals.
 
     `gross_r` is before costs, as are the moves. `exit` is the average price of the exits, `bars`
-    counts from the entry bar, which is 1. `hash` seals the row and the hash of the row before it.
+    counts from the entry bar, which is 1. `confidence` is the chance of target 1 as the record in
+    force at the trigger stated it; its tier is `uncalibrated` without one. `hash` seals the row
+    and the hash of the row before it.
     """
 
     n: int
@@ -61,6 +63,8 @@ class Trade:
     at_target_r: Decimal | None
     score: Decimal | None
     features: Mapping[str, Decimal]
+    confidence: Decimal | None = None
+    confidence_tier: str | None = None
     prev_hash: str = GENESIS
     hash: str = ""
 
@@ -85,7 +89,7 @@ def seal_of(trade: Trade) -> str:
         f"{' '.join(map(str, one.targets))}\n{one.quantity}\n{one.fees}\n{one.pnl}\n{one.r}\n"
         f"{one.gross_r}\n{one.bars}\n{one.reason}\n{one.legs_filled}\n{one.ambiguous}\n"
         f"{one.resolution}\n{one.mfe_r}\n{one.mae_r}\n{one.mfe_free_r}\n{one.at_target_r}\n"
-        f"{one.score}\n{features}\n{fills}"
+        f"{one.score}\n{features}\n{one.confidence} {one.confidence_tier}\n{fills}"
     )
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

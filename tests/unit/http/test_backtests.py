@@ -121,10 +121,41 @@ def test_who_approved_which_strategy_is_an_audited_record(live, door, done):
     assert any("document.approved" in json.dumps(row) for row in told)
 
 
+def test_folds_and_their_embargo_are_part_of_the_question_at_every_door(door, done):
+    folds = {"train_months": 24, "test_months": 6, "embargo_days": 45}
+    body = {"strategy": "setups", "symbols": ["GOOG", "IBM"], "folds": folds}
+    made = asked(door, body)
+    assert made["total"] == 4
+    found = finished(door, made["id"])
+    assert (found["backtest"]["status"], found["backtest"]["done"]) == ("done", 4)
+    walked = found["report"]["walk_forward"]
+    assert len(walked["folds"]) > 10
+    assert found["report"]["config"]["folds"] == {**folds, "step_months": 6}
+    assert "test windows" in found["words"]
+    page = door.get(f"{API}/backtests/{made['id']}/page").json()["html"]
+    assert page.count(" past setups</td>") == len(walked["folds"])
+    args = {"args": {"strategy": "setups", "symbols": ["GOOG", "IBM"], **folds}}
+    told = door.post(f"{API}/tools/backtest", json=args).json()["result"]
+    finished(door, told["id"])
+    read = door.post(f"{API}/tools/backtest", json={"args": {"id": told["id"]}}).json()["result"]
+    assert read["out_of_sample"]["folds"] == len(walked["folds"])
+    assert read["out_of_sample"]["trades"] == walked["n"]
+    assert read["stated"]["trades"] == walked["calibration"]["n"]
+
+
+def test_an_embargo_below_the_longest_trade_fails_with_its_length(door):
+    body = {"strategy": "ema_cross", "symbols": ["GOOG"], "folds": {"embargo_days": 2}}
+    found = finished(door, asked(door, body)["id"])["backtest"]
+    assert found["status"] == "failed"
+    assert "EMBARGO_TOO_SHORT" in found["error"]
+    assert "longest trade" in found["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
         ({}, "PARAM_INVALID"),
+        ({"strategy": "orb", "symbols": ["GOOG"], "folds": {"train_months": 0}}, "BODY_INVALID"),
         ({"strategy": "moon", "symbols": ["GOOG"]}, "PARAM_INVALID"),
         ({"strategy": "orb", "symbols": []}, "PARAM_INVALID"),
         ({"strategy": "orb", "symbols": ["NOPE"]}, "SYMBOL_UNKNOWN"),
@@ -184,3 +215,16 @@ def test_the_verb_runs_a_config_and_writes_a_page(tmp_path):
         [*command, "--grid", "g.json"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert "4 sets were tried" in swept.stdout
+    walked = subprocess.run(
+        [*command, "--grid", "g.json", "--folds", "12/3/200", "--html", "w.html"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert walked.returncode == 0, walked.stderr
+    assert "4 of 4: GOOG" in walked.stderr
+    assert "test windows" in walked.stdout
+    assert "Out of sample" in (tmp_path / "w.html").read_text()
+    refused = subprocess.run(
+        [*command, "--folds", "12"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "PARAM_INVALID" in refused.stderr
