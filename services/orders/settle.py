@@ -38,6 +38,7 @@ from services.orders.broker import (
 from services.orders.executions import new_executions
 from services.orders.freeze import freeze
 from services.orders.order import ENDED, Event, Order, State, order_from_json
+from services.orders.resurrect import take_back
 from services.orders.store import announce_order, change_order, locked_row, order_row
 from services.orders.tables import disputed_fills, fills, order_intents, proposals, submit_attempts
 from services.trade import advice
@@ -172,6 +173,8 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
             .values(broker_order_id=view.broker_order_id)
         )
     was = State(row.state)
+    if was is State.PRESUMED_NOT_ACCEPTED:
+        take_back(ctx, row)
     if was in _UNSEEN and (view.fills or view.status is not BrokerStatus.REJECTED):
         row = change_order(ctx, row, Event.ACKNOWLEDGE, reason="seen at the broker")
     for made in new_executions(ctx, row, view):
@@ -179,8 +182,6 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
     row = _take_status(ctx, row, view)
     if was in _UNSEEN and row.state == State.WORKING:
         announce_order(ctx, row, f"{row.id}:working:{row.epoch}")
-    if was is State.PRESUMED_NOT_ACCEPTED:
-        freeze(ctx, f"order {order_id} was thought lost and is alive", subject=order_id)
     reach("settle.before_commit")
 
 

@@ -12,7 +12,8 @@ from services.orders.order import OPEN, State
 from services.orders.tables import order_intents
 from services.proof.violation import Violation, Violations, all_rows
 
-_HOLDING = (*OPEN, State.PRESUMED_NOT_ACCEPTED)
+_HOLDING = (*OPEN, State.PRESUMED_NOT_ACCEPTED, State.DISPUTED)
+"""States that may hold something back; a dispute keeps what it held until a person decides."""
 """States in which an order may hold cash or units back."""
 
 
