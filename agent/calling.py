@@ -13,9 +13,9 @@ from agent.model.port import AssistantStep, ToolCall
 from agent.run_state import RunState
 from agent.toolbox import Rejected, canonical_arguments, failed, kept
 from agent.transcript import Entry, Result, append_entries
-from services import audit
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
+from services.orders.refused import record_refused
 from tools.registry import Effect, ToolResult
 
 STOPPED = {
@@ -152,11 +152,11 @@ class Calls:
         tool = self.state.parts.toolbox.find(call.name)
         if tool is None or tool.effect is not Effect.PROPOSE:
             return
-        facts = {"code": str(refused.payload.get("code", ""))}
+        code, wanted = str(refused.payload.get("code", "")), call.arguments
         origin = {"run": self.state.run.id, "call": call.id}
 
         def act(ctx: Context) -> None:
-            audit.record(ctx, "proposal_refused", call.name, **facts, **origin)
+            record_refused(ctx, call.name, code, wanted, **origin)
 
         await self.state.write(act)
 

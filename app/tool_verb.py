@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.terminal import Desk
-from services import audit
 from services.kit.context import Context
+from services.orders.refused import record_refused
 from tools.registry import Effect, ToolResult, call, get_tool
 
 
@@ -36,7 +36,5 @@ def use_tool(desk: Desk, name: str, arguments: str) -> ToolResult:
     except _UndoneError as undone:
         if tool.effect is Effect.PROPOSE:
             code = str((undone.done.error or {}).get("code", ""))
-            runtime.write(
-                desk.principal, lambda ctx: audit.record(ctx, "proposal_refused", name, code=code)
-            )
+            runtime.write(desk.principal, lambda ctx: record_refused(ctx, name, code, arguments))
         return undone.done

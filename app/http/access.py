@@ -92,6 +92,7 @@ GET    /api/v1/picks                                read     read
 GET    /api/v1/options/picks                        read     read
 GET    /api/v1/plans/{id}                           read     read
 GET    /api/v1/score                                read     read
+GET    /api/v1/score/untaken                        read     read
 GET    /api/v1/documents                            read     read
 POST   /api/v1/documents                            admin    mutate  top
 GET    /api/v1/documents/{id}                       read     read

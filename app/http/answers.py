@@ -46,7 +46,13 @@ from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, Tas
 from app.http.pick_models import OptionPickList, PickList, WeekendAnswer
 from app.http.plan_models import PlanLine, PlanSchema
 from app.http.research_models import BacktestDetail, BacktestList, BacktestPage
-from app.http.score_models import DocumentAnswer, DocumentLine, DocumentList, ScoreAnswer
+from app.http.score_models import (
+    DocumentAnswer,
+    DocumentLine,
+    DocumentList,
+    ScoreAnswer,
+    UntakenAnswer,
+)
 from app.http.watch_models import ChainAnswer, EarningsList, Expirations, NewsList, Watchlists
 from services.alerts.notification import NotificationPage
 from services.audit import AuditEvent
@@ -122,6 +128,7 @@ ANSWERS: dict[str, Any] = {
     "GET /notifications": NotificationPage,
     "POST /notifications/read": Unread,
     "GET /score": ScoreAnswer,
+    "GET /score/untaken": UntakenAnswer,
     "GET /documents": DocumentList,
     "POST /documents": Items[DocumentLine],
     "GET /documents/{id}": DocumentAnswer,

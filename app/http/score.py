@@ -12,6 +12,7 @@ from app.http.wire import Word
 from services.kit.context import Context
 from services.research.refit import refit
 from services.research.score import read_score
+from services.research.untaken import read_untaken
 from services.strategy import documents
 from services.strategy.documents import CALIBRATOR, RECORD, Document
 
@@ -26,6 +27,19 @@ async def show_score(request: Request) -> Response:
         board = read_score(ctx)
         fields = {name: getattr(board, name) for name in board.__dataclass_fields__}
         return {**fields, "ended": board.ended, "as_of": ctx.now}
+
+    return await read(request, act)
+
+
+@router.get("/score/untaken")
+async def show_untaken(
+    request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> Response:
+    """Return advice that became no position, and what it would have come to."""
+
+    def act(ctx: Context) -> dict[str, Any]:
+        found = read_untaken(ctx, limit=limit)
+        return {"rows": found.rows, "sums": found.sums, "as_of": ctx.now}
 
     return await read(request, act)
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.research.score import ReliabilityRow, SetupScore
+from services.research.untaken import FateSum, Untaken
 
 
 class SuggestionLine(BaseModel):
@@ -49,6 +50,14 @@ class ScoreAnswer(BaseModel):
     bins: list[ReliabilityRow]
     recent: list[SuggestionLine]
     without: int
+    as_of: datetime
+
+
+class UntakenAnswer(BaseModel):
+    """Advice that was not taken, newest first, and the sums by fate."""
+
+    rows: list[Untaken]
+    sums: list[FateSum]
     as_of: datetime
 
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from app.http.unit import ACCEPTED, OK, call_of, principal_of, product_of, render, write
 from app.http.wire import Body, Line, Number, Symbol, Word
-from services import audit
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal, refuse
+from services.orders.refused import record_refused
 from tools.registry import Effect, Tool, all_tools, call, get_tool
 
 router = APIRouter(prefix="/api/v1")
@@ -130,15 +130,17 @@ async def _called(
         return await write(request, act, status=status)
     except Refusal as refusal:
         if tool.effect is Effect.PROPOSE:
-            await _record_refusal(request, name, refusal)
+            await _record_refusal(request, name, refusal, args)
         raise
 
 
-async def _record_refusal(request: Request, name: str, refusal: Refusal) -> None:
+async def _record_refusal(
+    request: Request, name: str, refusal: Refusal, args: Mapping[str, Any]
+) -> None:
     """Audit a proposal that was refused; its own transaction was rolled back."""
 
     def act(ctx: Context) -> None:
-        audit.record(ctx, "proposal_refused", name, code=refusal.code)
+        record_refused(ctx, name, refusal.code, args)
 
     await product_of(request).runtime.write_async(
         principal_of(request), act, trace=call_of(request).request_id

@@ -77,6 +77,11 @@ export interface Score {
   real: boolean; stated_n: number; brier: string | null; reference: string | null; ece: string | null; bins: Bin[];
   recent: Suggestion[]; without: number; as_of: string;
 }
+export interface Untaken {
+  ref: string; kind: string; symbol: string; side: string; made_at: string; fate: string; why: string; state: string; r: string | null; real: boolean;
+}
+export interface FateSum { fate: string; real: boolean; n: number; ended: number; sum_r: string; mean_r: string | null }
+export interface NotTaken { rows: Untaken[]; sums: FateSum[]; as_of: string }
 export interface Origin {
   what: string; provenance?: string; lines: [string, string][]; href?: string; said?: string;
 }

@@ -8,17 +8,19 @@ import { badge } from "./label.js";
 import { figure } from "./origin.js";
 import { sentence, trouble, waiting } from "./panel.js";
 import { setupWords } from "./plans.js";
+import { untaken } from "./untaken.js";
 
 /** @typedef {import("./ideas.js").Score} Score */
 /** @typedef {import("./ideas.js").SetupScore} SetupScore */
 const SIDE_PX = 272, LEFT_PX = 34, RIGHT_PX = 20, FOOT_PX = 28, ENOUGH = 30, RECENT = 12;
 
 class CornermanScoreboard extends LitElement {
-  static properties = { score: { state: true }, problem: { state: true } };
+  static properties = { score: { state: true }, left: { state: true }, problem: { state: true } };
 
   constructor() {
     super();
     /** @type {Score | null} */ this.score = null;
+    /** @type {import("./ideas.js").NotTaken | null} */ this.left = null;
     /** @type {ApiError | null} */ this.problem = null;
   }
 
@@ -34,6 +36,7 @@ class CornermanScoreboard extends LitElement {
   async load() {
     try {
       this.score = /** @type {Score} */ (await get("score"));
+      this.left = /** @type {import("./ideas.js").NotTaken} */ (await get("score/untaken"));
       this.problem = null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -58,6 +61,7 @@ class CornermanScoreboard extends LitElement {
       ${Object.entries(score.reasons).map(([why, n]) => html`<p class="muted small">${n} not followed: ${why}.</p>`)}
       ${this.#setups(score)}
       ${this.#calibration(score)}
+      ${this.left ? untaken(this.left) : nothing}
       ${this.#recent(score)}`;
   }
 

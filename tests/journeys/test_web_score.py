@@ -64,6 +64,11 @@ def test_few_outcomes_are_shown_with_their_n_and_nothing_is_claimed(desk, tmp_pa
     table = page.get_by_role("region", name="Reliability table")
     expect(table.locator("tbody tr").last).to_contain_text("60%")
     expect(table.locator("tbody tr").last).to_contain_text("50%")
+    page.get_by_text("What you did not take").click()
+    left = page.locator("tr[data-fate=ignored]")
+    expect(left).to_contain_text("never asked for")
+    expect(left.locator("td").first).to_have_text("20")
+    expect(page.get_by_role("region", name="Advice by what became of it")).to_contain_text("AAPL")
     if not AXE.is_file():
         pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
     page.evaluate(AXE.read_text(encoding="utf-8"))
