@@ -46,6 +46,7 @@ REACHABLE = {
     "replay",
     "score",
     "size",
+    "untaken",
     "weekend_plan",
 }
 FROM_THE_SESSION = {
