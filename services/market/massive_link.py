@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from services.kit.clock import Clock
+from services.kit.errors import Refusal
 from services.kit.http import HttpClient
+from services.market.decode import Record
 from services.market.link import PAGES_MAX, Ask, Link, Vendor
 from services.market.massive_decode import decode_page
 from services.market.massive_refusal import PROVIDER
 
-__all__ = ["PAGES_MAX", "PRODUCTS", "Ask", "MassiveLink"]
+__all__ = ["PAGES_MAX", "PRODUCTS", "Ask", "MassiveLink", "find_record"]
 
 PRODUCTS = {
     "snapshots": "quotes",
@@ -31,6 +33,23 @@ _VENDOR = Vendor(
     priced=frozenset({"snapshots", "aggregates"}),
     urgent=frozenset(PRODUCTS),
 )
+
+
+_NOBODY = ("PROVIDER_NOT_FOUND", "SYMBOL_UNKNOWN")
+
+
+def find_record(link: Link, ask: Ask) -> Record | None:
+    """Return the first record of an answer; None when it has none or the name is nobody's.
+
+    Raises the other refusals of `Link.page`.
+    """
+    try:
+        records = link.page(ask).records
+    except Refusal as refusal:
+        if refusal.code in _NOBODY:
+            return None
+        raise
+    return records[0] if records else None
 
 
 class MassiveLink(Link):

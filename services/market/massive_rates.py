@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from services.kit.clock import Clock
 from services.kit.context import Context
-from services.kit.errors import Refusal, refuse
+from services.kit.errors import refuse
 from services.kit.money import FxRate, rounded
 from services.market.decode import Record
 from services.market.feed import Capability
 from services.market.fetching import Fetched
 from services.market.link import Ask, Link
+from services.market.massive_link import find_record
 from services.market.massive_refusal import PROVIDER
 from services.market.quote import Provenance
 from services.market.rates import RatePoint
 
 _RATE_TTL_S = 60.0
 _PRODUCT = "exchange rates"
-_UNKNOWN = ("PROVIDER_NOT_FOUND", "SYMBOL_UNKNOWN")
 _PLACES = 10
 
 
@@ -58,10 +58,4 @@ class MassiveRates:
             template="/v2/aggs/ticker/{ticker}/prev",
             symbol=ticker,
         )
-        try:
-            records = self._link.page(ask).records
-        except Refusal as refusal:
-            if refusal.code in _UNKNOWN:
-                return None
-            raise
-        return records[0] if records else None
+        return find_record(self._link, ask)

@@ -10,6 +10,7 @@ from services.market.feed import Split
 from services.market.fetching import Fetched
 from services.market.instrument import AssetClass, Instrument
 from services.market.link import Ask, Link
+from services.market.massive_link import find_record
 from services.market.massive_refusal import PROVIDER
 from services.market.session import session_on
 from services.market.vendor_listing import US_CALENDAR, nearest_names, require_known, us_listing
@@ -18,7 +19,6 @@ _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 _FUNDS = frozenset({"ETF", "ETN", "ETV", "ETS", "FUND"})
 _LISTING_BUDGET = 60
 """Least requests a minute of an account that the whole list of symbols is asked with."""
-_UNKNOWN = ("PROVIDER_NOT_FOUND", "SYMBOL_UNKNOWN")
 
 
 class MassiveReference:
@@ -55,13 +55,8 @@ class MassiveReference:
             template="/v3/reference/tickers/{ticker}",
             symbol=symbol,
         )
-        try:
-            records = self._link.page(ask).records
-        except Refusal as refusal:
-            if refusal.code in _UNKNOWN:
-                return None
-            raise
-        found = build_instrument(records[0]) if records else None
+        record = find_record(self._link, ask)
+        found = None if record is None else build_instrument(record)
         if found is not None:
             self._known[found.symbol] = found
         return found
