@@ -24,7 +24,7 @@ PLANTED = {
         "import fastapi",
     ),
     "only the model adapter imports openai": ("agent/planted.py", "import openai"),
-    "nothing of ours imports httpx or httpx2 past their one adapter": (
+    "nothing of ours imports httpx or httpx2 past its adapters": (
         "services/market/planted.py",
         "import httpx",
     ),
