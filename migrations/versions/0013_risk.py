@@ -13,12 +13,6 @@ depends_on = None
 _RISK = "'ok', 'warn', 'breach', 'frozen'"
 _OLD_KINDS = "'price_above', 'price_below', 'vwap_cross', 'rvol_above'"
 _NEW_KINDS = f"{_OLD_KINDS}, 'plan_event', 'risk'"
-_CHECKS = {
-    "repeat": "repeat IN (0, 1)",
-    "side": "side IN ('above', 'below')",
-    "state": "state IN ('armed', 'waiting_reset', 'fired_wait', 'done', 'expired', 'paused')",
-    "timeframe": "timeframe IN ('minute', 'day')",
-}
 
 
 def upgrade() -> None:
@@ -79,15 +73,8 @@ def downgrade() -> None:
 
 
 def _set_kinds(kinds: str) -> None:
-    """Replace the check of the kinds; SQLite makes the table anew, so all checks are named."""
-    name = "ck_alerts_kind"
-    if op.get_context().dialect.name == "sqlite":
-        checks = [
-            sa.CheckConstraint(rule, name=op.f(f"ck_alerts_{one}"))
-            for one, rule in {"kind": f"kind IN ({kinds})", **_CHECKS}.items()
-        ]
-        with op.batch_alter_table("alerts", recreate="always", table_args=tuple(checks)):
-            pass
-        return
-    op.drop_constraint(op.f(name), "alerts", type_="check")
-    op.create_check_constraint(op.f(name), "alerts", f"kind IN ({kinds})")
+    """Replace the check of the kinds; SQLite makes the table anew and keeps its other checks."""
+    name = op.f("ck_alerts_kind")
+    with op.batch_alter_table("alerts") as alerts:
+        alerts.drop_constraint(name, type_="check")
+        alerts.create_check_constraint(name, f"kind IN ({kinds})")

@@ -31,6 +31,14 @@ class AlertKind(StrEnum):
     PRICE_BELOW = "price_below"
     VWAP_CROSS = "vwap_cross"
     RVOL_ABOVE = "rvol_above"
+    PLAN_EVENT = "plan_event"
+    RISK = "risk"
+
+
+OF_PRICES = (AlertKind.PRICE_ABOVE, AlertKind.PRICE_BELOW, AlertKind.PLAN_EVENT)
+"""Kinds whose levels are prices of their symbol; they remember nothing of a session."""
+BY_SUBJECT = (AlertKind.PLAN_EVENT, AlertKind.RISK)
+"""Kinds that watch something stored instead of one number of the market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +48,12 @@ class AlertAsk:
     `level` is a price; for `vwap_cross` the distance from the VWAP in signed percent, for
     `rvol_above` the ratio to the usual volume. `distance_pct` gives a price level as a distance
     from the last price instead. `side` None lets the last price decide. Defaults of `basis` and
-    `expires_at` depend on the timeframe.
+    `expires_at` depend on the timeframe. `plan_event` watches the `moments` of the plan `plan_id`,
+    all of them when none are named; `risk` the account's state from `risk_state` on, or every
+    `change` of it.
     """
 
-    symbol: str
+    symbol: str = ""
     kind: AlertKind | None = None
     level: Decimal | None = None
     distance_pct: Decimal | None = None
@@ -57,6 +67,9 @@ class AlertAsk:
     expires_at: datetime | None = None
     note: str = ""
     confirm_far: bool = False
+    plan_id: str = ""
+    moments: tuple[str, ...] = ()
+    risk_state: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +77,8 @@ class Alert:
     """One alert and where it stands after its last bar.
 
     Times are the market's, but `updated_at`. `memory` is what its kind needs of earlier bars of
-    the session; `watched_from` is when watching began or began again.
+    the session; `watched_from` is when watching began or began again. `subject` is the plan or the
+    portfolio that is watched, `terms` what was taken from it when the alert was set.
     """
 
     id: str
@@ -101,6 +115,8 @@ class Alert:
     first_triggered_at: datetime | None = None
     triggers: int = 0
     version: int = 1
+    subject: str = ""
+    terms: str = ""
 
     @property
     def active(self) -> bool:

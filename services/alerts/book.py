@@ -8,8 +8,18 @@ from decimal import Decimal
 
 from services import audit
 from services.alerts import store
-from services.alerts.alert import Alert, AlertAsk, AlertKind, Basis, Latency, Mode, Timeframe
+from services.alerts.alert import (
+    BY_SUBJECT,
+    Alert,
+    AlertAsk,
+    AlertKind,
+    Basis,
+    Latency,
+    Mode,
+    Timeframe,
+)
 from services.alerts.standpoint import stand
+from services.alerts.subject import build_subject_alert, restart_subject
 from services.alerts.terms import build_terms, restart
 from services.alerts.wording import canonical_words
 from services.alerts.words import read_rule
@@ -54,9 +64,12 @@ class AlertChange:
 
 def preview_alert(ctx: Context, ask: AlertAsk) -> SetAlert:
     """Return the alert that `ask` would set, without setting it. Raises as `set_alert`."""
-    at = stand(ctx, ask.symbol, kind=ask.kind, timeframe=ask.timeframe)
-    made = build_terms(ask, at, alert_id="", user_id=ctx.principal.user_id)
-    made = replace(made, note_by=str(ctx.principal.actor), updated_at=ctx.now)
+    if ask.kind in BY_SUBJECT:
+        made = build_subject_alert(ctx, ask)
+    else:
+        at = stand(ctx, ask.symbol, kind=ask.kind, timeframe=ask.timeframe)
+        made = build_terms(ask, at, alert_id="", user_id=ctx.principal.user_id)
+        made = replace(made, note_by=str(ctx.principal.actor), updated_at=ctx.now)
     same = store.find_same(ctx, made)
     if same is not None:
         return SetAlert(same, ("DUPLICATE", *same.flags))
@@ -68,7 +81,8 @@ def set_alert(ctx: Context, ask: AlertAsk) -> SetAlert:
 
     Raises `SYMBOL_UNKNOWN` (facts: the three nearest), `ALERT_LEVEL_INVALID`, `ALERT_EXPIRED`,
     `ALERT_THRESHOLD_RANGE`, `ALERT_LEVEL_FAR` without `confirm_far`, `ALERT_LIMIT` above 200
-    active ones, `DQ_BLOCK` while the data of the symbol are bad.
+    active ones, `DQ_BLOCK` while the data of the symbol are bad; for a plan or the risk what
+    `build_subject_alert` raises.
     """
     ctx.db.lock(f"alerts:{ctx.principal.tenant_id}")
     found = preview_alert(ctx, ask)
@@ -142,6 +156,8 @@ def _has_terms(change: AlertChange) -> bool:
 
 def _begun_anew(ctx: Context, alert: Alert, change: AlertChange) -> Alert:
     """Return the alert with its new terms, judged as a new one from the market of now."""
+    if alert.kind in BY_SUBJECT:
+        return _subject_anew(ctx, alert, change)
     timeframe = change.timeframe or alert.timeframe
     at = stand(ctx, alert.listing, kind=alert.kind, timeframe=timeframe)
     lasts = alert.expires_at if alert.expires_at and alert.expires_at > at.as_of else None
@@ -174,6 +190,21 @@ def _begun_anew(ctx: Context, alert: Alert, change: AlertChange) -> Alert:
             version=alert.version,
         )
     )
+
+
+def _subject_anew(ctx: Context, alert: Alert, change: AlertChange) -> Alert:
+    """Return an alert on a plan or the risk, watching anew; it has no level to change."""
+    given = [
+        name
+        for name in ("level", "threshold_pct", "timeframe", "mode", "basis", "latency")
+        if getattr(change, name) is not None
+    ]
+    if given:
+        rule = f"an alert of kind {alert.kind} has none"
+        raise refuse("PARAM_INVALID", field=given[0], name=given[0], value="given", rule=rule)
+    if change.repeat is not None:
+        alert = replace(alert, repeat=change.repeat)
+    return restart_subject(ctx, alert, change.expires_at)
 
 
 def _record(ctx: Context, kind: str, alert: Alert, **facts: object) -> None:

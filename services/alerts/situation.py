@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +11,14 @@ from sqlalchemy import select
 
 from services.alerts.alert import Alert, AlertKind
 from services.alerts.next_action import HeldFacts, PlanFacts, Situation
+from services.alerts.plan_event import read_terms
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal
 from services.ledger import holding, portfolio
 from services.market.earnings import EarningsFeed, read_earnings
 from services.market.feed import Feed
 from services.market.session import market_state
+from services.orders.risk_engine import worst_risk
 from services.orders.switch import SwitchState, state
 from services.trade import advice
 from services.trade.tables import trade_advice
@@ -34,22 +36,46 @@ def gather(ctx: Context, alert: Alert, price: Decimal) -> Situation:
     market = market_state(alert.calendar, as_of)
     scopes = ("tenant", f"listing:{alert.listing}")
     switch = state(ctx, scopes=scopes)
+    blocked = "" if switch.state is SwitchState.ACTIVE else switch.reason
     plan = _newest_plan(ctx, alert.symbol)
+    facts = _plan_facts(ctx, plan) if plan else None
+    if alert.kind is AlertKind.PLAN_EVENT:
+        facts = _watched_plan(alert, as_of)
     earnings = _earnings(ctx, alert.symbol)
     by_price = alert.kind in (AlertKind.PRICE_ABOVE, AlertKind.PRICE_BELOW)
     return Situation(
         symbol=alert.symbol,
         level=alert.level if by_price else price,
         price=price,
-        blocked="" if switch.state is SwitchState.ACTIVE else switch.reason,
+        blocked=blocked or _risk_blocks(ctx),
         held=_held(ctx, alert.listing, plan.document if plan else {}),
-        plan=_plan_facts(ctx, plan) if plan else None,
+        plan=facts,
         one_r_money=pct_words(ctx.policy.sizing.risk_pct),
         market_open=market.state == "open",
         next_open=market.next_open,
         calendar=alert.calendar,
         earnings_on=earnings[0] if earnings else None,
         earnings_sessions=earnings[1] if earnings else None,
+    )
+
+
+def _risk_blocks(ctx: Context) -> str:
+    """Return why the account's risk allows no new risk; empty while it does."""
+    worst = worst_risk(ctx)
+    return worst.reason if worst and worst.state in ("breach", "frozen") else ""
+
+
+def _watched_plan(alert: Alert, as_of: datetime) -> PlanFacts:
+    """Return the plan that an alert watches; its time to enter is the plan's own."""
+    terms = read_terms(alert.terms)
+    return PlanFacts(
+        ref=terms.plan_id,
+        side=terms.side,
+        entry_lo=terms.lo,
+        entry_hi=terms.hi,
+        stop=terms.stop,
+        expired=as_of > terms.opens_until,
+        setup=terms.setup,
     )
 
 

@@ -25,7 +25,8 @@ TRIGGERS_MAX = 200
 class Trigger:
     """One event of an alert: the bar it came from, the price, and how late it was told.
 
-    `at` is the close of the bar; `provisional` until the complete bar has confirmed it.
+    `at` is the close of the bar; `provisional` until the complete bar has confirmed it. `what`
+    names the moment of a plan or the state of the risk.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Trigger:
     late_s: int
     provenance: str
     source: str
+    what: str = ""
 
 
 def same_key(alert: Alert) -> str | None:
@@ -54,6 +56,8 @@ def same_key(alert: Alert) -> str | None:
         "effective": alert.effective,
         "timeframe": alert.timeframe,
     }
+    if alert.subject:
+        terms |= {"subject": alert.subject, "terms": alert.terms}
     return tagged_hash("alert_same/v1", terms)
 
 

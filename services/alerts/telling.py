@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from services import audit
 from services.alerts import store
-from services.alerts.alert import Alert, AlertKind, from_seconds
+from services.alerts.alert import Alert, AlertKind, Standing, from_seconds
 from services.alerts.creation import event_key
 from services.alerts.fold import Step
-from services.alerts.next_action import next_action
+from services.alerts.next_action import NextAction, next_action
 from services.alerts.rule import AlertEvent
 from services.alerts.situation import gather
 from services.alerts.store import Trigger
-from services.alerts.wording import event_words
+from services.alerts.wording import event_words, risk_words
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.money import decimal_text
 from services.kit.outbox import put
 from services.market.session import local_text
+from services.trade.risk_store import RiskChange
 from services.trade.wording import price_words
 
 TOPIC = "alerts"
@@ -34,6 +35,16 @@ class Origin:
     source: str
     provenance: str
     as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskStep:
+    """What one change of the account's risk did to an alert."""
+
+    change: RiskChange
+    before: Standing
+    after: Standing
+    event: AlertEvent | None
 
 
 def key_of(alert: Alert, bar_open: datetime) -> str:
@@ -54,7 +65,7 @@ def tell_step(ctx: Context, alert: Alert, step: Step, origin: Origin) -> bool:
         )  # fmt: skip
     if step.event is None:
         return False
-    made = _trigger(ctx, alert, step.event, step.bar.t_open, origin)
+    made = replace(_trigger(ctx, alert, step.event, step.bar.t_open, origin), what=step.what)
     known = store.find_trigger(ctx, made.event_key)
     if known is not None:
         if known.provisional:
@@ -62,6 +73,30 @@ def tell_step(ctx: Context, alert: Alert, step: Step, origin: Origin) -> bool:
         return False
     store.insert_trigger(ctx, made)
     _announce(ctx, alert, step.event, made, step.bar.c)
+    return True
+
+
+def tell_risk_step(ctx: Context, alert: Alert, step: RiskStep, origin: Origin) -> bool:
+    """Store and tell what one change of the risk did to an alert; True for an event that is new.
+
+    Its key holds the wall time of the change, which is never the same twice.
+    """
+    if step.before != step.after:
+        audit.record(
+            ctx, "alert.state", alert.id, symbol=alert.symbol, before=step.before,
+            after=step.after, change=step.change.number,
+        )  # fmt: skip
+    if step.event is None:
+        return False
+    made = _trigger(ctx, alert, step.event, step.change.at, origin)
+    made = replace(made, what=step.change.after, at=step.change.as_of)
+    if store.find_trigger(ctx, made.event_key) is not None:
+        return False
+    store.insert_trigger(ctx, made)
+    words = risk_words(step.change)
+    blocked = step.change.after in ("breach", "frozen")
+    action = NextAction("blocked", f"No new risk: {step.change.reason}.") if blocked else None
+    _put_event(ctx, alert, made, words, action)
     return True
 
 
@@ -136,21 +171,28 @@ def _trigger(
 def _announce(ctx: Context, alert: Alert, event: AlertEvent, made: Trigger, price: Decimal) -> None:
     by_price = alert.kind in (AlertKind.PRICE_ABOVE, AlertKind.PRICE_BELOW)
     action = next_action(gather(ctx, alert, event.price if by_price else price))
-    words = event_words(alert, event, at=made.at, late_s=made.late_s)
+    words = event_words(alert, event, at=made.at, late_s=made.late_s, what=made.what)
+    _put_event(ctx, alert, made, words, action)
+
+
+def _put_event(
+    ctx: Context, alert: Alert, made: Trigger, words: str, action: NextAction | None
+) -> None:
     kind = "alert.provisional" if made.provisional else "alert.fired"
     audit.record(
-        ctx, kind, alert.id, symbol=alert.symbol, event=made.event_key, price=event.price,
-        at=instant_text(made.at), source=made.source,
+        ctx, kind, alert.id, symbol=alert.symbol, event=made.event_key, price=made.price,
+        at=instant_text(made.at), source=made.source, **({"what": made.what} if made.what else {}),
     )  # fmt: skip
     payload = {
         "level": "info",
         "topic": TOPIC,
         "code": "ALERT_FIRED",
-        "subject": alert.symbol,
+        "subject": alert.symbol or TOPIC,
         "message": words,
         "alert_id": alert.id,
         "trigger_id": made.id,
-        "price": decimal_text(event.price),
+        "price": decimal_text(made.price),
+        "what": made.what,
         "provenance": made.provenance,
         "as_of": instant_text(made.at),
         "provisional": made.provisional,

@@ -9,10 +9,11 @@ from decimal import Decimal
 from itertools import groupby
 
 from services import audit
-from services.alerts import store
-from services.alerts.alert import Alert, AlertKind, Timeframe, from_seconds, to_seconds
+from services.alerts import risk_watch, store
+from services.alerts.alert import OF_PRICES, Alert, AlertKind, Timeframe, from_seconds, to_seconds
 from services.alerts.fold import UNJUDGED, Step, expire, fold, pass_over
 from services.alerts.measure import lose_sight
+from services.alerts.plan_event import read_terms, scaled, terms_text
 from services.alerts.standpoint import means_for
 from services.alerts.telling import (
     Origin,
@@ -48,6 +49,10 @@ class Work:
     timeframe: Timeframe
 
 
+RISK_WORK = Work("", "minute")
+"""The alerts on the account's risk: they have no symbol and see no bars."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """Bars to see, ascending; `skipped` when older ones were left out, `bad` when some are."""
@@ -65,11 +70,18 @@ def due(ctx: Context) -> list[Work]:
         as_of = feed.as_of(ctx)
     except Refusal:
         return []
-    return [
+    watched = store.watched(ctx)
+    found = [
         Work(symbol, timeframe)
-        for (symbol, timeframe), group in _groups(store.watched(ctx))
+        for (symbol, timeframe), group in _groups(
+            [one for one in watched if one.kind is not AlertKind.RISK]
+        )
         if any(_is_due(alert, as_of, turn) for alert in group)
     ]
+    risks = [one for one in watched if one.kind is AlertKind.RISK]
+    if any(risk_watch.is_due(ctx, one, as_of) for one in risks):
+        found.append(RISK_WORK)
+    return found
 
 
 def evaluate_due(ctx: Context) -> int:
@@ -82,8 +94,10 @@ def evaluate(ctx: Context, work: Work) -> int:
 
     At most 390 minute bars are looked at one by one, older ones are told as one summary. Bars that
     can not be true, and all bars while the listing is frozen, are passed over. A feed that does
-    not answer leaves everything as it is.
+    not answer leaves everything as it is. `RISK_WORK` looks at the changes of the account's risk.
     """
+    if work == RISK_WORK:
+        return risk_watch.tell_risk(ctx)
     ctx.db.lock(f"alerts:{ctx.principal.tenant_id}")
     alerts = [one for one in store.watched(ctx, work.symbol) if one.timeframe == work.timeframe]
     if not alerts:
@@ -234,10 +248,7 @@ def _one(ctx: Context, alert: Alert, batch: _Batch, *, frozen: bool, by_time: bo
 def _blind(alert: Alert, batch: _Batch) -> Alert:
     """Return the alert without what it knew of a session whose bars were left out."""
     first = batch.bars[0]
-    if alert.seen_until >= first.t_open or alert.kind in (
-        AlertKind.PRICE_ABOVE,
-        AlertKind.PRICE_BELOW,
-    ):
+    if alert.seen_until >= first.t_open or alert.kind in OF_PRICES:
         return alert
     session = find_last_session(alert.calendar, first.t_open)
     if session is not None and session.open == first.t_open:
@@ -281,13 +292,15 @@ def _adjusted(ctx: Context, alert: Alert) -> Alert:
     feed = ctx.port(Feed)
     as_of = feed.as_of(ctx)
     session = find_last_session(alert.calendar, as_of)
-    by_price = alert.kind in (AlertKind.PRICE_ABOVE, AlertKind.PRICE_BELOW)
     since = max(alert.seen_until, from_seconds(int(alert.memory.get("adjusted", "0"))))
-    if not by_price or session is None or since >= session.open:
+    if alert.kind not in OF_PRICES or session is None or since >= session.open:
         return alert
     for split in known_splits(ctx, alert.listing, since, as_of):
         factor = Decimal(split.ratio_from) / Decimal(split.ratio_to)
         before = alert.level
+        if alert.kind is AlertKind.PLAN_EVENT:
+            moved = scaled(read_terms(alert.terms), factor)
+            alert = replace(alert, terms=terms_text(moved))
         alert = replace(
             alert,
             level=_price(alert.level * factor),

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from services.alerts.alert import AT_VWAP, Alert, AlertKind
+from services.alerts.alert import AT_VWAP, BY_SUBJECT, Alert, AlertKind
+from services.alerts.plan_event import read_terms
 from services.alerts.rule import AlertEvent
 from services.kit.money import decimal_text, rounded
 from services.market.session import local_text
+from services.trade.risk_store import RiskChange
+from services.trade.risk_words import state_words
 from services.trade.wording import price_words
 
+MOMENT_WORDS: Mapping[str, str] = {
+    "entry": "entry zone",
+    "target": "targets",
+    "stop": "stop",
+    "invalidation": "invalidation",
+    "time_stop": "time stop",
+}
+RISK_WORDS: Mapping[str, str] = {
+    "warn": "risk is at warn or worse",
+    "breach": "risk is at breach or worse",
+    "frozen": "risk is frozen",
+    "change": "the risk state changes",
+}
 LATE_S = 120
 """An event told later than this after its bar says so."""
 _BARS = {"minute": "minute bars", "day": "daily bars"}
@@ -28,8 +45,19 @@ def canonical_words(alert: Alert) -> str:
         if alert.expires_at is None
         else f", until {local_text(alert.calendar, alert.expires_at)}"
     )
+    if alert.kind in BY_SUBJECT:
+        return f"Alert {often} when {_subject(alert)}{until}."
     bars = _BARS[alert.timeframe]
     return f"Alert {often} when {alert.symbol} {_condition(alert)} ({bars}){until}."
+
+
+def _subject(alert: Alert) -> str:
+    """Return what is watched of a plan or of the risk, as `words_subject` reads it back."""
+    if alert.kind is AlertKind.RISK:
+        return RISK_WORDS[alert.terms]
+    moments = [MOMENT_WORDS[one] for one in read_terms(alert.terms).moments]
+    listed = " or ".join(filter(None, [", ".join(moments[:-1]), moments[-1]]))
+    return f"plan {alert.subject} of {alert.symbol} reaches its {listed}"
 
 
 def _condition(alert: Alert) -> str:
@@ -52,8 +80,24 @@ def _threshold(alert: Alert) -> str:
     return f" {how} {decimal_text(abs(alert.threshold_pct))}%"
 
 
-def event_words(alert: Alert, event: AlertEvent, *, at: datetime, late_s: int = 0) -> str:
+def risk_words(change: RiskChange) -> str:
+    """Return a change of the account's risk in one or two sentences.
+
+    Worked: `Your risk went from ok to warn. Risk is near a limit: open risk: 4,100.00 USD of
+    5,000.00 USD.`
+    """
+    return (
+        f"Your risk went from {change.before} to {change.after}. "
+        f"{state_words(change.after, change.reason)}"
+    )
+
+
+def event_words(
+    alert: Alert, event: AlertEvent, *, at: datetime, late_s: int = 0, what: str = ""
+) -> str:
     """Return what happened, with the bar's time at the exchange and, when told late, how late.
+
+    `what` names the moment of a plan.
 
     Worked: `AAPL traded at 200.00, at or above your level of 200.00 (09:31 EST). Told 57 min late.`
     """
@@ -61,7 +105,8 @@ def event_words(alert: Alert, event: AlertEvent, *, at: datetime, late_s: int = 
     when = local_text(alert.calendar, at, "%H:%M %Z")
     if alert.timeframe == "day":
         when = f"session of {local_text(alert.calendar, at, '%Y-%m-%d')}"
-    return f"{alert.symbol} {_happened(alert, event)} ({when}).{told}"
+    happened = _reached(alert, event, what) if what else _happened(alert, event)
+    return f"{alert.symbol} {happened} ({when}).{told}"
 
 
 def late_words(seconds: int) -> str:
@@ -71,6 +116,24 @@ def late_words(seconds: int) -> str:
     if days:
         return f"{days} d {hours % 24} h"
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _reached(alert: Alert, event: AlertEvent, what: str) -> str:
+    """Return which moment of its plan a symbol has reached, and at which price."""
+    terms, price = read_terms(alert.terms), price_words(_short(event.price))
+    gap = ", opening past it" if event.gap else ""
+    match what:
+        case "entry":
+            said = f"is in the entry zone {price_words(terms.lo)} to {price_words(terms.hi)}"
+        case "stop":
+            said = f"reached the stop {price_words(terms.stop)}{gap}"
+        case "invalidation":
+            said = "ended the idea by its own rule"
+        case "time_stop":
+            said = "is at the time stop"
+        case _:
+            said = f"reached {what}{gap}"
+    return f"{said} of its {terms.side} plan, at {price}"
 
 
 def _happened(alert: Alert, event: AlertEvent) -> str:

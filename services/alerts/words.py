@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from services.alerts.alert import AlertAsk, AlertKind, Side
+from services.alerts.words_subject import find_subject
 from services.kit.errors import refuse
 from services.kit.money import parse_decimal
 
@@ -163,14 +165,22 @@ _NO_SYMBOL = frozenset(
 def read_rule(text: str, *, as_of: datetime) -> AlertAsk:
     """Return what the words ask for; every word must be understood.
 
-    The symbol stands before its condition. Without a direction (`AAPL hits 200`) the last price
-    decides it later. `until` and `for N days` count from `as_of`, the market's time.
+    The symbol stands before its condition; a plan stands by its id. Without a direction (`AAPL
+    hits 200`) the last price decides it later. `until` and `for N days` count from `as_of`, the
+    market's time.
     Raises `ALERT_RULE_UNREAD` with what could not be read. Worked: `notify when MSFT falls 2%
     below VWAP` is `vwap_cross` of MSFT at -2.
     """
     said = " ".join(text.replace("\u2019", "'").split()).rstrip(".!? ")
     if len(said) > TEXT_MAX:
         raise refuse("ALERT_RULE_UNREAD", field="text", reason="the text is too long")
+    about = find_subject(said)
+    if about is not None:
+        match, wanted = about
+        terms, left = _qualified(said[: match.start()] + " " + said[match.end() :], as_of)
+        _require_nothing_left(left)
+        _require_fit(terms)
+        return AlertAsk(**{"repeat": True, **wanted, **terms})
     shape, found = _find_shape(said)
     rest = said[: found.start()] + " " + said[found.end() :]
     terms, rest = _qualified(rest, as_of)
@@ -178,6 +188,13 @@ def read_rule(text: str, *, as_of: datetime) -> AlertAsk:
     if _CLOSES.search(found[0]):
         terms["basis"] = "close"
     return _asked(shape, found, terms)
+
+
+def _require_fit(terms: Mapping[str, object]) -> None:
+    """Refuse what only a price has: a threshold or another bar; `each time` is the usual here."""
+    if "threshold_pct" in terms or "timeframe" in terms:
+        reason = "a plan or the risk is watched without a threshold and without daily bars"
+        raise refuse("ALERT_RULE_UNREAD", field="text", reason=reason)
 
 
 def _find_shape(said: str) -> tuple[str, re.Match[str]]:

@@ -1,5 +1,6 @@
 """The same bars make the same events: by stream, poller, both, restarts and one late replay."""
 
+from dataclasses import replace
 from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
 
 import pytest
@@ -44,7 +45,12 @@ def begun(desk):
     desk.feed.lists.clear()
     desk.feed.time = OPEN
     desk.feed.put(*[bar(at, 100, 100.05, 99.95, 100, 100) for at in range(3)])
-    return [desk.set(**terms).alert for terms in TERMS]
+    desk.feed.quotes["AAPL"] = replace(desk.feed.quotes["AAPL"], ts=desk.feed.time)
+    plan_id = desk.store_plan()
+    return [desk.set(**terms).alert for terms in TERMS] + [
+        desk.watch_plan(plan_id).alert,
+        desk.watch_plan(plan_id, moments=("stop",), repeat=False).alert,
+    ]
 
 
 def ended(desk, made):

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerts.alert import Alert, AlertKind
+from services.alerts.plan_event import MOMENTS, PlanTerms, terms_text
+from services.alerts.subject import RISK_STATES
 from services.alerts.wording import canonical_words, late_words
 from services.alerts.words import read_rule
 from services.kit.errors import Refusal
 
 NOW = datetime(2027, 1, 12, 15, tzinfo=UTC)
-ABOVE, BELOW, VWAP, RVOL = AlertKind
+ABOVE, BELOW, VWAP, RVOL, PLAN, RISK = AlertKind
+PLAN_ID = "plan_0123456789abcdef"
 PLAIN = {"threshold_pct": D(0), "timeframe": "minute", "repeat": False, "expires_at": None}
 
 
@@ -159,3 +162,79 @@ def test_the_time_of_every_exchange_reads_back(calendar, month):
 )
 def test_a_delay_is_said_in_its_two_largest_units(seconds, words):
     assert late_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (f"tell me when {PLAN_ID} reaches its stop", (("stop",), True)),
+        (f"notify me once when plan {PLAN_ID} hits its entry zone", (("entry",), False)),
+        (f"alert when my plan {PLAN_ID} of AAPL reaches entry, target or stop",
+         (("entry", "target", "stop"), True)),
+        (f"when {PLAN_ID} reaches the time stop", (("time_stop",), True)),
+        (f"when {PLAN_ID} is invalidated", (("invalidation",), True)),
+        (f"alert me on plan {PLAN_ID}", ((), True)),
+        (f"tell me when {PLAN_ID} reaches anything", ((), True)),
+    ],
+)  # fmt: skip
+def test_words_watch_the_moments_of_a_plan(text, wanted):
+    ask = read_rule(text, as_of=NOW)
+    assert (ask.kind, ask.plan_id) == (PLAN, PLAN_ID)
+    assert (ask.moments, ask.repeat) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("tell me when my risk is at warn or worse", "warn"),
+        ("alert me when risk reaches a breach", "breach"),
+        ("warn me when the account's risk is frozen", "frozen"),
+        ("notify me each time the risk state changes", "change"),
+        ("tell me when a risk limit is reached", "breach"),
+        ("when risk gets to breach for 5 days", "breach"),
+    ],
+)
+def test_words_watch_the_state_of_the_risk(text, state):
+    ask = read_rule(text, as_of=NOW)
+    assert (ask.kind, ask.risk_state, ask.repeat) == (RISK, state, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"when {PLAN_ID} reaches its stop by 2%",
+        "when risk is frozen on a daily close",
+        "when risk is frozen then sell everything",
+        "when my risk is fine",
+    ],
+)
+def test_words_about_a_plan_or_the_risk_that_mean_more_are_refused(text):
+    with pytest.raises(Refusal, match="ALERT_RULE_UNREAD"):
+        read_rule(text, as_of=NOW)
+
+
+TERMS = PlanTerms(
+    plan_id=PLAN_ID, side="long", setup="orb", lo=D(100), hi=D("100.2"), stop=D(98),
+    targets=(D(103),), rules=(), opens_until=NOW, time_stop=NOW,
+)  # fmt: skip
+
+
+@given(moments=st.lists(st.sampled_from(MOMENTS), min_size=1, unique=True), repeat=st.booleans())
+def test_canonical_words_of_an_alert_on_a_plan_read_back(moments, repeat):
+    kept = tuple(one for one in MOMENTS if one in moments)
+    made = replace(
+        EXAMPLE, kind=PLAN, subject=PLAN_ID, terms=terms_text(replace(TERMS, moments=kept)),
+        repeat=repeat,
+    )  # fmt: skip
+    back = read_rule(canonical_words(made), as_of=NOW)
+    assert (back.kind, back.plan_id, set(back.moments)) == (PLAN, PLAN_ID, set(kept))
+    assert (back.repeat, back.expires_at) == (repeat, made.expires_at)
+
+
+@pytest.mark.parametrize("state", RISK_STATES)
+@pytest.mark.parametrize("repeat", [True, False])
+def test_canonical_words_of_an_alert_on_the_risk_read_back(state, repeat):
+    made = replace(EXAMPLE, kind=RISK, symbol="", subject="pf_1", terms=state, repeat=repeat)
+    back = read_rule(canonical_words(made), as_of=NOW)
+    assert (back.kind, back.risk_state, back.repeat) == (RISK, state, repeat)
+    assert back.expires_at == made.expires_at
