@@ -225,10 +225,25 @@ class ToolAnswer(BaseModel):
     source: list[dict[str, Any]]
 
 
+class ContractAnswer(BaseModel):
+    """How many contracts of an option alternative the account that asks may buy, and why."""
+
+    contract: str
+    contracts: Decimal
+    binding: str
+    premium: Decimal
+    one_r: Decimal
+    why: str
+
+
 class PlanAnswer(Labelled, extra="allow"):
-    """A checked plan exactly as it was stored, with the quote it stands on."""
+    """A plan exactly as it was stored, with the quote it stands on; composed or checked.
+
+    `contracts`, of composed ones, is for the account that asks and no part of the plan.
+    """
 
     ref: str
+    contracts: list[ContractAnswer] = []
 
 
 class Deleted(BaseModel):

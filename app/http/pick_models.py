@@ -21,7 +21,10 @@ class RejectAnswer(BaseModel):
 
 
 class PickAnswer(Labelled):
-    """One ranked plan; `plan_id` is the newest stored plan of the same idea, or null."""
+    """One ranked plan; `plan_id` is the newest stored plan of the same idea, or null.
+
+    `confidence_tier` is `uncalibrated` for every chance that no accepted curve stands behind.
+    """
 
     rank: int
     symbol: str
@@ -35,7 +38,7 @@ class PickAnswer(Labelled):
     rr: Decimal
     score: Decimal | None
     confidence: Decimal | None
-    confidence_tier: str | None
+    confidence_tier: str
     edge: Decimal | None
     state: str
     plan_id: str | None

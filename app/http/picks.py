@@ -20,6 +20,7 @@ from services.research.pick import Pick, Scan, scan_setups, scopes_of
 from services.research.weekend import find_weekend
 from services.trade.plan_store import list_plans
 from tools.wording.picks import contract_rows
+from tools.wording.plans import tier_word
 
 router = APIRouter(prefix="/api/v1")
 _NOBODY = "none"
@@ -64,7 +65,7 @@ def _pick(ctx: Context, rank: int, one: Pick, scan: Scan) -> dict[str, Any]:
         "rr": body["rr"]["blended"],
         "score": one.score,
         "confidence": sure.get("value"),
-        "confidence_tier": sure.get("tier"),
+        "confidence_tier": tier_word(body.get("confidence")),
         "edge": one.edge,
         "state": body["actionability"]["state"],
         "plan_id": next(same, None),

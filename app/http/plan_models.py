@@ -232,7 +232,7 @@ class PlanLine(Labelled):
     rr: Number
     score: Number | None
     confidence: Number | None
-    confidence_tier: str | None
+    confidence_tier: str
     expires_at: str
     idea_url: str
 

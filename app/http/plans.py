@@ -17,6 +17,8 @@ from services.market.instrument import require_symbol
 from services.trade import advice
 from services.trade.plan_service import PlanWish, make_plan
 from services.trade.plan_store import LIST_MAX, StoredPlan, get_plan, list_plans
+from services.trade.user_size import contract_sizes
+from tools.wording.plans import tier_word
 
 router = APIRouter(prefix="/api/v1/plans")
 
@@ -52,7 +54,7 @@ async def add_plan(request: Request, body: WishBody) -> Response:
 
     def act(ctx: Context) -> dict[str, Any]:
         wish = PlanWish(symbol=body.symbol.upper(), side=body.side, style=body.style)
-        return _whole(make_plan(ctx, wish))
+        return _whole(ctx, make_plan(ctx, wish))
 
     return await write(request, act, status=CREATED)
 
@@ -65,11 +67,15 @@ async def show_schema(request: Request) -> Response:  # noqa: ARG001
 
 @router.get("/{id}")
 async def show_plan(request: Request, id: Word) -> Response:  # noqa: A002
-    """Return a plan exactly as it was stored: a composed one, or a checked one by its ref."""
+    """Return a plan exactly as it was stored: a composed one, or a checked one by its ref.
+
+    `contracts`, beside the plan, says how many of each option alternative the account that asks
+    may buy now.
+    """
 
     def act(ctx: Context) -> dict[str, Any]:
         if id.startswith(advice.PLAN_PREFIX):
-            return _whole(get_plan(ctx, id))
+            return _whole(ctx, get_plan(ctx, id))
         return _checked(ctx, id)
 
     return await read(request, act)
@@ -90,8 +96,10 @@ def _checked(ctx: Context, ref: str) -> dict[str, Any]:
     }
 
 
-def _whole(plan: StoredPlan) -> dict[str, Any]:
-    return {**plan.document, "ref": plan.id, "provenance": plan.provenance, "source": plan.source}
+def _whole(ctx: Context, plan: StoredPlan) -> dict[str, Any]:
+    sizes = contract_sizes(ctx, plan)
+    told = {"ref": plan.id, "provenance": plan.provenance, "source": plan.source}
+    return {**plan.document, **told, "contracts": sizes}
 
 
 def _line(plan: StoredPlan) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def _line(plan: StoredPlan) -> dict[str, Any]:
         "rr": body["rr"]["blended"],
         "score": body["confluence"].get("score"),
         "confidence": sure["value"] if sure else None,
-        "confidence_tier": sure["tier"] if sure else None,
+        "confidence_tier": tier_word(sure),
         "as_of": body["as_of"],
         "expires_at": body["expires_at"],
         "idea_url": body["idea_url"],

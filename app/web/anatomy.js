@@ -93,12 +93,23 @@ export function options(plan) {
   const { reason, ...counts } = plan.option_rejects;
   const refused = Object.entries(counts).map(([name, value]) => value !== null && typeof value === "object"
     ? `${OPTION_KINDS[name] ?? words(name)}: ${Object.entries(value).map(([code, n]) => `${words(code)} ${n}`).join(", ") || "none"}` : `${words(name)} ${value}`);
+  const mine = new Map((plan.contracts ?? []).map((one) => [one.contract, one]));
   const from = cite("Option contract", plan.citations.find((one) => /option|chain/.test(one.dataset)) ?? quoteOf(plan));
-  return html`${plan.option_alternatives.map((one) => html`<section class="option"><p><b>${OPTION_KINDS[one.kind] ?? words(one.kind)}</b> <code>${one.contract}</code>. ${sentence(one.why)}</p>
+  return html`${plan.option_alternatives.map((one) => html`<section class="option" data-contract=${one.contract}><p><b>${OPTION_KINDS[one.kind] ?? words(one.kind)}</b> <code>${one.contract}</code>. ${sentence(one.why)}</p>
+      ${allowed(plan, mine.get(one.contract))}
       <span class="inputs">${Object.entries(one.metrics).filter(([, value]) => typeof value !== "object").map(([name, value]) => html`<span>${words(name)} ${figure(/^-?\d/.test(String(value)) ? quantity(String(value)) : String(value), from)}</span>`)}</span>
       ${one.exits?.length ? html`<ul class="minds">${one.exits.map((rule) => html`<li class="muted">When ${words(rule.when)} ${figure(quantity(rule.value), from)}: ${words(rule.do)}${rule.why ? `, ${rule.why}` : ""}.</li>`)}</ul>` : nothing}</section>`)}
     ${plan.option_alternatives.length ? nothing : html`<p class="muted">No option alternative: ${sentence(String(reason ?? "no contract passed the filters"))}</p>`}
     ${refused.length ? html`<p class="muted small">Rejected by first failed rule: ${refused.join("; ")}.</p>` : nothing}`;
+}
+
+/** How many contracts the account that asks may buy, and what limits them; nothing while its worth is not known.
+ * @param {ComposedPlan} plan @param {import("./ideas.js").ContractSize | undefined} sized */
+function allowed(plan, sized) {
+  if (!sized) return nothing;
+  const from = cite("Contracts for your account", null, [["Limited by", words(sized.binding)], ["Plan", plan.plan_id]]);
+  return html`<p class="allowed">For your account: <b>${figure(quantity(sized.contracts), from)}</b> ${sized.contracts === "1" ? "contract" : "contracts"}, ${sized.why
+    ? sentence(sized.why) : html`premium ${figure(decimal(sized.premium, 2, 2), from)}, at risk ${figure(decimal(sized.one_r, 2, 2), from)}, limited by ${words(sized.binding)}.`}</p>`;
 }
 
 /** Every source that the plan stands on.

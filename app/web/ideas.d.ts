@@ -32,12 +32,13 @@ export interface ComposedPlan extends Labelled {
   warnings: { code: string; detail: string }[]; rationale: string[];
   trade_detail: { bars_to_trigger: number; levels: Record<string, string> };
   actionability: { state: string; next_open: string; order_type_hint: string };
-  flags: string[]; idea_url: string; citations: Citation[];
+  flags: string[]; idea_url: string; citations: Citation[]; contracts?: ContractSize[];
 }
+export interface ContractSize { contract: string; contracts: string; binding: string; premium: string; one_r: string; why: string }
 export interface Reject { symbol: string; code: string; detail: string }
 export interface PickLine extends Labelled {
   rank: number; symbol: string; side: string; style: string; setup: string; timeframe: string; entry: string; stop: string;
-  targets: string[]; rr: string; score: string | null; confidence: string | null; confidence_tier: string | null;
+  targets: string[]; rr: string; score: string | null; confidence: string | null; confidence_tier: string;
   edge: string | null; state: string; plan_id: string | null;
 }
 export interface Picks extends Labelled { items: PickLine[]; rejects: Reject[]; scanned: number; left_out: number }

@@ -106,7 +106,7 @@ class CornermanPicks extends IdeasPanel {
     return html`<tr data-pick=${one.symbol}><th scope="row">${one.rank}. ${one.symbol} ${badge(one.provenance)}</th><td>${one.side}, ${setupWords(one.setup)} ${one.timeframe}</td>
       <td class="number">${open(decimal(one.entry, 2, 4), "Entry")}</td><td class="number">${open(decimal(one.stop, 2, 4), "Stop")}</td><td class="number">${open(decimal(one.targets[0], 2, 4), "Target 1")}</td>
       <td class="number">${open(decimal(one.rr), "Reward for risk")}</td><td class="number">${one.score === null ? "–" : open(decimal(one.score), "Score")}</td>
-      <td class="number">${one.confidence === null ? "–" : open(chance(one.confidence), "Confidence")}<small class="muted">${one.confidence_tier === "prior" ? "uncalibrated" : one.confidence_tier ?? ""}</small></td>
+      <td class="number">${one.confidence === null ? "–" : open(chance(one.confidence), "Confidence")}<small class="muted">${one.confidence_tier}</small></td>
       <td><button class="small" aria-label=${`Plan ${one.symbol}`} @click=${() => suggest(`plan ${one.symbol} ${one.side} ${one.style}`)}>Plan</button></td></tr>`;
   }
 }

@@ -15,7 +15,7 @@ const RIGHT_PX = 96, EDGE_PX = 10, TEXT_PX = 13, SHORT_PX = 220, TALL_PX = 380;
 const NAMED = ["vwap", "pdh", "pdl", "pdc", "or_high", "or_low", "ema20", "ema50"];
 
 class CornermanPlanChart extends LitElement {
-  static properties = { plan: { attribute: false }, tall: { type: Boolean }, bars: { state: true }, problem: { state: true }, wide: { state: true } };
+  static properties = { plan: { attribute: false }, tall: { type: Boolean }, bars: { state: true }, note: { state: true }, problem: { state: true }, wide: { state: true } };
   #asked = "";
   /** @type {ResizeObserver | null} */ #size = null;
 
@@ -24,6 +24,8 @@ class CornermanPlanChart extends LitElement {
     /** @type {ComposedPlan | null} */ this.plan = null;
     this.tall = false;
     /** @type {Bar[] | null} */ this.bars = null;
+    /** What the provider sent that is no bar, in words. */
+    this.note = "";
     /** @type {ApiError | null} */ this.problem = null;
     this.wide = 0;
   }
@@ -53,7 +55,9 @@ class CornermanPlanChart extends LitElement {
     this.problem = null;
     try {
       const path = `symbols/${encodeURIComponent(ticker(plan))}/history?timeframe=${plan.timeframe}&count=${FETCHED}`;
-      this.bars = /** @type {import("./wire.js").History} */ (await get(path)).bars;
+      const found = /** @type {import("./wire.js").History} */ (await get(path));
+      this.bars = found.bars;
+      this.note = found.note;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.problem = error;
@@ -70,7 +74,8 @@ class CornermanPlanChart extends LitElement {
     if (!shown.bars.length) return html`<p class="muted small">The bars of ${stamp(plan.as_of)} are out of the feed's reach; the levels stand below.</p>`;
     return html`<figure class="plan-figure">${this.#draw(plan, shown)}
       <figcaption class="muted small">${ticker(plan)}, ${plan.timeframe} bars ${sessionDate(shown.bars[0].t)} to ${sessionDate(/** @type {Bar} */ (shown.bars.at(-1)).t)}.
-        The plan stands from the vertical line on${shown.after ? `; ${shown.after} bars came after it` : ""}.</figcaption></figure>`;
+        The plan stands from the vertical line on${shown.after ? `; ${shown.after} bars came after it` : ""}.</figcaption>
+      ${this.note ? html`<p class="warn small left-out" role="note">${sentence(this.note)}</p>` : nothing}</figure>`;
   }
 
   /** The bars around the plan: what it saw, and what came after.

@@ -68,6 +68,7 @@ export interface Health {
 export interface Bar { t: string; o: string; h: string; l: string; c: string; v: string; complete: boolean }
 export interface History extends Labelled {
   symbol: string; timeframe: string; bars: Bar[]; closed_provenance: string;
+  left_out: { t: string; code: string }[]; note: string;
 }
 export interface Held {
   listing: string; symbol: string; quantity: string; average_cost: string; last: string | null;

@@ -233,6 +233,7 @@ class SizingPolicy:
     max_notional_pct_intraday: D = D("1.00")
     option_premium_pct: D = D("0.02")
     leaps_pct: D = D("0.05")
+    leaps_total_pct: D = D("0.15")
 
 
 @dataclass(frozen=True)

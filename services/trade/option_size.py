@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from services.kit.errors import Refusal
 from services.kit.policy import SizingPolicy
+from services.market.osi import find_option
 from services.trade.confidence_tie import Confidence
 from services.trade.option_choice import FEES, LEAPS
 from services.trade.option_risk import LOSS_FLOOR
 from services.trade.position_size import CapInputs, Levels, RiskTaken, size
 from services.trade.sizing import AccountView
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
+YEAR = 365
 _TWO_SIDES = 2
 
 
@@ -37,12 +40,14 @@ def contract_size(
     *,
     policy: SizingPolicy,
     confidence: Confidence | None = None,
+    factor: Decimal = ONE,
 ) -> ContractSize:
     """Return the contracts of one alternative of a plan for an account.
 
     The core formula on the alternative's own risk per contract, under 2 % of equity in premium.
     The premium of a LEAPS call is all of its risk: 5 % of equity limits it in place of the risk
-    budget, and in premium. A refusal becomes 0 contracts with its words.
+    budget, and in premium; with every LEAPS call held it is limited to 15 %. `factor` is account
+    currency per unit of premium. A refusal becomes 0 contracts with its words.
     Worked: premium 4.20, risk 211.30 a contract with fees, equity 50,000: caps risk 2.3663 and
     concentration 2.3810, so 2 contracts, 840.00 of premium, 1R 422.60.
     """
@@ -62,9 +67,12 @@ def contract_size(
         portfolio_risk_left=account.portfolio_risk_left,
         max_notional_pct=most,
         buying_power=account.buying_power,
+        leaps_left=policy.leaps_total_pct * account.equity - account.leaps_held
+        if long_dated
+        else None,
     )
     try:
-        sized = size(_levels(metrics), risk, caps=caps)
+        sized = size(_levels(metrics, factor), risk, caps=caps)
     except Refusal as refusal:
         return _none(name, str(refusal.facts.get("binding", refusal.code)), refusal.message)
     return ContractSize(
@@ -76,7 +84,7 @@ def contract_size(
     )
 
 
-def _levels(metrics: Mapping[str, Any]) -> Levels:
+def _levels(metrics: Mapping[str, Any], factor: Decimal) -> Levels:
     """Return premium levels whose risk is the alternative's own.
 
     Half of the premium is the stop that is always assumed; what is lost beyond it is slippage.
@@ -91,7 +99,18 @@ def _levels(metrics: Mapping[str, Any]) -> Levels:
         slippage_per_unit=max(loss - floor, ZERO),
         commission_per_unit=FEES / _TWO_SIDES / multiplier,
         multiplier=multiplier,
+        fx_to_account=factor,
     )
+
+
+def is_leaps(symbol: str, on: date) -> bool:
+    """Return whether a symbol is a call with more than a year to run on a day.
+
+    Worked: `AAPL  270115C00182500` is one on 2026-01-14, and on 2026-01-15 no longer.
+    """
+    found = find_option(symbol)
+    long_dated = found is not None and (found.expiry - on).days > YEAR
+    return found is not None and found.right == "call" and long_dated
 
 
 def _none(contract: str, binding: str, why: str) -> ContractSize:

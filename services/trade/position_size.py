@@ -56,7 +56,10 @@ class RiskTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapInputs:
-    """What the caps beside `risk` are made from, in account currency; None leaves a cap out."""
+    """What the caps beside `risk` are made from, in account currency; None leaves a cap out.
+
+    `leaps_left` is the premium that LEAPS together may still take.
+    """
 
     day_risk_left: Decimal | None = None
     portfolio_risk_left: Decimal | None = None
@@ -66,6 +69,7 @@ class CapInputs:
     adv_units: Decimal | None = None
     max_adv_pct: Decimal = Decimal("0.01")
     max_units: Decimal | None = None
+    leaps_left: Decimal | None = None
 
 
 NO_CAPS = CapInputs()
@@ -181,6 +185,8 @@ def _caps(levels: Levels, equity: Decimal, ru: Decimal, caps: CapInputs) -> dict
     if caps.max_notional_pct is not None:
         room = equity * caps.max_notional_pct - caps.symbol_notional
         out["concentration"] = max(ZERO, room) / (levels.entry * worth)
+    if caps.leaps_left is not None:
+        out["leaps_total"] = max(ZERO, caps.leaps_left) / (levels.entry * worth)
     if caps.buying_power is not None:
         cost = (levels.entry + levels.commission_per_unit) * worth
         out["buying_power"] = max(ZERO, caps.buying_power) / cost

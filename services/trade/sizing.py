@@ -29,7 +29,8 @@ __all__ = [
 class AccountView:
     """What sizing knows of the account, in account currency; None when it is not known.
 
-    `symbol_notional` is what is held of this symbol already, `adv_units` its mean daily volume.
+    `symbol_notional` is what is held of this symbol already, `adv_units` its mean daily volume,
+    `leaps_held` what all long-dated calls held are worth.
     The two `_left` figures are less what open positions and working orders risk.
     """
 
@@ -40,6 +41,7 @@ class AccountView:
     portfolio_risk_left: Decimal | None = None
     symbol_notional: Decimal = ZERO
     adv_units: Decimal | None = None
+    leaps_held: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

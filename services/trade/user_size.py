@@ -19,7 +19,7 @@ from services.market.quality import require_green
 from services.market.quote import Quote
 from services.trade import advice
 from services.trade.confidence_tie import Confidence, is_forced
-from services.trade.option_size import ContractSize, contract_size
+from services.trade.option_size import ContractSize, contract_size, is_leaps
 from services.trade.param import require
 from services.trade.plan_store import StoredPlan, get_plan
 from services.trade.rr import break_even_probability
@@ -137,20 +137,23 @@ def contract_sizes(ctx: Context, plan: StoredPlan) -> tuple[ContractSize, ...]:
     """Return how many contracts of each alternative of a plan the default portfolio may buy.
 
     The plan itself holds the risk of one contract, as it does not depend on whose account asks.
-    Empty without alternatives, and while the account's own worth is not known.
+    Empty without alternatives, and while the account's own worth or the rate to its money is not
+    known.
     """
     body = plan.document
     if not body["option_alternatives"]:
         return ()
     try:
         account = account_view(ctx, plan.symbol)
+        instrument = ctx.port(Feed).instrument(ctx, plan.symbol)
+        factor = require_factor(ctx, instrument, account.currency)
     except Refusal as refusal:
         if refusal.kind is not Kind.DATA:
             raise
         return ()
     sure = confidence_of_plan(body)
     return tuple(
-        contract_size(one, account, policy=ctx.policy.sizing, confidence=sure)
+        contract_size(one, account, policy=ctx.policy.sizing, confidence=sure, factor=factor)
         for one in body["option_alternatives"]
     )
 
@@ -175,6 +178,20 @@ def account_view(ctx: Context, symbol: str) -> AccountView:
         day_risk_left=limit - max(Decimal(0), -(worth.day_pnl or Decimal(0))),
         adv_units=_mean_volume([bar.v for bar in days]),
         symbol_notional=(held.market_value if held else None) or Decimal(0),
+        leaps_held=_leaps_worth(worth),
+    )
+
+
+def _leaps_worth(worth: valuation.Valuation) -> Decimal:
+    """Return what the long-dated calls of a portfolio are worth together; sold ones count not."""
+    day = worth.as_of.date()
+    return sum(
+        (
+            item.market_value
+            for item in worth.holdings
+            if item.market_value is not None and item.quantity > 0 and is_leaps(item.symbol, day)
+        ),
+        Decimal(0),
     )
 
 

@@ -162,7 +162,15 @@ def test_option_alternatives_show_their_numbers_their_exits_and_what_refused_the
     inputs = of_side("long")
     spot, on = inputs.quote.last, inputs.as_of.date()
     body = with_chain(inputs, contract(spot, on, 45, "call"), contract(spot, on, 500, "call"))
+    names = [one["contract"] for one in body["option_alternatives"]]
+    mine = [
+        {"contract": names[0], "contracts": "3", "binding": "risk", "premium": "735",
+         "one_r": "371.4", "why": ""},
+        {"contract": names[1], "contracts": "0", "binding": "leaps_total", "premium": "0",
+         "one_r": "0", "why": "risk budget buys 0.4000 units, minimum 1"},
+    ]  # fmt: skip
     label = {"ref": body["plan_id"], "provenance": "SIMULATED", "source": "replay"}
+    label["contracts"] = mine
     page = desk.open()
     page.route("**/api/v1/plans/plan_*", lambda route: route.fulfill(json={**body, **label}))
     page.goto(f"{desk.live.up.address}/ideas/{body['plan_id']}")
@@ -171,9 +179,32 @@ def test_option_alternatives_show_their_numbers_their_exits_and_what_refused_the
     expect(offered.first).to_contain_text("Long call")
     expect(offered.first).to_contain_text("limit price")
     expect(offered.last.locator("li").first).to_contain_text("When dte at most")
+    expect(offered.first.locator(".allowed")).to_contain_text("For your account: 3 contracts")
+    expect(offered.first.locator(".allowed")).to_contain_text("at risk 371.40, limited by risk")
+    expect(offered.last.locator(".allowed")).to_contain_text("0 contracts, Risk budget buys 0.4")
     told = page.locator("details.part", has_text="Option alternatives")
     expect(told).to_contain_text("Long call: dte too long 1; LEAPS call: dte too short 1")
     expect(page.locator("cornerman-plan-chart .problem")).to_contain_text("No chart:")
+    page.close()
+
+
+def test_bars_that_can_not_be_true_are_named_below_the_drawing(desk):
+    said = "1 bar that can not be true is left out: 2012-01-03T14:40:00.000Z (DQ_OUTLIER)."
+
+    def spoilt(route):
+        answer = route.fetch()
+        left = [{"t": "2012-01-03T14:40:00.000Z", "code": "DQ_OUTLIER"}]
+        route.fulfill(json={**answer.json(), "left_out": left, "note": said})
+
+    page = desk.open()
+    page.route("**/api/v1/symbols/*/history*", spoilt)
+    page.goto(f"{desk.live.up.address}/ideas/{_made(desk)}")
+    expect(page.locator("svg.plan-svg")).to_be_visible()
+    expect(page.locator("cornerman-plan-chart .left-out")).to_have_text(said)
+    page.unroute_all(behavior="wait")
+    page.reload()
+    expect(page.locator("svg.plan-svg")).to_be_visible()
+    expect(page.locator("cornerman-plan-chart .left-out")).to_have_count(0)
     page.close()
 
 

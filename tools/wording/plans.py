@@ -183,6 +183,11 @@ def barred(ctx: Context, side: str) -> bool:
     return side == "short" and not account_of(ctx, get_portfolio(ctx).id).allow_short
 
 
+def tier_word(sure: Mapping[str, Any] | None) -> str:
+    """Return one word for a list: `uncalibrated` without an accepted curve, else the curve."""
+    return str(sure["tier"]) if sure and sure["tier"] != "prior" else "uncalibrated"
+
+
 def tier_words(sure: Mapping[str, Any] | None) -> str:
     """Return what a confidence rests on: a prior is said to be uncalibrated, its number stays."""
     if not sure:

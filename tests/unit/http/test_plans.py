@@ -1,8 +1,17 @@
 """A checked plan is read back by its ref, figure by figure; only its owner sees it."""
 
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
 import jsonschema
 
-from tests.unit.http.live import KEY
+from services.market.chain import Chain, ChainFeed
+from services.market.feed import Capability, Feed
+from services.market.quote import Provenance
+from tests.unit.http.live import KEY, live_server
+from tests.unit.trade.test_option_choice import contract
 
 PLAN = {"symbol": "AAPL", "side": "long", "stop": "3%"}
 
@@ -25,9 +34,52 @@ def test_a_plan_is_made_read_back_listed_and_fits_its_published_schema(live):
     assert read == made
     rows = page.get("/api/v1/plans", params={"symbol": "ibm"}).json()["items"]
     assert [row["id"] for row in rows] == [made["plan_id"]]
+    assert made["confidence"]["tier"] == "prior"
+    assert rows[0]["confidence_tier"] == "uncalibrated"
     schema = page.get("/api/v1/plans/schema").json()
-    added = ("ref", "provenance", "source")
+    added = ("ref", "provenance", "source", "contracts")
     jsonschema.validate({key: made[key] for key in made if key not in added}, schema)
+
+
+class ShortChain:
+    """One liquid call of nine days at the money of whatever the feed quotes."""
+
+    def expirations(self, ctx, symbol):
+        return (ctx.port(Feed).as_of(ctx).date() + timedelta(days=9),)
+
+    def chain(self, ctx, symbol, expiry):
+        feed = ctx.port(Feed)
+        spot, now = feed.quote(ctx, symbol).last, feed.as_of(ctx)
+        made = contract(spot, now.date(), (expiry - now.date()).days, "call", quote_ts=now)
+        mid = Decimal("1.20")
+        one = replace(made, bid=mid - Decimal("0.02"), ask=mid + Decimal("0.02"), last=mid)
+        return Chain(
+            underlying=symbol, spot=spot, as_of=now, provenance=Provenance.SIMULATED,
+            source="hand", contracts=(one,),
+        )  # fmt: skip
+
+    def capability(self):
+        return Capability("option chains", on=True, why="by hand")
+
+
+def test_a_plan_says_how_many_contracts_the_account_that_asks_may_buy(migrated_file, tmp_path):
+    shutil.copyfile(migrated_file, tmp_path / "cornerman.db")
+    with live_server(tmp_path, f"sqlite:///{tmp_path / 'cornerman.db'}") as own:
+        own.product.runtime.ports[ChainFeed] = ShortChain()
+        page = own.page()
+        answer = _composed(page)
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        (option,), (sized,) = made["option_alternatives"], made["contracts"]
+        assert sized["contract"] == option["contract"]
+        count = Decimal(sized["contracts"])
+        assert count >= 1
+        assert Decimal(sized["one_r"]) == count * Decimal(option["metrics"]["risk_per_contract"])
+        assert Decimal(sized["premium"]) == count * 100 * Decimal(option["metrics"]["limit_price"])
+        assert Decimal(sized["premium"]) <= Decimal("0.02") * 100_000
+        read = page.get(f"/api/v1/plans/{made['plan_id']}").json()
+        assert {**read, "contracts": [{**one} for one in made["contracts"]]} == made
+        assert [one["contract"] for one in read["contracts"]] == [option["contract"]]
 
 
 def test_without_a_setup_the_answer_is_a_conflict_that_names_what_is_lacking(live):

@@ -6,13 +6,16 @@ from decimal import Decimal
 import pytest
 
 from services import audit
+from services.kit.canonical import document
 from services.kit.errors import Refusal
 from services.market import replay
 from services.market.quality import require_green
 from services.research.replay_advice import replay_advice
+from services.strategy.documents import store_document
 from services.strategy.load import TrackCache
 from services.trade import advice
 from services.trade.plan_service import PlanWish, make_plan
+from services.trade.plan_store import policy_of
 from services.trade.sized_trade import SizeAsk
 from services.trade.user_plan import PlanAsk, check_plan
 from services.trade.user_size import size_trade
@@ -67,6 +70,25 @@ def test_a_replay_of_advice_reads_no_feed_and_no_account_and_the_policy_of_then(
         return [replay_advice(other, ref) for ref in refs]
 
     assert all(one.same for one in desk(again))
+
+
+def test_advice_of_an_older_release_comes_out_again_under_its_own_policy(desk):
+    """A policy that was sealed before a number was added to it still speaks for its advice."""
+
+    def act(ctx):
+        body = document(ctx.policy)
+        del body["sizing"]["leaps_total_pct"]
+        older = policy_of(ctx, store_document(ctx, "policy/v1", "policy/1", body).hash)
+        assert older == ctx.policy
+        assert older.hash != ctx.policy.hash
+        then = replace(ctx, policy=older)
+        refs = given(then)
+        return refs, [replay_advice(ctx, ref) for ref in refs]
+
+    refs, found = desk(act)
+    assert len(refs) == 7
+    assert all(one.same for one in found)
+    assert len({one.hashes["policy_hash"] for one in found}) == 1
 
 
 def test_the_inputs_of_advice_stand_in_its_sealed_event(desk):

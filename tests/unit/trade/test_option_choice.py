@@ -16,7 +16,7 @@ from services.strategy.option_screen import PROFILES, ScreenContract
 from services.trade.compose import compose
 from services.trade.confidence_tie import Confidence
 from services.trade.option_choice import choose_expiry, wanted_of
-from services.trade.option_size import contract_size
+from services.trade.option_size import contract_size, is_leaps
 from services.trade.plan_inputs import ChainFacts, PlanInputs
 from services.trade.sizing import AccountView
 from tests.unit.trade.plan_desk import ideas, inputs_of
@@ -216,6 +216,38 @@ def test_a_leaps_call_is_limited_by_its_premium_and_an_uncalibrated_one_by_half_
     prior = Confidence(value=Decimal("0.5"), tier="prior", rr_tp1=Decimal("1.5"))
     held = contract_size(one, ACCOUNT, policy=DEFAULT_POLICY.sizing, confidence=prior)
     assert held.contracts == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "factor", "contracts", "binding"),
+    [
+        ("0", "1", "2", "risk"),
+        ("5100", "1", "2", "leaps_total"),
+        ("6100", "1", "1", "leaps_total"),
+        ("7500", "1", "0", "leaps_total"),
+        ("9000", "1", "0", "leaps_total"),
+        ("0", "0.8", "2", "risk"),
+        ("6100", "0.5", "2", "leaps_total"),
+    ],
+)
+def test_leaps_together_are_limited_to_their_share_of_equity(held, factor, contracts, binding):
+    leaps = {"limit_price": "12", "risk_per_contract": "1201.30", "multiplier": "100"}
+    one = {**OPTION, "kind": "leaps_call", "metrics": leaps}
+    account = replace(ACCOUNT, leaps_held=Decimal(held))
+    found = contract_size(one, account, policy=DEFAULT_POLICY.sizing, factor=Decimal(factor))
+    assert (found.contracts, found.binding) == (Decimal(contracts), binding)
+    most = ACCOUNT.equity * DEFAULT_POLICY.sizing.leaps_total_pct
+    assert found.contracts == 0 or found.premium + account.leaps_held <= most
+    call = contract_size(OPTION, account, policy=DEFAULT_POLICY.sizing)
+    assert call.contracts == 2
+
+
+def test_a_leaps_call_is_one_with_more_than_a_year_to_run():
+    name = "AAPL  270115C00182500"
+    assert is_leaps(name, date(2026, 1, 14))
+    assert not is_leaps(name, date(2026, 1, 15))
+    assert not is_leaps(name.replace("C", "P"), date(2025, 1, 1))
+    assert not is_leaps("AAPL", date(2025, 1, 1))
 
 
 def test_the_chain_is_an_input_and_leaves_the_idea_alone():

@@ -54,6 +54,7 @@ CAPS = st.fixed_dictionaries(
         "max_notional_pct": st.decimals("0.01", "2", places=2),
         "symbol_notional": MONEY,
         "buying_power": MONEY,
+        "leaps_left": MONEY,
         "adv_units": st.integers(0, 10**7).map(D),
         "max_units": st.integers(0, 10**5).map(D),
     }
