@@ -50,8 +50,10 @@ def volatility_percentile(values: Sequence[float]) -> float:
 
     Raises `INSUFFICIENT_BARS` without a value. Worked: 1, 3, 4, 2 is 0.5.
     """
-    have = require_series(values=values)
-    if not have:
+    if not values:
         raise refuse("INSUFFICIENT_BARS", indicator="RV percentile", need=1, have=0)
     year = values[-SESSIONS_PER_YEAR:]
-    return sum(1 for value in year if value <= year[-1]) / len(year)
+    finite = all(map(math.isfinite, year))
+    require(finite, "values", value=year[-1], rule="must be finite numbers")
+    newest = year[-1]
+    return len([value for value in year if value <= newest]) / len(year)

@@ -10,9 +10,10 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import accumulate, islice
 from operator import attrgetter, mul
+from threading import RLock
 from typing import Protocol
 
 from services.kit.errors import fail
@@ -23,13 +24,14 @@ from services.market.vwap import VolumeBar
 RANGE_MINUTES = 15
 RVOL_SESSIONS, RVOL_SESSIONS_MIN = 20, 5
 _MINUTE, _INSTANT = timedelta(minutes=1), timedelta(microseconds=1)
-_t_open, _t_close = attrgetter("t_open"), attrgetter("t_close")
+_t_open, _t_close, _first = attrgetter("t_open"), attrgetter("t_close"), attrgetter("first")
 
 
 class Columns(Protocol):
-    """The bars of a track and their float columns."""
+    """The bars of a track, their float columns, and the lock under which they grow."""
 
     bars: list[Bar]
+    lock: RLock
 
     @property
     def h(self) -> Sequence[float]:
@@ -74,7 +76,6 @@ class DayValues:
     def __init__(self, track: Columns, calendar: str) -> None:
         self._track = track
         self._calendar = calendar
-        self._firsts: list[int] = []
         self._days: list[_Day] = []
 
     def first_of(self, at: int) -> int:
@@ -119,7 +120,7 @@ class DayValues:
 
         None before there are five, and when they had no volume. Half days are left out.
         """
-        day = self._measured(self._day(at))
+        day = self._measured(self._day(at), at)
         past = self._past(day)
         if len(past) < RVOL_SESSIONS_MIN:
             return None
@@ -140,10 +141,11 @@ class DayValues:
     def _past(self, day: _Day) -> tuple[_Day, ...]:
         """Return the last 20 whole days before a day, oldest first, with their volumes."""
         if day.past is None:
-            found = [other for other in self._before(day) if not other.session.half_day]
-            day.past = tuple(reversed(found))
-            for other in day.past:
-                self._measured(other)
+            with self._track.lock:
+                found = [other for other in self._before(day) if not other.session.half_day]
+                for other in found:
+                    self._measure(other)
+                day.past = tuple(reversed(found))
         return day.past
 
     def _before(self, day: _Day) -> Iterator[_Day]:
@@ -155,41 +157,53 @@ class DayValues:
 
     def _day(self, at: int) -> _Day:
         """Return the day of a bar; a bar outside of any session is a bug."""
-        place, begins = bisect_right(self._firsts, at), self._track.bars[at].t_open
+        place, begins = bisect_right(self._days, at, key=_first), self._track.bars[at].t_open
         if place and begins < self._days[place - 1].session.close:
             return self._days[place - 1]
+        with self._track.lock:
+            return self._new_day(at, begins)
+
+    def _new_day(self, at: int, begins: datetime) -> _Day:
         session = market_state(self._calendar, begins).session
         if session is None:
             fail("an intraday bar lies in a session", at=begins)
         before = find_last_session(self._calendar, session.open - _INSTANT)
         closed = before.close if before is not None else self._track.bars[0].t_open
         first = bisect_left(self._track.bars, closed, 0, at, key=_t_open)
-        self._firsts.insert(place, first)
-        self._days.insert(place, _Day(session, first))
+        place = bisect_left(self._days, first, key=_first)
+        if place == len(self._days) or self._days[place].first != first:
+            self._days.insert(place, _Day(session, first))
         return self._days[place]
 
-    def _measured(self, day: _Day) -> _Day:
-        """Return the day with the volumes of all of its bars that are there by now."""
-        bars, known = self._track.bars, day.volumes
-        close, done = day.session.close, day.first + len(day.volumes)
+    def _measured(self, day: _Day, at: int) -> _Day:
+        """Return the day with the volumes of its bars up to `at`, or later."""
+        if day.first + len(day.volumes) <= at:
+            with self._track.lock:
+                self._measure(day)
+        return day
+
+    def _measure(self, day: _Day) -> None:
+        bars, close, done = self._track.bars, day.session.close, day.first + len(day.volumes)
         if done < len(bars) and bars[done].t_open < close:
             newest = bars[-1].t_open < close
             end = len(bars) if newest else bisect_left(bars, close, done, key=_t_open)
-            _add_up(known, self._track.v[done:end])
-        return day
+            _add_up(day.volumes, self._track.v[done:end])
 
     def _priced(self, at: int) -> _Day:
         """Return the day of a bar with what was paid in every bar up to it, or later."""
-        day = self._measured(self._day(at))
-        done, end = day.first + len(day.paid), day.first + len(day.volumes)
-        if done <= at:
-            track, rows = self._track, slice(done, end)
-            columns = zip(track.bars[rows], track.h[rows], track.l[rows], track.c[rows],
-                          track.v[rows], strict=True)  # fmt: skip
-            fresh = [_typical(*row) for row in columns]
-            day.prices += fresh
-            _add_up(day.paid, list(map(mul, fresh, track.v[rows])))
+        day = self._day(at)
+        if day.first + len(day.paid) <= at:
+            with self._track.lock:
+                self._measure(day)
+                self._price(day)
         return day
+
+    def _price(self, day: _Day) -> None:
+        track, rows = self._track, slice(day.first + len(day.paid), day.first + len(day.volumes))
+        columns = (track.bars, track.h, track.l, track.c, track.v)
+        fresh = [_typical(*row) for row in zip(*(one[rows] for one in columns), strict=True)]
+        day.prices += fresh
+        _add_up(day.paid, list(map(mul, fresh, track.v[rows])))
 
 
 def _typical(bar: Bar, high: float, low: float, close: float, volume: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from services.kit.money import from_float
 from services.market.grid import MINUTES
@@ -25,6 +26,8 @@ from services.strategy.setups import (
 from services.strategy.view import Side
 
 PLACES = 6
+_MOMENTS = 4096
+"""Bars' moments whose session is kept: the symbols of a scan share them."""
 SIDES: tuple[Side, ...] = ("long", "short")
 
 
@@ -101,8 +104,16 @@ def _session_of(calendar: str, scene: Scene) -> Session | None:
     """Return the session that the newest bar lies in, of a longer one the last it covers."""
     bar = scene.bars.bar()
     if scene.bars.timeframe in MINUTES:
-        return market_state(calendar, bar.t_open).session
-    return find_last_session(calendar, bar.t_close)
+        return _session_at(calendar, bar.t_open)
+    return _last_session(calendar, bar.t_close)
+
+
+@lru_cache(maxsize=_MOMENTS)
+def _session_at(calendar: str, moment: datetime) -> Session | None:
+    return market_state(calendar, moment).session
+
+
+_last_session = lru_cache(maxsize=_MOMENTS)(find_last_session)
 
 
 def _real(setup_id: str, scene: Scene, found: Found, session: Session) -> Setup:

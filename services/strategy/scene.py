@@ -34,9 +34,9 @@ class MarketContext:
 
     def scenes(self, side: Side, timeframes: Iterable[str]) -> dict[str, Scene]:
         """Return the scenes of the timeframes that have a bar; they share their views."""
+        as_of = self.as_of
         views = {
-            name: View(track, side, track.count_until(self.as_of))
-            for name, track in self.tracks.items()
+            name: View(track, side, track.count_until(as_of)) for name, track in self.tracks.items()
         }
         return {
             name: Scene(context=self, side=side, bars=views[name], views=views)

@@ -36,11 +36,16 @@ _t_close = attrgetter("t_close")
 
 @dataclass(slots=True)
 class _Column:
-    """Values by bar, made for new bars when they are read: `make` takes the columns it `reads`."""
+    """Values by bar: `fold` makes those of many bars at once, `step` that of the newest.
 
-    make: Callable[..., Sequence[Any]]
-    reads: str
+    `reads` names the columns that both take a row of, by their letters; without one it is the bar.
+    """
+
+    fold: Callable[..., Sequence[Any]]
+    step: Callable[..., Any]
+    reads: str = ""
     values: list[Any] = field(default_factory=list)
+    rows: tuple[list[Any], ...] = ()
 
 
 class _Read(Generic[T]):
@@ -52,7 +57,8 @@ class _Read(Generic[T]):
         self._name = name
 
     def __get__(self, track: Track, owner: type | None = None) -> list[T]:
-        return track.column(self._name)
+        values = track.columns[self._name].values
+        return values if len(values) == len(track.bars) else track.grown(self._name)
 
 
 class _PerBar(Sequence[T], Generic[T]):
@@ -65,7 +71,7 @@ class _PerBar(Sequence[T], Generic[T]):
         self._make = make
 
     def __len__(self) -> int:
-        return len(self._track) if self._make is not None else 0
+        return 0 if self._make is None else len(self._track.bars)
 
     @overload
     def __getitem__(self, at: int) -> T: ...
@@ -76,10 +82,10 @@ class _PerBar(Sequence[T], Generic[T]):
     def __getitem__(self, at: int | slice) -> T | list[T]:
         if isinstance(at, slice):
             return [self[one] for one in range(*at.indices(len(self)))]
-        if self._make is None or not -len(self) <= at < len(self):
+        count = len(self._track.bars)
+        if self._make is None or not -count <= at < count:
             raise IndexError(at)
-        with self._track.lock:
-            return self._make(at % len(self))
+        return self._make(at % count)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (list, _PerBar)) and self[:] == other[:]
@@ -96,7 +102,7 @@ class _Emas(Mapping[int, list[float | None]]):
         self._track = track
 
     def __getitem__(self, n: int) -> list[float | None]:
-        return self._track.column(f"ema{n}")
+        return self._track.ema(n)
 
     def __iter__(self) -> Iterator[int]:
         return iter(EMA_LENGTHS)
@@ -113,7 +119,6 @@ class Track:
     Session values (VWAP, opening range, relative volume by time of day) are of intraday tracks.
     """
 
-    o = _Read[float]()
     h = _Read[float]()
     l = _Read[float]()  # noqa: E741 - the field's own letter, as in every feed
     c = _Read[float]()
@@ -135,24 +140,36 @@ class Track:
         self.opening_range = _PerBar(self, None if days is None else days.opening_range)
         self.rvol_tod = _PerBar(self, None if days is None else days.rvol_tod)
         self.first_of_session = _PerBar(self, None if days is None else days.first_of)
-        self._columns = _columns()
+        self.columns = _columns(self.bars)
+        self._read: list[_Column] = []
         self._swings: list[Swing] = []
         self._swings_end = 0
-        self._volatility: dict[int, float] = {}
+        self._volatility: list[float] = []
+        self._volatility_first = 0
         self.extend(bars)
 
     def __len__(self) -> int:
         return len(self.bars)
 
     def push(self, bar: Bar) -> None:
-        """Take one more complete bar; later than the last one."""
-        self.extend((bar,))
+        """Take one more complete bar; later than the last one. What was read goes on with it."""
+        with self.lock:
+            before = len(self.bars)
+            self._append((bar,))
+            for column in self._read:
+                if len(column.values) == before:
+                    column.values.append(column.step(*[row[-1] for row in column.rows]))
 
     def extend(self, bars: Iterable[Bar]) -> None:
         """Take more complete bars, ascending and later than the last one."""
-        fresh = list(bars)
-        if not fresh:
-            return
+        fresh = tuple(bars)
+        if len(fresh) == 1:
+            self.push(fresh[0])
+        elif fresh:
+            with self.lock:
+                self._append(fresh)
+
+    def _append(self, fresh: tuple[Bar, ...]) -> None:
         closed = self.bars[-1].t_close if self.bars else fresh[0].t_open
         for bar in fresh:
             if not bar.complete or bar.t_open < closed:
@@ -161,29 +178,32 @@ class Track:
             closed = bar.t_close
         self.bars.extend(fresh)
 
-    def column(self, name: str) -> list[Any]:
-        """Return a column up to the newest bar: a price by its letter, or an indicator."""
-        column = self._columns[name]
-        if len(column.values) < len(self.bars):
-            with self.lock:
-                first, end = len(column.values), len(self.bars)
-                if first < end:
-                    rows = (self._rows(letter, first, end) for letter in column.reads)
-                    column.values.extend(column.make(*rows))
-        return column.values
+    def ema(self, n: int) -> list[float | None]:
+        """Return the averages of `n` closes; `n` is one of `EMA_LENGTHS`."""
+        values = self.columns[n].values
+        return values if len(values) == len(self.bars) else self.grown(n)
 
-    def _rows(self, letter: str, first: int, end: int) -> list[Any]:
-        return (self.bars if letter == "b" else self.column(letter))[first:end]
+    def grown(self, name: str | int) -> list[Any]:
+        """Return a column with the values of every bar that is there; an average has its length."""
+        column = self.columns[name]
+        with self.lock:
+            first = len(column.values)
+            if first < len(self.bars):
+                for letter in column.reads:
+                    self.grown(letter)
+                if not first:
+                    self._read.append(column)
+                column.values.extend(column.fold(*[row[first:] for row in column.rows]))
+        return column.values
 
     @property
     def swings(self) -> list[Swing]:
         """Return the confirmed swings in the order of their confirmation."""
         if self._swings_end < len(self.bars):
             with self.lock:
-                first, end = self._swings_end, len(self.bars)
                 k = SWING_DAY if self.minutes is None else SWING_INTRADAY
-                self._swings += fold_swings(self.h[:end], self.l[:end], k, first)
-                self._swings_end = end
+                self._swings += fold_swings(self.h, self.l, k, self._swings_end)
+                self._swings_end = len(self.bars)
         return self._swings
 
     def count_until(self, as_of: datetime) -> int:
@@ -201,12 +221,15 @@ class Track:
         first = count - SESSIONS_PER_YEAR
         if first < RV_BARS:
             return None
-        known = self._volatility
-        missing = [end for end in range(first, count) if end not in known]
-        if missing:
-            closes = self.c[missing[0] - RV_BARS : count]
-            known.update(zip(range(missing[0], count), volatilities(closes, RV_BARS), strict=True))
-        return volatility_percentile([known[end] for end in range(first, count)])
+        with self.lock:
+            known = self._volatility
+            end = self._volatility_first + len(known)
+            if not self._volatility_first <= first <= end:
+                known.clear()
+                self._volatility_first = end = first
+            if end < count:
+                known += volatilities(self.c[end - RV_BARS : count], RV_BARS)
+            return volatility_percentile(known[: count - self._volatility_first])
 
     def swings_until(self, count: int) -> Iterator[Swing]:
         """Yield the swings confirmed within the first `count` bars, newest first."""
@@ -216,17 +239,27 @@ class Track:
             yield swings[at]
 
 
-def _columns() -> dict[str, _Column]:
+def _columns(bars: list[Bar]) -> dict[str | int, _Column]:
     """Return the empty columns of a track: prices of the bars, indicators of the prices."""
+    found: dict[str | int, _Column] = {}
+    for letter in "hlcv":
+        price = attrgetter(letter)
+        found[letter] = _Column(partial(_prices, price), partial(_price, price), rows=(bars,))
+    for n in EMA_LENGTHS:
+        average = Ema(n)
+        found[n] = _Column(partial(fold_ema, average), average.push, "c")
     atr, rsi, adx = Atr(WILDER), Rsi(WILDER), Adx(WILDER)
-    return {
-        **{letter: _Column(partial(_prices, attrgetter(letter)), "b") for letter in "ohlcv"},
-        **{f"ema{n}": _Column(partial(fold_ema, Ema(n)), "c") for n in EMA_LENGTHS},
-        "atr": _Column(partial(fold_atr, atr), "hlc"),
-        "rsi": _Column(partial(fold_rsi, rsi), "c"),
-        "adx": _Column(partial(fold_adx, adx), "hlc"),
-    }
+    found["atr"] = _Column(partial(fold_atr, atr), atr.push, "hlc")
+    found["rsi"] = _Column(partial(fold_rsi, rsi), rsi.push, "c")
+    found["adx"] = _Column(partial(fold_adx, adx), adx.push, "hlc")
+    for column in found.values():
+        column.rows = tuple(found[letter].values for letter in column.reads) or column.rows
+    return found
 
 
 def _prices(letter: Callable[[Bar], Decimal], bars: Sequence[Bar]) -> list[float]:
     return list(map(float, map(letter, bars)))
+
+
+def _price(letter: Callable[[Bar], Decimal], bar: Bar) -> float:
+    return float(letter(bar))

@@ -30,12 +30,17 @@ class _Slice:
         at = self._count - 1 - ago
         return at if at >= 0 else None
 
-    def _plain(self, values: Series | list[float], ago: int) -> float | None:
-        at = self._at(ago)
-        return values[at] if at is not None and at < len(values) else None
+    def _plain(self, values: Series, ago: int) -> float | None:
+        at = self._count - 1 - ago
+        if ago < 0:
+            raise refuse("LOOKAHEAD", index=ago)
+        return values[at] if 0 <= at < len(values) else None
 
-    def _signed(self, values: Series | list[float], ago: int) -> float | None:
-        found = self._plain(values, ago)
+    def _signed(self, values: Series, ago: int) -> float | None:
+        at = self._count - 1 - ago
+        if ago < 0:
+            raise refuse("LOOKAHEAD", index=ago)
+        found = values[at] if 0 <= at < len(values) else None
         return None if found is None else self.sign * found
 
 
@@ -50,7 +55,7 @@ class Readings(_Slice):
 
     def ema(self, n: int, ago: int = 0) -> float | None:
         """Return the exponential average of `n` closes."""
-        return self._signed(self._track.emas[n], ago)
+        return self._signed(self._track.ema(n), ago)
 
     def vwap(self, ago: int = 0) -> float | None:
         """Return the session's volume-weighted average price."""
@@ -101,7 +106,8 @@ class Readings(_Slice):
         """Return ln(open / close before) of the newest `count` bars that have one, newest first."""
         end = self._count
         first = max(1, end - count)
-        opens, closes = self._track.o[first:end], self._track.c[first - 1 : end - 1]
+        opens = [float(bar.o) for bar in self._track.bars[first:end]]
+        closes = self._track.c[first - 1 : end - 1]
         pairs = zip(reversed(opens), reversed(closes), strict=True) if end > 1 else ()
         return [math.log(begun / before) for begun, before in pairs if begun and before]
 
@@ -122,10 +128,13 @@ class View(_Slice):
     __slots__ = ("read", "timeframe")
 
     def __init__(self, track: Track, side: Side, count: int | None = None) -> None:
-        count = len(track) if count is None else count
-        if not 0 <= count <= len(track):
+        there = len(track.bars)
+        count = there if count is None else count
+        if not 0 <= count <= there:
             raise refuse("LOOKAHEAD", index=count)
-        super().__init__(track, side, count)
+        self._track = track
+        self._count = count
+        self.sign = 1.0 if side == "long" else -1.0
         self.read = Readings(track, side, count)
         self.timeframe = track.timeframe
 
@@ -149,7 +158,8 @@ class View(_Slice):
 
     def open(self, ago: int = 0) -> float | None:
         """Return the opening price."""
-        return self._signed(self._track.o, ago)
+        at = self._at(ago)
+        return None if at is None else self.sign * float(self._track.bars[at].o)
 
     def close(self, ago: int = 0) -> float | None:
         """Return the closing price."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 from services.kit.canonical import canonical
@@ -16,21 +17,31 @@ from services.kit.errors import Refusal
 from services.kit.money import use_context
 from services.kit.policy import DEFAULT_POLICY
 from services.market.bar import Bar, resample
+from services.market.feed import BarSeries
+from services.market.instrument import Instrument
+from services.market.quote import Provenance
 from services.strategy.detect import detect
+from services.strategy.load import Loaded, build_kept
 from services.strategy.scene import MarketContext
-from services.strategy.track import Track
 from services.trade.compose import compose
-from services.trade.idea import build_idea
-from services.trade.plan_inputs import PlanInputs
+from services.trade.idea import Idea, build_idea
+from services.trade.plan_facts import bars_cited
+from services.trade.plan_inputs import PlanInputs, QuoteFacts
 from tests.bench.agent_loop import peer_python
 from tests.bench.measure import ROOT, Outcome, Size, median, not_run, run_json
 from tests.unit.strategy.market_days import CALENDAR, build_context, walk
-from tests.unit.trade.plan_desk import inputs_of, score_of
+from tests.unit.trade.plan_desk import LISTING, score_of
 
 COUNT, SYMBOLS = 500, 500
 TIMEFRAMES = ("5m", "15m", "1d")
 COLD_GOAL, WARM_GOAL, SCAN_GOAL = 0.35, 1.5, 1.0
 PEER = ROOT / "tests" / "bench" / "peers" / "peer_indicators.py"
+BEGINS = date(2000, 1, 1)
+LISTED = Instrument(
+    id=LISTING.id, symbol=LISTING.symbol, name="Test", asset_class="equity", currency="USD",
+    quote_unit="USD", price_scale=Decimal(1), lot_step=Decimal(1), min_quantity=Decimal(1),
+    multiplier=Decimal(1), calendar=CALENDAR, shortable=True, tick_rule="us",
+)  # fmt: skip
 ONE_PLAN = "one plan, 3 timeframes x 500 bars, to bytes and hash"
 SCAN = "scan of 500 symbols x 3 timeframes after a new bar"
 
@@ -42,13 +53,22 @@ class Market:
     bars: dict[str, list[Bar]]
     context: MarketContext
 
-    def warm(self, *, without_last: int = 0) -> MarketContext:
-        """Return the context with tracks of all bars but the last so many of each."""
-        tracks = {
-            name: Track(name, CALENDAR, bars[: len(bars) - without_last])
+    def load(self, *, without_last: int = 0) -> Loaded:
+        """Return the market as the product loads it, of all bars but the last so many of each."""
+        sources = {
+            name: build_kept(_series(name, bars[: len(bars) - without_last]), LISTED, begins=BEGINS)
             for name, bars in self.bars.items()
         }
-        return replace(self.context, tracks=tracks)
+        tracks = {name: one.track for name, one in sources.items()}
+        context = replace(self.context, tracks=tracks)
+        return Loaded(context=context, instrument=LISTED, sources=sources, market=None, memo={})
+
+
+def _series(timeframe: str, bars: list[Bar]) -> BarSeries:
+    return BarSeries(
+        symbol=LISTED.symbol, timeframe=timeframe, bars=tuple(bars), bar_hash="", source="bench",
+        provenance=Provenance.SIMULATED, as_of=bars[-1].t_close,
+    )  # fmt: skip
 
 
 def build_market() -> Market:
@@ -66,47 +86,74 @@ def build_market() -> Market:
             "1d": [bar for bar in days if bar.t_close <= as_of],
         }
         made = Market(bars, replace(empty, as_of=as_of))
-        if _plan(made.warm()) is not None:
+        if _plan(made.load()) is not None:
             return made
     raise RuntimeError("no plan in the seeded market")
 
 
-def _plan(context: MarketContext, known: PlanInputs | None = None) -> bytes | None:
-    """Return the bytes of the first plan; `known` has the cited hash, which is kept as bars come."""
-    for setup in detect(context).setups:
+def _plan(loaded: Loaded) -> bytes | None:
+    """Return the bytes of the first plan, with every track it reads cited by its hash."""
+    for setup in detect(loaded.context).setups:
         try:
-            idea = build_idea(context, setup, policy=DEFAULT_POLICY.plan)
-            if known is None:
-                inputs = inputs_of(idea)
-            else:
-                inputs = replace(known, idea=idea, score=score_of(idea))
-            return canonical(compose(inputs).body)
+            idea = build_idea(loaded.context, setup, policy=DEFAULT_POLICY.plan)
+            return canonical(compose(_inputs(loaded, idea)).body)
         except Refusal:
             continue
     return None
 
 
-def _inputs(context: MarketContext) -> PlanInputs:
-    """Return the inputs of the context's first sound idea."""
-    setup = detect(context).setups[0]
-    return inputs_of(build_idea(context, setup, policy=DEFAULT_POLICY.plan))
+def _inputs(loaded: Loaded, idea: Idea) -> PlanInputs:
+    """Return the inputs of an idea just after its trigger, the market at the trigger's close."""
+    setup, cent = idea.setup, Decimal("0.01")
+    last = setup.trigger_price
+    return PlanInputs(
+        idea=idea, score=score_of(idea), style=idea.style, listing=LISTING, policy=DEFAULT_POLICY,
+        quote=QuoteFacts(bid=last - cent, ask=last + cent, last=last, ts=setup.trigger_ts),
+        as_of=setup.trigger_ts, citations=bars_cited(loaded, idea),
+    )  # fmt: skip
 
 
 def _cold(market: Market) -> Callable[[], object]:
-    return lambda: _plan(market.warm())
+    return lambda: _plan(market.load())
 
 
 def _warm(market: Market) -> Callable[[], object]:
-    context, known = market.warm(without_last=1), _inputs(market.warm())
-    context.tracks["1d"].volatility_rank(len(market.bars["1d"]) - 1)
+    """Return the plan at a new bar of every track; the tracks have answered one bar before."""
+    loaded = _running(market)
 
     def run() -> None:
-        for name, track in context.tracks.items():
-            track.push(market.bars[name][-1])
-        if _plan(context, known) is None:
+        _push(market, loaded, -1)
+        if _plan(loaded) is None:
             raise RuntimeError("the market makes a plan")
 
     return run
+
+
+def _running(market: Market) -> Loaded:
+    """Return a market one bar before its end that was asked, has gone on, and was asked again."""
+    loaded = market.load(without_last=2)
+    _ask(loaded)
+    _push(market, loaded, -2)
+    _ask(loaded)
+    return loaded
+
+
+def _push(market: Market, loaded: Loaded, at: int) -> None:
+    for name, kept in loaded.sources.items():
+        kept.push((market.bars[name][at],))
+
+
+def _ask(loaded: Loaded) -> None:
+    """Read what a plan reads, at the newest bars that are there."""
+    detect(loaded.context)
+    for kept in loaded.sources.values():
+        track = kept.track
+        read = [track.swings, track.rsi, track.adx, track.atr, track.emas[20], track.emas[50]]
+        if track.minutes is not None:
+            read += [track.vwap[-1], track.rvol_tod[-1]]
+        track.volatility_rank(len(track))
+        if not kept.bar_hash or not all(read):
+            raise RuntimeError("warm tracks have every value")
 
 
 def _timed(build: Callable[[], Callable[[], object]], rounds: int) -> float:
@@ -123,14 +170,12 @@ def _timed(build: Callable[[], Callable[[], object]], rounds: int) -> float:
 
 def scan_ms(market: Market, symbols: int) -> float:
     """Return the milliseconds to take a new bar on every track and to ask every rule once."""
-    contexts = [market.warm(without_last=1) for _ in range(symbols)]
-    newest = [(name, market.bars[name][-1]) for name in TIMEFRAMES]
+    markets = [_running(market) for _ in range(symbols)]
     gc.collect()
     began = time.perf_counter()
-    for context in contexts:
-        for name, bar in newest:
-            context.tracks[name].push(bar)
-        detect(context)
+    for loaded in markets:
+        _push(market, loaded, -1)
+        detect(loaded.context)
     return (time.perf_counter() - began) * 1e3
 
 

@@ -17,18 +17,22 @@ def detect(scene: Scene, session: Session) -> Found | None:  # noqa: ARG001 - ev
     comes within 0.1 ATR of EMA20, and it closes above it and above its open.
     """
     bars, limits = scene.bars, scene.policy.ema_pullback
-    fast, slow, atr, adx = bars.read.ema(20), bars.read.ema(50), bars.read.atr(), bars.read.adx()
-    if fast is None or slow is None or atr is None or adx is None or adx < limits.adx:
+    fast, slow, close = bars.read.ema(20), bars.read.ema(50), bars.close()
+    if fast is None or slow is None or close is None or fast <= slow or close <= fast:
         return None
-    if fast <= slow or not _is_rising(scene):
+    atr, adx, low, begun, high = (
+        bars.read.atr(),
+        bars.read.adx(),
+        bars.low(),
+        bars.open(),
+        bars.high(),
+    )
+    if atr is None or adx is None or low is None or begun is None or high is None:
+        return None
+    if low > fast + float(limits.touch_atr) * atr or close <= begun or adx < limits.adx:
         return None
     swing = next(iter(bars.swings("high")), None)
-    if swing is None or swing[0] > limits.swing_bars:
-        return None
-    low, close, begun, high = bars.low(), bars.close(), bars.open(), bars.high()
-    if low is None or close is None or begun is None or high is None:
-        return None
-    if low > fast + float(limits.touch_atr) * atr or close <= fast or close <= begun:
+    if swing is None or swing[0] > limits.swing_bars or not _is_rising(scene):
         return None
     bottom = bars.lowest(swing[0] + 1) or low
     entry = high + scene.tick

@@ -18,24 +18,22 @@ def detect(scene: Scene, session: Session) -> Found | None:  # noqa: ARG001 - ev
     fast, slow = (limits.fast_day, limits.slow_day) if daily else (limits.fast, limits.slow)
     if len(bars) < limits.warm * slow:
         return None
-    now, before = (
-        (bars.read.ema(fast), bars.read.ema(slow)),
-        (bars.read.ema(fast, 1), bars.read.ema(slow, 1)),
-    )
-    close, structure = bars.close(), bars.lowest(limits.lookback)
-    values = (*now, *before, close, structure)
-    if any(value is None for value in values):
+    quick, calm = bars.read.ema(fast), bars.read.ema(slow)
+    if quick is None or calm is None or quick <= calm:
         return None
-    over, under = now[0] - now[1], before[0] - before[1]  # type: ignore[operator]
-    if under > 0 or over <= 0 or close is None or structure is None or now[1] is None:
+    quick_before, calm_before = bars.read.ema(fast, 1), bars.read.ema(slow, 1)
+    if quick_before is None or calm_before is None or quick_before > calm_before:
+        return None
+    close, structure = bars.close(), bars.lowest(limits.lookback)
+    if close is None or structure is None:
         return None
     return Found(
         entry_kind="market",
         lo=close,
         hi=close,
         structure=structure,
-        gives_up=now[1],
+        gives_up=calm,
         why="the averages cross back",
         lapse=Lapse(unit="sessions", count=limits.sessions) if daily else Lapse(unit="session"),
-        features={"apart": over},
+        features={"apart": quick - calm},
     )

@@ -14,17 +14,17 @@ def detect(scene: Scene, session: Session) -> Found | None:
     the bar's own 1.5 times; no earlier bar of the session closed beyond. Within 120 minutes.
     """
     bars, limits = scene.bars, scene.policy.orb
-    found, day_atr, atr = bars.read.opening_range(), scene.atr("1d"), bars.read.atr()
-    if found is None or day_atr is None or atr is None:
+    found, close, high = bars.read.opening_range(), bars.close(), bars.high()
+    if found is None or close is None or high is None or close <= found[0]:
+        return None
+    day_atr, atr = scene.atr("1d"), bars.read.atr()
+    if scene.minutes_in(session) > limits.minutes or day_atr is None or atr is None:
         return None
     top, bottom = found
     width = (top - bottom) / day_atr
     busy, own = bars.read.rvol_tod(), bars.read.rvol_bar()
     fits = limits.width_min <= width <= limits.width_max
     if not fits or busy is None or busy < limits.rvol_tod or own is None or own < limits.rvol_bar:
-        return None
-    close, high = bars.close(), bars.high()
-    if close is None or high is None or close <= top or scene.minutes_in(session) > limits.minutes:
         return None
     before = bars.highest_close(bars.read.bars_of_session() - 1, 1)
     if before is not None and before > top:

@@ -14,17 +14,18 @@ def detect(scene: Scene, session: Session) -> Found | None:  # noqa: ARG001 - ev
     bar closes above it in the best 30 % of its range, with 1.5 times the usual volume.
     """
     bars, limits = scene.bars, scene.policy.range_breakout
-    top, bottom, atr = bars.highest(limits.bars, 1), bars.lowest(limits.bars, 1), bars.read.atr(1)
-    if top is None or bottom is None or atr is None:
+    top, close = bars.highest(limits.bars, 1), bars.close()
+    if top is None or close is None or close <= top:
         return None
-    if top - bottom > float(limits.height_atr) * atr:
+    bottom, atr = bars.lowest(limits.bars, 1), bars.read.atr(1)
+    if bottom is None or atr is None or top - bottom > float(limits.height_atr) * atr:
         return None
     near = top - float(limits.touch_atr) * atr
     touches = sum((bars.high(ago) or near - 1) >= near for ago in range(1, limits.bars + 1))
-    own, close = bars.read.rvol_bar(), bars.close()
+    own = bars.read.rvol_bar()
     if touches < limits.touches or own is None or own < limits.rvol_bar:
         return None
-    if close is None or close <= top or not closes_high(scene, float(limits.close_share)):
+    if not closes_high(scene, float(limits.close_share)):
         return None
     return Found(
         entry_kind="limit",

@@ -15,11 +15,11 @@ def detect(scene: Scene, session: Session) -> Found | None:
     best quarter of its range.
     """
     bars, limits = scene.bars, scene.policy.volume_spike
-    yesterday, own, atr = scene.prior_day(session), bars.read.rvol_bar(), bars.read.atr()
-    high, low, close = bars.high(), bars.low(), bars.close()
-    if yesterday is None or own is None or atr is None:
+    yesterday, close = scene.prior_day(session), bars.close()
+    if yesterday is None or close is None or close <= yesterday[0]:
         return None
-    if high is None or low is None or close is None or close <= yesterday[0]:
+    own, atr, high, low = bars.read.rvol_bar(), bars.read.atr(), bars.high(), bars.low()
+    if own is None or atr is None or high is None or low is None:
         return None
     wide = high - low >= float(limits.range_atr) * atr
     if own < limits.rvol_bar or not wide or not closes_high(scene, float(limits.close_share)):

@@ -14,18 +14,18 @@ def detect(scene: Scene, session: Session) -> Found | None:
     before; not in the first or last half hour. The target is VWAP.
     """
     bars, limits = scene.bars, scene.policy.vwap_deviation
+    close, before, rsi = bars.close(), bars.close(1), bars.read.rsi()
+    if close is None or before is None or rsi is None or close <= before or rsi >= limits.rsi:
+        return None
     calm = scene.views.get("15m")
     adx = calm.read.adx() if calm else None
     edge = limits.edge_minutes
     outside = scene.minutes_in(session) < edge or scene.minutes_left(session) < edge
     if adx is None or adx >= limits.adx_max or outside:
         return None
-    close, before, rsi = bars.close(), bars.close(1), bars.read.rsi()
     vwap, sigma, atr = bars.read.vwap(), bars.read.sigma(), bars.read.atr()
-    if close is None or before is None or rsi is None or vwap is None or sigma is None:
-        return None
     structure = bars.lowest(limits.lookback)
-    if atr is None or structure is None or rsi >= limits.rsi or close <= before:
+    if vwap is None or sigma is None or atr is None or structure is None:
         return None
     if close > vwap - float(limits.sigmas) * sigma:
         return None

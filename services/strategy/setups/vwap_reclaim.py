@@ -14,14 +14,17 @@ def detect(scene: Scene, session: Session) -> Found | None:  # noqa: ARG001 - ev
     this one above with 1.3 times the usual volume, and the day's trend is not against it.
     """
     bars, limits = scene.bars, scene.policy.vwap_reclaim
-    close, vwap, sigma, trend = bars.close(), bars.read.vwap(), bars.read.sigma(), scene.trend("1d")
-    if close is None or vwap is None or sigma is None or trend is None or trend < 0:
+    close, vwap = bars.close(), bars.read.vwap()
+    if close is None or vwap is None or close <= vwap:
         return None
-    own = bars.read.rvol_bar()
     reach = bars.read.bars_of_session() - 1
+    if reach < 1 or _is_above(scene, 1):
+        return None
     below = sum(_is_below(scene, ago) for ago in range(1, min(reach, limits.window) + 1))
-    crossed = reach >= 1 and not _is_above(scene, 1) and close > vwap
-    if not crossed or below < limits.below or own is None or own < limits.rvol_bar:
+    own, sigma, trend = bars.read.rvol_bar(), bars.read.sigma(), scene.trend("1d")
+    if below < limits.below or own is None or own < limits.rvol_bar:
+        return None
+    if sigma is None or trend is None or trend < 0:
         return None
     structure = bars.lowest(_since_above(scene, reach))
     if structure is None:

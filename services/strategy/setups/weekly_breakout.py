@@ -14,17 +14,19 @@ def detect(scene: Scene, session: Session) -> Found | None:  # noqa: ARG001 - ev
     and the highest weekly close of 11 weeks. The entry is in the next session.
     """
     bars, limits = scene.bars, scene.policy.weekly_breakout
-    close, day_atr = bars.close(), scene.atr("1d")
-    high, level = bars.highest(limits.high_weeks), bars.highest_close(limits.close_weeks, 1)
+    close, level = bars.close(), bars.highest_close(limits.close_weeks, 1)
+    if close is None or level is None or close <= level:
+        return None
+    day_atr, high = scene.atr("1d"), bars.highest(limits.high_weeks)
     fast, slow = bars.read.ema(limits.fast), bars.read.ema(limits.slow)
     short, long = _range(scene, limits.short_weeks), _range(scene, limits.long_weeks)
     structure = bars.lowest(limits.structure_weeks)
-    if close is None or day_atr is None or high is None or level is None or structure is None:
+    if day_atr is None or high is None or structure is None:
         return None
     if fast is None or slow is None or short is None or long is None:
         return None
     near = high - close <= float(limits.near_pct) * abs(high)
-    if not near or fast <= slow or close <= level or short >= float(limits.contraction) * long:
+    if not near or fast <= slow or short >= float(limits.contraction) * long:
         return None
     return Found(
         entry_kind="limit",

@@ -42,6 +42,18 @@ def with_talib(rows):
     ]
 
 
+def copies(series, times):
+    """Return the series of many symbols, each with its own memory as in life."""
+    made = []
+    for _ in range(times):
+        for rows in series:
+            own = {name: list(rows[name]) for name in "hlc"}
+            if "arrays" in rows:
+                own["arrays"] = [column.copy() for column in rows["arrays"]]
+            made.append(own)
+    return made
+
+
 def best(run, series, rounds):
     """Return the best seconds for all series."""
     took = float("inf")
@@ -68,7 +80,7 @@ def main(path):
 
             for rows in asked["series"]:
                 rows["arrays"] = [np.array(rows[column], dtype=float) for column in "hlc"]
-        series, many = asked["series"], asked["series"] * asked["times"]
+        series, many = asked["series"], copies(asked["series"], asked["times"])
         best(run, series, 2)
         found[name] = {"plan": best(run, series, asked["rounds"]), "scan": best(run, many, 1)}
     print(json.dumps(found))

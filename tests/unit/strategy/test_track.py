@@ -46,7 +46,7 @@ def in_pieces(timeframe, seed):
     """A track whose bars came in pieces of random size, read at random in between."""
     source, rest = random.Random(seed), list(bars_of(timeframe))
     track = Track(timeframe, CALENDAR)
-    names = ["atr", "rsi", "adx", "swings", "c", "o"]
+    names = ["atr", "rsi", "adx", "swings", "c", "v"]
     while rest:
         size = source.choice((1, 1, 2, 30, 200))
         track.extend(rest[:size])
@@ -64,7 +64,7 @@ def in_pieces(timeframe, seed):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_indicator_is_the_push_of_each_bar(timeframe, seed):
     track, bars = in_pieces(timeframe, seed), bars_of(timeframe)
-    columns = {letter: floats(bars, letter) for letter in "ohlcv"}
+    columns = {letter: floats(bars, letter) for letter in "hlcv"}
     for letter, values in columns.items():
         assert getattr(track, letter) == values
     closes, ranges = columns["c"], list(zip(columns["h"], columns["l"], columns["c"], strict=True))
