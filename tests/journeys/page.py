@@ -3,12 +3,13 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from services.kit.clock import SystemClock
@@ -17,8 +18,12 @@ from tests.unit.http.live import GENEROUS, Live, live_server
 
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-WAIT_MS = 10_000
+WAIT_MS = 20_000
 _drivers: list[Playwright] = []
+_shared: list[Browser] = []
+_sharing = ExitStack()
+_FAULTS = """axe.run().then((found) => found.violations.map((one) =>
+  `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 _VIOLATIONS = """window.__violations = [];
 document.addEventListener("securitypolicyviolation",
   (event) => window.__violations.push(`${event.violatedDirective} ${event.sourceFile}`));"""
@@ -100,8 +105,7 @@ def _driven() -> Iterator[Playwright]:
 
 
 @contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    """Start a browser of its own; skip, visibly, without one."""
+def _launched(*flags: str) -> Iterator[Browser]:
     path = require_browser()
     with _driven() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *flags])
@@ -109,6 +113,34 @@ def chromium(*flags: str) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Yield the browser of this process, or with flags one of its own; skip, visibly, without one.
+
+    What is opened meanwhile is closed at the end. `leave_browser` ends the shared one.
+    """
+    if flags:
+        with _launched(*flags) as browser:
+            yield browser
+        return
+    if not _shared or not _shared[0].is_connected():
+        _shared[:] = [_sharing.enter_context(_launched())]
+    shared = _shared[0]
+    before = shared.contexts
+    try:
+        yield shared
+    finally:
+        for context in shared.contexts:
+            if context not in before:
+                context.close()
+
+
+def leave_browser() -> None:
+    """End the shared browser and its driver, whose loop no other test may meet."""
+    _shared.clear()
+    _sharing.close()
 
 
 @contextmanager
@@ -131,6 +163,14 @@ def desk_on(migrated_file: Path, home: Path, **given: Any) -> Iterator[Desk]:
         first.close()
         yield desk
         assert desk.troubles == []
+
+
+def faults(page: Page) -> list[str]:
+    """Return what axe finds on the page: each fault with the first places that have it."""
+    if not AXE.is_file():
+        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(_FAULTS)
 
 
 def begin(page: Page) -> Page:

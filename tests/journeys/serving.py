@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import io
 import json
 import os
 import queue
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -50,7 +54,14 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
 
 def still_home(home: Path) -> Path:
     """Make a home whose market stands at the first moment, so that every door sees one price."""
-    home.mkdir(parents=True, exist_ok=True)
+    return shutil.copytree(_first_home(), home, dirs_exist_ok=True)
+
+
+@functools.cache
+def _first_home() -> Path:
+    """The home that all others of this process are copies of."""
+    home = Path(tempfile.mkdtemp(prefix="still-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     product = build(load_settings({"CORNERMAN_HOME": str(home)}), log_stream=io.StringIO())
     try:
         prepare_database(product)

@@ -4,12 +4,11 @@ import pytest
 from playwright.sync_api import expect
 
 from services.kit.outbox import put
-from tests.journeys.page import AXE, WAIT_MS, begin, desk_on, say
+from tests.journeys.page import WAIT_MS, begin, desk_on, faults, say
 from tests.unit.http.live import as_principal
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
-_AXE = "axe.run().then((found) => found.violations.map((one) => one.id))"
 HOURS_MAX = 7
 
 
@@ -127,13 +126,10 @@ def test_the_level_already_crossed_is_said_in_words(page):
 
 
 def test_the_alerts_view_has_no_accessibility_fault(page):
-    if not AXE.is_file():
-        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
     _alert(page, "MSFT < 20")
     _words(page, "IBM > 195")
     expect(page.locator(".understood")).to_be_visible()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert page.evaluate(_AXE) == []
+    assert faults(page) == []
     assert page.evaluate("window.__violations") == []
 
 

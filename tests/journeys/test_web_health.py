@@ -8,12 +8,11 @@ from playwright.sync_api import expect
 from services.market.feed import Feed
 from services.market.finding import Finding, Severity
 from services.market.freeze import listing_scope, open_freeze
-from tests.journeys.page import AXE, WAIT_MS, begin, desk_on
+from tests.journeys.page import WAIT_MS, begin, desk_on, faults
 from tests.unit.http.live import as_principal
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
-_AXE = "axe.run().then((found) => found.violations.map((one) => one.id))"
 DETAIL = "2355.40 is 100 times the last good 23.55"
 
 
@@ -123,16 +122,13 @@ def test_a_price_that_stops_is_said_to_be_old(desk):
 
 
 def test_the_data_view_has_no_accessibility_fault_with_a_freeze_on_it(desk, page):
-    if not AXE.is_file():
-        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
     _frozen(desk, "MSFT")
     page.get_by_role("tab", name="Data").click()
     expect(page.locator("cornerman-health li[data-freeze]")).to_be_visible()
     page.locator(".off summary").click()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert page.evaluate(_AXE) == []
+    assert faults(page) == []
     page.set_viewport_size({"width": 360, "height": 740})
     page.get_by_role("tab", name="Desk").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert page.evaluate(_AXE) == []
+    assert faults(page) == []
     assert page.evaluate("window.__violations") == []

@@ -3,12 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.page import AXE, WAIT_MS, desk_on, say
+from tests.journeys.page import WAIT_MS, desk_on, faults, say
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
-_AXE = """axe.run().then((found) => found.violations.map((one) =>
-  `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 
 
 @pytest.fixture(scope="module")
@@ -17,20 +15,13 @@ def desk(migrated_file, tmp_path_factory):
         yield one
 
 
-def _violations(page) -> list[str]:
-    if not AXE.is_file():
-        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(_AXE)
-
-
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_the_desk_with_an_open_card_has_no_accessibility_fault(desk, scheme):
     page = desk.open()
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     say(page, "buy 5 AAPL" if scheme == "dark" else "buy 6 AAPL")
     expect(page.locator(".turn [data-act=confirm]").last).to_be_enabled()
-    assert _violations(page) == []
+    assert faults(page) == []
     page.close()
 
 
@@ -44,7 +35,7 @@ def test_a_phone_shows_one_view_at_a_time_and_never_scrolls_sideways(desk):
     expect(page.locator("cornerman-desk")).to_be_visible()
     expect(page.locator("cornerman-coach")).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert _violations(page) == []
+    assert faults(page) == []
     page.close()
 
 

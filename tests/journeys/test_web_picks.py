@@ -5,13 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.page import AXE, WAIT_MS, begin, desk_on, say
+from tests.journeys.page import WAIT_MS, begin, desk_on, faults, say
 from tests.unit.http.live import KEY
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
-_AXE = """axe.run().then((found) => found.violations.map((one) =>
-  `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 
 
 @pytest.fixture
@@ -31,13 +29,6 @@ def _ideas(page):
     page.get_by_role("tab", name="Ideas").click()
     expect(page.locator("tr[data-pick]")).to_have_count(2)
     return page
-
-
-def _faults(page) -> list[str]:
-    if not AXE.is_file():
-        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(_AXE)
 
 
 def test_the_scan_ranks_plans_and_names_the_first_failed_rule_of_every_other_symbol(desk):
@@ -82,7 +73,7 @@ def test_the_ideas_view_has_no_accessibility_fault_and_fits_a_phone(desk, scheme
     expect(week.locator("[data-act], form")).to_have_count(0)
     expect(page.locator("cornerman-plans svg.plan-svg")).to_be_visible()
     expect(page.locator("cornerman-scoreboard section")).to_be_visible()
-    assert _faults(page) == []
+    assert faults(page) == []
     page.set_viewport_size({"width": 360, "height": 740})
     page.get_by_role("tab", name="Desk").click()
     expect(page.locator("cornerman-picks")).to_be_visible()

@@ -10,13 +10,11 @@ from playwright.sync_api import expect
 
 from services.identity.user import LOCAL_TENANT
 from services.kit.db import Database
-from tests.journeys.page import AXE, WAIT_MS, desk_on
+from tests.journeys.page import WAIT_MS, desk_on, faults
 from tests.unit.research.test_follow import KEY, outcome
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
-_AXE = """axe.run().then((found) => found.violations.map((one) =>
-  `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 
 
 @pytest.fixture
@@ -69,10 +67,7 @@ def test_few_outcomes_are_shown_with_their_n_and_nothing_is_claimed(desk, tmp_pa
     expect(left).to_contain_text("never asked for")
     expect(left.locator("td").first).to_have_text("20")
     expect(page.get_by_role("region", name="Advice by what became of it")).to_contain_text("AAPL")
-    if not AXE.is_file():
-        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert page.evaluate(_AXE) == []
+    assert faults(page) == []
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("window.__violations") == []
