@@ -55,7 +55,13 @@ async def show_documents(
     def act(ctx: Context) -> dict[str, Any]:
         stored = documents.list_documents(ctx, kind, limit=limit)
         shipped = [
-            {"kind": of, "key": key, "hash": documents.hash_of(of, body)}
+            {
+                "kind": of,
+                "key": key,
+                "hash": documents.hash_of(of, body),
+                "n": body["n"],
+                "wins": body["wins"],
+            }
             for (of, key), body in sorted(documents.shipped_documents().items())
             if kind in (None, of)
         ]
