@@ -97,8 +97,8 @@ class Live:
                 if fault.code != "DQ_CROSSED":
                     continue
             price = b"" if quote is None or fault is not None else encode(price_of(quote))
-            sold = trades_bytes(symbol, trades.get(symbol, ()), **label)
-            news = News("", price, sold) if ready else News("")
+            told = trades.get(symbol, ()) if self._hub.is_followed("trades", symbol) else ()
+            news = News("", price, trades_bytes(symbol, told, **label)) if ready else News("")
             trace = trace_of(f"{symbol}|{frame.received_at.isoformat()}")
             self.log.publish(TOPIC, symbol, news.pack(), traceparent=trace)
 

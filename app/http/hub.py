@@ -14,7 +14,7 @@ from app.http.room import Room
 from app.http.room_desk import Waiting
 from app.http.room_market import Told
 from app.http.ws_client import Client
-from app.http.ws_frames import Heartbeat, Resynced, encode
+from app.http.ws_frames import Channel, Heartbeat, Resynced, encode
 from app.wiring import Product
 from services.identity.standing import standing
 from services.kit.context import Principal, system_principal
@@ -97,6 +97,10 @@ class Hub:
             return
         for room in self._rooms.values():
             room.market.tell(told)
+
+    def is_followed(self, channel: Channel, symbol: str) -> bool:
+        """Return whether anybody here follows a symbol on a channel; from any thread."""
+        return any(room.market.has_readers(channel, symbol) for room in self.rooms)
 
     def tell_fault(self, tenant_id: str, symbol: str, body: bytes) -> None:
         """Send the `error` frame of a symbol to one tenant's readers."""

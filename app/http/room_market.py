@@ -23,6 +23,10 @@ class MarketReaders:
         """Return the symbols that somebody follows on a symbol channel."""
         return frozenset(symbol for name, symbol in self._by_symbol if name == channel)
 
+    def has_readers(self, channel: Channel, symbol: str) -> bool:
+        """Return whether somebody follows a symbol; from any thread."""
+        return (channel, symbol) in self._by_symbol
+
     def unknown(self) -> frozenset[str]:
         """Return the followed symbols that no price has come for yet."""
         return self.watched() - self._newest.keys()

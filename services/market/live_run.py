@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,11 @@ _MS = timedelta(milliseconds=1)
 _NOTHING = Decimal(0)
 _VOLUME = (1 << VOLUME_BITS) - 1
 _Key = tuple[datetime, int, str]
+
+
+def _no_numbers() -> array[int]:
+    """Return no sequence numbers yet, in a form that takes a fifth of what objects take."""
+    return array("q")
 
 
 @dataclass(slots=True)
@@ -37,7 +43,7 @@ class MinuteBuild:
     v: Decimal = _NOTHING
     paid: Decimal = _NOTHING
     n: int = 0
-    _numbers: list[int] = field(default_factory=list)
+    _numbers: array[int] = field(default_factory=_no_numbers)
     _seen: set[_Key] = field(default_factory=set)
 
     def add(self, trade: StreamTrade, key: _Key) -> bool:
@@ -61,7 +67,7 @@ class MinuteBuild:
         self.v += run.counted & _VOLUME
         self.paid += Decimal(run.counted >> VOLUME_BITS).scaleb(-PLACES)
         self.n += len(run.numbers)
-        self._numbers += run.numbers
+        self._numbers += array("q", run.numbers)
 
     def bar(self, opens: datetime) -> Bar:
         """Return the bar of the trades so far."""

@@ -17,6 +17,7 @@ SKEW_S = 2
 _SYMBOLS_MAX = 20_000
 _MS = timedelta(milliseconds=1)
 _Ms = Annotated[int, msgspec.Meta(ge=10**12, lt=10**13)]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 
 
@@ -32,7 +33,7 @@ class _Tick(EventRow, tag="T", gc=False, kw_only=True):
     ds: Decimal | None = None
     c: tuple[int, ...] | None = ()
     t: _Ms
-    q: int = 0
+    q: _Number = 0
 
 
 class _Bid(EventRow, tag="Q", gc=False, kw_only=True):

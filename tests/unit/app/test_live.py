@@ -174,8 +174,9 @@ async def test_no_streamed_price_is_told_before_its_earlier_close_was_looked_for
             reader = await reader_of(hub, ["price"], ["AAPL"])
             await live._look(hub.rooms[0], whole=True)
             await asyncio.to_thread(book.note, frame(2, last="400"))
-            told = [unpack(one.value).price for one in await tap.poll(100, 1) if one.key == "AAPL"]
-            assert b'"last":"400"' in told[-1]
+            told = [unpack(one.value) for one in await tap.poll(100, 1) if one.key == "AAPL"]
+            assert b'"last":"400"' in told[-1].price
+            assert told[-1].trades == b"", "nobody follows the trades"
             hub.leave(reader)
     finally:
         made.close()
