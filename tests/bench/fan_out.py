@@ -1,4 +1,4 @@
-"""P4 and P5: one price to a thousand readers of /ws, alone and beside readers that do not read."""
+"""P4 and P5: one event to a thousand readers of /ws and of SSE, and beside those that stall."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ import sys
 
 from tests.bench.measure import ROOT, Outcome, Size, environment, median, rss_mb, speaking
 
-GOAL, STALL_GOAL = 1.5, 1.2
+GOAL, STALL_GOAL, SSE_GOAL = 1.5, 1.2, 1.2
+_KEPT_SHARE = 0.9
+"""The share of the peer's events that a client has to get in the same time."""
 FULL_CLIENTS, FULL_S, TINY_CLIENTS, TINY_S = 1000, 15.0, 20, 1.0
 
 
 def measure(size: Size) -> list[Outcome]:
-    """Measure the peer before and after ours, and ours with a tenth stalled."""
+    """Measure each peer before and after ours; of /ws also ours with a tenth stalled."""
+    return [*_sockets(size), *_events(size)]
+
+
+def _sockets(size: Size) -> list[Outcome]:
     full = size.rounds > 1
     clients, seconds = (FULL_CLIENTS, FULL_S) if full else (TINY_CLIENTS, TINY_S)
     rounds = 2 if full else 1
@@ -51,6 +57,52 @@ def measure(size: Size) -> list[Outcome]:
     ]
 
 
+def _events(size: Size) -> list[Outcome]:
+    """Compare the stored, resumable desk stream with a loop that keeps nothing."""
+    full = size.rounds > 1
+    clients, seconds = (FULL_CLIENTS, FULL_S) if full else (TINY_CLIENTS, TINY_S)
+    before = _follow("peer", clients, seconds)
+    mine = _follow("ours", clients, seconds)
+    after = _follow("peer", clients, seconds)
+    peer, ours = median([before["p99"], after["p99"]]), mine["p99"]
+    whole = mine["opened"] == clients and mine["whole"] and mine["resumed"]
+    kept = mine["fewest"] >= before["fewest"] * _KEPT_SHARE
+    return [
+        Outcome(
+            "P4",
+            f"stored events over SSE, {clients} clients, 10 events/s, p99",
+            f"{ours:.1f} ms",
+            f"bare sse-starlette {peer:.1f} ms",
+            ours / peer,
+            f"<= {SSE_GOAL}x, whole, resumed",
+            whole and kept and ours / peer <= SSE_GOAL,
+            note=f"p50 {mine['p50']:.1f} ms, peer {before['p50']:.1f} and {after['p50']:.1f} ms; "
+            f"events per client {mine['fewest']} to {mine['most']}, peer {before['fewest']} to "
+            f"{before['most']}; {mine['opened']} of {clients} opened; numbers without a gap: "
+            f"{mine['whole']}; a reader that resumed got each event once: {mine['resumed']}",
+        )
+    ]
+
+
+def _follow(kind: str, clients: int, seconds: float) -> dict:
+    with speaking("-m", "tests.bench.sse_server", kind, clients) as (_, line):
+        asked = json.loads(line) | {"seconds": seconds, "resume": kind == "ours"}
+        return _load("tests.bench.sse_load", asked)
+
+
+def _load(module: str, asked: dict) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env=environment(),
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
 def _run(
     kind: str, clients: int, seconds: float, *, stalled: int = 0, memory: list[float] | None = None
 ) -> dict:
@@ -62,15 +114,7 @@ def _run(
             "stalled": stalled,
             "tickets": said["tickets"] or [""] * clients,
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.ws_load"],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-            env=environment(),
-        )
+        found = _load("tests.bench.ws_load", asked)
         if memory is not None:
             memory.append(rss_mb(process.pid))
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        return found

@@ -23,7 +23,7 @@ from tests.bench.agent_loop import compare, scripted_model
 from tests.bench.bare_app import build_app
 from tests.bench.confirm_to_fill import measure as measure_fills
 from tests.bench.guarded_endpoint import measure as measure_guard
-from tests.bench.measure import TINY, Outcome, not_run, percentile, run_json
+from tests.bench.measure import FULL, TINY, Outcome, not_run, percentile, run_json
 
 
 def test_our_turns_make_three_calls_in_both_shapes():
@@ -90,10 +90,18 @@ def test_quotes_come_within_the_gate(gated):
 
 def test_the_rows_of_live_prices_run_and_a_short_watch_loses_nothing():
     fanned = fan_out.measure(TINY)
-    assert [one.row for one in fanned] == ["P4", "P5"]
+    assert [one.row for one in fanned] == ["P4", "P5", "P4"]
     assert all(one.ratio for one in fanned)
     [watch] = watchlist.measure(TINY)
     assert watch.ours == "20,000 of 20,000 updates told"
+
+
+@pytest.mark.prove
+def test_a_minute_of_a_thousand_symbols_is_told_whole_in_flat_memory():
+    [watch] = watchlist.measure(FULL)
+    assert watch.ours == "600,000 of 600,000 updates told", watch.note
+    assert "1000 of 1000 minute bars" in watch.note
+    assert watch.met, watch.note
 
 
 def test_a_ready_server_has_imported_nothing_early():

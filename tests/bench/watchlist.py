@@ -1,4 +1,4 @@
-"""WATCH: a thousand symbols at ten updates a second through book, event log and hub, on one core."""
+"""WATCH: a thousand symbols at ten updates a second, off the wire to the readers, on one core."""
 
 from __future__ import annotations
 
@@ -9,73 +9,112 @@ import os
 import sys
 import tempfile
 import time
-from datetime import timedelta
-from decimal import Decimal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
-from tests.bench.measure import Outcome, Size, rss_mb, run_json
+from tests.bench.measure import Outcome, Size, percentile, rss_mb, run_json
 
 SYMBOLS, RATE, FRAME = 1000, 10, 100
 FULL_S, TINY_S = 60, 2
+GROWTH_MB = 20
+"""How much the memory may differ between the first tenth, the middle and the end."""
+_BEGAN = datetime(2026, 11, 20, 15, 0, 20, tzinfo=UTC)
+"""In regular hours and 40 s before a minute ends, so that bars build and are completed."""
+_SAMPLE = 97
+_QUOTE = (
+    '{"ev":"Q","sym":"%s","bx":4,"bp":@p,"bs":1,"ax":7,"ap":@p1,"as":1,"c":0,"t":@t,"q":@q,"z":3}'
+)
+_TRADE = '{"ev":"T","sym":"%s","x":4,"i":"@q","z":3,"p":@p,"s":100,"c":[],"t":@t,"q":@q}'
 
 
 def measure(size: Size) -> list[Outcome]:
     """Run the watch as a process of its own, paced in real time."""
-    seconds = FULL_S if size.rounds > 1 else TINY_S
-    found = run_json("-m", "tests.bench.watchlist", seconds)
-    grown = found["rss_after"] - found["rss_before"]
+    found = run_json("-m", "tests.bench.watchlist", FULL_S if size.rounds > 1 else TINY_S)
+    memory = found["rss"]
+    flat = max(memory) - memory[0] < GROWTH_MB
+    whole = found["told"] == found["sent"] and found["bars"] == found["bars_due"]
     return [
         Outcome(
             "WATCH",
-            f"{SYMBOLS} symbols, {RATE} updates/s, {seconds} s",
+            f"{SYMBOLS} symbols, {RATE} updates/s, {found['seconds']} s",
             f"{found['told']:,} of {found['sent']:,} updates told",
             goal="nothing lost, memory flat, one core",
-            met=found["told"] == found["sent"] and grown < 20 and found["cpu"] < 1.0,
-            note=f"{found['cpu']:.2f} cores used, memory {grown:+.1f} MB after the first tenth, "
-            f"frames left out {found['skipped']}",
+            met=whole and flat and found["cpu"] < 1.0,
+            note=f"lost {found['sent'] - found['told']}, left out {found['skipped']}; "
+            f"{found['bars']} of {found['bars_due']} minute bars; memory "
+            f"{' / '.join(f'{one:.1f}' for one in memory)} MB after a tenth, in the middle and at "
+            f"the end; {found['cpu']:.2f} cores used; told after {found['p50']:.0f} ms, "
+            f"p99 {found['p99']:.0f} ms",
         )
     ]
 
 
 class Line:
-    """A line that counts and keeps nothing."""
+    """A line that counts and keeps nothing but how late a few prices were."""
 
     def __init__(self) -> None:
         self.paused, self.is_open, self.heard_at, self.on_resume = False, True, 0.0, None
         self.prices = self.skipped = 0
+        self.began = 0.0
+        self.late_ms: list[float] = []
 
     def write(self, payloads) -> None:
         for one in payloads:
             self.prices += b'"type":"price"' in one
             self.skipped += b'"skipped"' in one
+        if self.began and len(self.late_ms) * _SAMPLE < self.prices:
+            ts = datetime.fromisoformat(json.loads(payloads[-1])["ts"])
+            due = self.began + (ts - _BEGAN).total_seconds()
+            self.late_ms.append((time.monotonic() - due) * 1000)
 
     def end(self, _code, _reason) -> None:
         self.is_open = False
 
 
-def frames(names, second, now):
-    """The frames of one second: every symbol ten times, a hundred quotes and trades in a frame."""
-    from services.market.stream_frame import Frame, StreamQuote, StreamTrade
-
+def messages(names: list[str], second: int) -> Iterator[tuple[bytes, datetime]]:
+    """Yield the messages of one second: each symbol ten times, a hundred of them in a message."""
+    parts = [
+        ",".join(row % name for name in names[at : at + FRAME] for row in (_QUOTE, _TRADE))
+        for at in range(0, len(names), FRAME)
+    ]
     for turn in range(RATE):
         at = second * RATE + turn
-        ts = now + timedelta(milliseconds=at * 100)
-        price = Decimal(10_000 + at % 500) / 100
-        for first in range(0, SYMBOLS, FRAME):
-            part = names[first : first + FRAME]
-            yield Frame(
-                received_at=ts,
-                quotes=tuple(
-                    StreamQuote(name, price, price + 1, Decimal(1), Decimal(1), ts, at)
-                    for name in part
-                ),
-                trades=tuple(
-                    StreamTrade(name, price, Decimal(1), ts, (), at, str(at)) for name in part
-                ),
-            )
+        cents = 10_000 + at % 500
+        for number, part in enumerate(parts):
+            now = _BEGAN + timedelta(milliseconds=100 * at + 10 * number)
+            said = part.replace("@p1", f"{cents / 100 + 1:.2f}").replace("@p", f"{cents / 100:.2f}")
+            said = said.replace("@t", f"{now.timestamp() * 1000:.0f}").replace("@q", str(at + 100))
+            yield f"[{said}]".encode(), now
+
+
+def feed(book, names: list[str], seconds: int, lines: list[Line]) -> list[float]:
+    """Take the messages in as they are due; return the memory at a tenth, half and the end."""
+    from services.kit.money import use_context
+    from services.market.stream_decode import decode_frame
+
+    use_context()
+    memory, marks = [], {seconds // 10, seconds // 2, seconds - 1}
+    began = time.monotonic()
+    for line in lines:
+        line.began = began
+    for second in range(seconds):
+        for body, now in messages(names, second):
+            due = began + (now - _BEGAN).total_seconds()
+            time.sleep(max(0.0, due - time.monotonic()))
+            book.note(decode_frame(body, now))
+        if second in marks:
+            memory.append(rss_mb("self"))
+    return memory
+
+
+def whole_bars(book, names: list[str]) -> int:
+    """Count the minute bars that have every trade since the second before the first."""
+    due = RATE * (60 - _BEGAN.second + 1)
+    return sum(bar.n == due for name in names for bar in book.recent_bars(name))
 
 
 async def main(seconds: int) -> dict:
-    """Feed the book from a thread, as a stream does, and count what readers are told."""
+    """Take messages in from a thread, as a stream does, and count what readers are told."""
     from dataclasses import replace
 
     from app.http.hub import Hub
@@ -88,6 +127,7 @@ async def main(seconds: int) -> dict:
     from services.market.feed import Feed
     from services.market.live import LiveBook
     from services.market.quote import Provenance
+    from services.market.stream_decode import decode_frame
 
     book = LiveBook(provenance=Provenance.LIVE, source="bench")
     book.ineligible = frozenset()
@@ -103,9 +143,8 @@ async def main(seconds: int) -> dict:
             book.enroll(replace(instrument, id=f"XNAS:{name}", symbol=name))
         hub = Hub(product)
         me = Principal(tenant_id=LOCAL_TENANT, user_id="usr_owner", session_id="ses_1")
-        now = product.clock.now()
-        for frame in frames(names, 0, now - timedelta(seconds=5)):
-            book.note(frame)
+        for body, now in messages(names, -1):
+            book.note(decode_frame(body, now))
         readers = [Client(Line(), me) for _ in range(SYMBOLS // 200)]
         live = Live(product, hub)
         async with live.running():
@@ -114,35 +153,27 @@ async def main(seconds: int) -> dict:
             async with asyncio.timeout(60):
                 while not all(live.is_looked_at(name) for name in names):  # noqa: ASYNC110 - a bench
                     await asyncio.sleep(0.05)
-
-            def feed() -> float:
-                began, early = time.monotonic(), 0.0
-                for second in range(seconds):
-                    for at, frame in enumerate(frames(names, second, now)):
-                        book.note(frame)
-                        time.sleep(max(0.0, began + second + at / 100 - time.monotonic()))
-                    if second == seconds // 10:
-                        early = rss_mb("self")
-                return early
-
-            used = time.process_time()
-            began = time.monotonic()
-            early = await asyncio.to_thread(feed)
+            lines = [reader.line for reader in readers]
+            used, began = time.process_time(), time.monotonic()
+            memory = await asyncio.to_thread(feed, book, names, seconds, lines)
             await asyncio.sleep(0.5)
             took, used = time.monotonic() - began, time.process_time() - used
-            told = sum(reader.line.prices for reader in readers)
-            skipped = sum(reader.line.skipped for reader in readers)
-            after = rss_mb("self")
             for reader in readers:
                 hub.leave(reader)
+        bars = whole_bars(book, names)
         product.close()
+    late_ms = [one for line in lines for one in line.late_ms]
     return {
+        "seconds": seconds,
         "sent": SYMBOLS * RATE * seconds,
-        "told": told,
-        "skipped": skipped,
+        "told": sum(line.prices for line in lines),
+        "skipped": sum(line.skipped for line in lines),
+        "bars": bars,
+        "bars_due": SYMBOLS if seconds > 60 - _BEGAN.second + 2 else 0,
         "cpu": used / took,
-        "rss_before": early,
-        "rss_after": after,
+        "rss": memory,
+        "p50": percentile(late_ms, 0.5),
+        "p99": percentile(late_ms, 0.99),
     }
 
 
