@@ -12,6 +12,7 @@ from agent.loop import Coach
 from agent.model.port import Model
 from agent.model.rules import RuleModel
 from agent.toolbox import Toolbox
+from app.broker import Brokers, build_brokers
 from app.look import look
 from app.market_ports import market_ports
 from app.metered import MeteredModel
@@ -38,7 +39,6 @@ from services.market.history.bundle import load_history
 from services.market.live import LiveBook
 from services.market.provider import Providers
 from services.orders.broker import Broker
-from services.orders.paper import PaperBroker
 from services.strategy.load import TrackCache
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Product:
     bus: Bus
     feed: Feed
     providers: Providers
+    brokers: Brokers
     stream: MassiveStream | None
     model: MeteredModel
     coach: Coach
@@ -88,6 +89,7 @@ class Product:
             self.stream.stop()
         self.runtime.close()
         self.providers.close()
+        self.brokers.close()
 
 
 def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
@@ -101,7 +103,8 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
     feed = market.feed
     settings.cornerman_home.mkdir(parents=True, exist_ok=True)
     database = Database(settings.runtime_database_url)
-    broker = parts.get("broker") or PaperBroker()
+    brokers = build_brokers(settings, clock, live_prices=feed.record().host != "")
+    broker = parts.get("broker") or brokers.routes
     book = build_book(settings, feed)
     runtime = FetchingRuntime(
         database,
@@ -137,6 +140,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         bus=bus,
         feed=feed,
         providers=market.providers,
+        brokers=brokers,
         stream=stream,
         model=model,
         coach=coach,

@@ -58,7 +58,7 @@ async def show_configuration(request: Request) -> Response:
         {
             "version": product.version,
             "mode": product.settings.cornerman_mode,
-            "features": [*_features(product), *beside],
+            "features": [*feature_records(product), *beside],
             "feed": feed,
             "providers": [asdict(one) for one in product.providers.records()],
             "stream": _stream(product),
@@ -100,7 +100,7 @@ def _feed_facts(ctx: Context) -> dict[str, Any]:
     }
 
 
-def _features(product: Product) -> list[dict[str, Any]]:
+def feature_records(product: Product) -> list[dict[str, Any]]:
     """Return every feature with what keeps it off and how to switch it on."""
     settings, feed = product.settings, product.feed.capability()
     streamed = stream_capability(settings, product.stream)
@@ -123,13 +123,27 @@ def _features(product: Product) -> list[dict[str, Any]]:
         },
         {"name": streamed.feature, "on": streamed.on, "why": streamed.why, "todo": streamed.todo},
         _failover(product),
-        {
-            "name": "live trading",
-            "on": False,
-            "why": "this release trades on paper only",
-            "todo": "",
-        },
+        _broker(product),
+        _live_trading(product),
     ]
+
+
+def _broker(product: Product) -> dict[str, Any]:
+    record = product.brokers.record
+    name = f"{record.name} broker"
+    return {"name": name, "on": record.on, "why": record.why, "todo": record.todo}
+
+
+def _live_trading(product: Product) -> dict[str, Any]:
+    account = product.brokers.account
+    if account is None or account.mode != "live" or not product.brokers.record.on:
+        why = "no account with real money is connected; orders are on paper"
+        return {"name": "live trading", "on": False, "why": why, "todo": ""}
+    if not product.settings.live_trading:
+        todo = "Set LIVE_TRADING=true and restart; every live card is typed to confirm."
+        return {"name": "live trading", "on": False, "why": "LIVE_TRADING is off", "todo": todo}
+    why = f"orders of {account.title} move real money"
+    return {"name": "live trading", "on": True, "why": why, "todo": ""}
 
 
 def _failover(product: Product) -> dict[str, Any]:

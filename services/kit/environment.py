@@ -137,11 +137,12 @@ def _together(settings: Settings) -> list[str]:
 
     if settings.openai_api_key.get_secret_value() and settings.chatdata_api_key.get_secret_value():
         fault("CHATDATA_API_KEY", "set together with OPENAI_API_KEY", "keep one of the two")
-    if settings.live_trading:
+    if settings.live_trading and not _has_live_broker(settings):
         fault(
             "LIVE_TRADING",
-            "no live broker exists in this release",
-            "remove it; paper is the default",
+            "no live broker is configured",
+            "set TRADIER_ENV=production with TRADIER_ACCESS_TOKEN and TRADIER_ACCOUNT_ID, without "
+            "FEATURE_MOCK_MODE; or remove it, paper is the default",
         )
     if settings.cornerman_mode == "local":
         if settings.host not in ("127.0.0.1", "::1", "localhost"):
@@ -154,6 +155,16 @@ def _together(settings: Settings) -> list[str]:
     if settings.ws_legacy_api_key:
         fault("WS_LEGACY_API_KEY", "served mode takes no key from an address", "remove it")
     return faults + _served(settings)
+
+
+def _has_live_broker(settings: Settings) -> bool:
+    """Return True when orders could reach real money on real prices."""
+    return bool(
+        settings.tradier_env == "production"
+        and settings.tradier_access_token.get_secret_value()
+        and settings.tradier_account_id
+        and not settings.feature_mock_mode
+    )
 
 
 def _served(settings: Settings) -> list[str]:

@@ -210,6 +210,14 @@ class Settings(BaseModel):
             "Which Tradier the token belongs to; prices of the sandbox are 15 minutes delayed."
         ),
     )
+    tradier_account_id: str = Field(
+        "",
+        max_length=20,
+        description=(
+            "Account number at Tradier that orders may go to; `VA` numbers belong to the sandbox. "
+            "Empty, Tradier gives prices only and orders stay on paper."
+        ),
+    )
     tradier_base_url: str = Field(
         "",
         max_length=300,
@@ -258,7 +266,8 @@ class Settings(BaseModel):
     live_trading: bool = Field(
         False,
         description=(
-            "Process flag of live orders; this release has the paper broker only and refuses it."
+            "Process flag of orders with real money; it needs TRADIER_ENV=production with token "
+            "and account, and every live card asks for the order to be typed."
         ),
     )
     replay_speed: int = Field(

@@ -198,9 +198,9 @@ def _require_cash(start: Decimal, currency: str) -> Decimal:
 
 
 def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
-    """Return a portfolio; None is the tenant's first open one, which is opened at its first use.
+    """Return a portfolio; None is the tenant's first open one on paper, opened at its first use.
 
-    Raises `PORTFOLIO_UNKNOWN`.
+    An account outside is never the default: who means it names it. Raises `PORTFOLIO_UNKNOWN`.
     """
     query = select(portfolios)
     if portfolio_id is not None:
@@ -209,7 +209,8 @@ def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
             raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
         return _portfolio(row)
     row = ctx.db.row(
-        query.where(portfolios.c.status == "open")
+        query.join(accounts, accounts.c.portfolio_id == portfolios.c.id)
+        .where(portfolios.c.status == "open", accounts.c.broker == PAPER_SEAT.broker)
         .order_by(portfolios.c.opened_at, portfolios.c.id)
         .limit(1)
     )

@@ -77,6 +77,10 @@ class BrokerRoutes:
         usual = f"{account_id} is not the account that this process is connected to"
         return self._seats.get(account_id) or AbsentBroker(name, self._off.get(name) or usual)
 
+    def shut(self, account_id: str, why: str) -> None:
+        """Switch the broker of an account off, for the reason `why`."""
+        self._seats[account_id] = AbsentBroker(broker_name(account_id), why)
+
     def submit(self, desk: Desk, order: Order) -> Outcome:
         """Send through the order's own broker."""
         return self.of(order.account_id).submit(desk, order)

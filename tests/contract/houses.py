@@ -70,7 +70,7 @@ def _open_desk(
     clock = HandClock(feed.time)
     ports = {Bus: MemoryBus(), Feed: feed, Broker: broker}
     desk = OrderDesk(Runtime(database, clock, CountedIds(), settings, ports=ports), feed)
-    desk.write(lambda ctx: open_portfolio(ctx, "Desk", seat=seat))
+    desk.portfolio_id = desk.write(lambda ctx: open_portfolio(ctx, "Desk", seat=seat)).id
     return desk
 
 

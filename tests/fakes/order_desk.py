@@ -37,11 +37,20 @@ def draft(symbol: str = "AAPL", side: str = "buy", quantity: str = "10", **rest)
 class OrderDesk:
     """Drives the real services of one tenant; every call is a unit of work of its own."""
 
-    def __init__(self, runtime: Runtime, feed: HandFeed, who: Principal = OWNER) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        feed: HandFeed,
+        who: Principal = OWNER,
+        *,
+        portfolio_id: str | None = None,
+    ) -> None:
         self.runtime, self.feed, self.who = runtime, feed, who
+        self.portfolio_id = portfolio_id
 
     def as_user(self, **changes) -> OrderDesk:
-        return OrderDesk(self.runtime, self.feed, replace(self.who, **changes))
+        who = replace(self.who, **changes)
+        return OrderDesk(self.runtime, self.feed, who, portfolio_id=self.portfolio_id)
 
     def write(self, act):
         return self.runtime.write(self.who, act)
@@ -50,7 +59,8 @@ class OrderDesk:
         return self.runtime.read(self.who, act)
 
     def propose(self, *args, **rest) -> proposal.Proposal:
-        return self.write(lambda ctx: propose.propose(ctx, draft(*args, **rest)))
+        wanted = {"portfolio_id": self.portfolio_id, **rest}
+        return self.write(lambda ctx: propose.propose(ctx, draft(*args, **wanted)))
 
     def issue(self, proposal_id: str) -> gate.Challenge:
         return self.write(lambda ctx: gate.issue(ctx, proposal_id))
@@ -111,7 +121,7 @@ class OrderDesk:
         )
 
     def _portfolio(self, ctx: Context) -> str:
-        return portfolio.list_portfolios(ctx)[0].id
+        return self.portfolio_id or portfolio.list_portfolios(ctx)[0].id
 
     def count(self, table) -> int:
         return self.read(lambda ctx: ctx.db.scalar(select(func.count()).select_from(table)))

@@ -93,6 +93,7 @@ class TradierBrokerage:
     """The house. `answers`, `cancel_answers` and `list_answers` are consumed one per request."""
 
     clock: Clock
+    account: str = ACCOUNT
     answers: list[str] = field(default_factory=list)
     cancel_answers: list[str] = field(default_factory=list)
     list_answers: list[str] = field(default_factory=list)
@@ -213,6 +214,27 @@ class TradierBrokerage:
         with self._lock:
             return self._book({**usual, "quantity": quantity, "duration": "day", **form})
 
+    def owns(self, cash: str, **units: str) -> None:
+        """Say what the account owns: cash, and units by symbol."""
+        rows = [
+            {"symbol": name, "quantity": f"@@{count}@@", "cost_basis": "@@100.0@@", "id": number}
+            for number, (name, count) in enumerate(sorted(units.items()), 1)
+        ]
+        held = {"position": rows[0] if len(rows) == 1 else rows} if rows else "null"
+        path = f"/v1/accounts/{self.account}"
+        facts = {"account_number": self.account, "account_type": "cash", "total_equity": "@@1.0@@"}
+        money = {"total_cash": f"@@{cash}@@", "cash": {"cash_available": f"@@{cash}@@"}}
+        self.documents |= {
+            f"{path}/balances": {"balances": facts | money},
+            f"{path}/positions": {"positions": held},
+        }
+
+    def speaks_for(self, *numbers: str, status: str = "active") -> None:
+        """Say which accounts the token may act for."""
+        rows = [{"account_number": one, "type": "cash", "status": status} for one in numbers]
+        found = rows[0] if len(rows) == 1 else rows
+        self.documents["/v1/user/profile"] = {"profile": {"account": found, "id": "id-x"}}
+
     # The wire.
 
     def serve(self, handler: BaseHTTPRequestHandler, verb: str) -> None:
@@ -238,7 +260,7 @@ class TradierBrokerage:
             self._answer(handler, 200, self.documents[parts.path])
             return
         house, _, rest = parts.path.removeprefix("/v1/accounts/").partition("/")
-        if house != ACCOUNT:
+        if house != self.account:
             self._send(handler, 401, TEXT, f"Unauthorized Account: {house}".encode())
             return
         match verb, rest.split("/"):
@@ -420,7 +442,7 @@ class TradierBrokerage:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
     def _unknown(self, handler: BaseHTTPRequestHandler) -> None:
-        self._send(handler, 401, TEXT, f"Unauthorized Account: {ACCOUNT}".encode())
+        self._send(handler, 401, TEXT, f"Unauthorized Account: {self.account}".encode())
 
     def _answer(self, handler: BaseHTTPRequestHandler, status: int, document: Any) -> None:
         body = json.dumps(document).encode()
