@@ -1,5 +1,6 @@
 """Equal inputs give equal bytes: again, elsewhere, on either database, on another Python."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -83,6 +84,12 @@ def test_two_hundred_seeded_plans_give_the_same_bytes_twice():
     assert sum(one.startswith(b"{") for one in once) > 0.8 * PLANS_ALL
 
 
+@functools.cache
+def here() -> list[str]:
+    """The digests of this process, which every other place must match."""
+    return digests(CASES_ELSEWHERE, PLANS_ELSEWHERE)
+
+
 def ran(python: str, **place: str) -> list[str]:
     done = subprocess.run(
         [python, *SEEDED], cwd=ROOT, env={**os.environ, **place},
@@ -95,7 +102,7 @@ def ran(python: str, **place: str) -> list[str]:
 @pytest.mark.fault("F134")
 @pytest.mark.parametrize("place", PLACES, ids=["C", "Kathmandu"])
 def test_two_hundred_cases_are_the_same_under_another_seed_zone_and_locale(place):
-    assert ran(sys.executable, **place) == digests(CASES_ELSEWHERE, PLANS_ELSEWHERE)
+    assert ran(sys.executable, **place) == here()
 
 
 def other_pythons() -> Iterator[str]:
@@ -118,7 +125,7 @@ def test_two_hundred_cases_are_the_same_on_another_python():
     if python is None:
         absent("second-python", "no other Python with the dependencies: CORNERMAN_SECOND_PYTHON")
     path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    assert ran(python, **path) == digests(CASES_ELSEWHERE, PLANS_ELSEWHERE)
+    assert ran(python, **path) == here()
 
 
 def kept(url: str, settings, owner) -> list[str]:
