@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.model.alert_errands import alert_words
+from agent.model.book_errands import book_words
 from agent.model.errands import (
     Known,
     Outcome,
@@ -32,7 +33,8 @@ CAPABILITIES = (
     "- **Data**: `is my data good`, `what is frozen`, `why can't you plan AAPL`\n"
     "- **Alerts**: `alert me when AAPL goes above 420`, `AAPL > 420`, `my alerts`, "
     "`delete my AAPL alert`\n"
-    "- **Your book**: `what do I hold and why?`, `my orders`, `my portfolio`\n"
+    "- **Your book**: `what do I hold and why?`, `my orders`, `my fills`, "
+    "`my balances`, `my portfolio`\n"
     "- **Journal**: `note: waited for the pullback`, `show my journal`, "
     "`why did you propose that?`\n"
 )
@@ -349,6 +351,8 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.FREEZES: lambda _wish, known: _said(known, "freeze_list"),
     Errand.WATCH: _watch,
     Errand.ORDERS: lambda _wish, known: _said(known, "orders"),
+    Errand.FILLS: book_words,
+    Errand.BALANCES: book_words,
     Errand.PORTFOLIO: lambda _wish, known: _said(known, "portfolio"),
     Errand.JOURNAL: lambda _wish, known: _said(known, "journal_list"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.model import alert_errands, idea_errands
+from agent.model import alert_errands, book_errands, idea_errands
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part
 
@@ -378,6 +378,8 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.HOLDINGS: _holdings,
     Errand.NOTE: lambda wish, known: _once("journal_add", known, text=note_of(wish.text)),
     Errand.ORDERS: lambda _wish, known: _once("orders", known),
+    Errand.FILLS: book_errands.fills,
+    Errand.BALANCES: book_errands.balances,
     Errand.PORTFOLIO: lambda _wish, known: _once("portfolio", known),
     Errand.JOURNAL: lambda wish, known: _once(
         "journal_list", known, query=wish.symbol, days=wish.days

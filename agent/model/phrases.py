@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE
 from agent.model.spoken import sells, side_of, symbols_of, timeframe_of, values_of
 
 
@@ -20,6 +21,8 @@ class Errand(StrEnum):
     ORDER = "order"
     CANCEL = "cancel"
     ORDERS = "orders"
+    FILLS = "fills"
+    BALANCES = "balances"
     HOLDINGS = "holdings"
     PORTFOLIO = "portfolio"
     NOTE = "note"
@@ -262,6 +265,8 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
                 r"|\baudit\b|\bwhat happened\b|\bhistory of (?:order|card)"
             ),
         ),
+        (Errand.FILLS, FILLS_SHAPE),
+        (Errand.BALANCES, BALANCES_SHAPE),
         (
             Errand.PORTFOLIO,
             (

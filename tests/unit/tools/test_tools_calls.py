@@ -46,6 +46,8 @@ GOOD = {
     "size": {**PLAN, "risk_pct": "0.5%"},
     "propose_order": ORDER,
     "orders": {},
+    "fills": {"limit": 5},
+    "balances": {},
     "positions": {},
     "data_health": {"symbols": ["AAPL"]},
     "freeze_list": {},

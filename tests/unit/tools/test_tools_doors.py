@@ -62,6 +62,8 @@ def test_the_terminal_lists_the_registered_tools():
 READS = {
     "quote": {"symbols": ["AAPL"]},
     "orders": {},
+    "fills": {},
+    "balances": {},
     "positions": {},
     "portfolio": {},
     "bars": {"symbol": "IBM", "timeframe": "1d", "count": 3},

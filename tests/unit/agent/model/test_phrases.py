@@ -130,6 +130,8 @@ TABLE = [
     ("show my open orders", Errand.ORDERS, {}),
     ("is my order filled?", Errand.ORDERS, {}),
     ("my trades", Errand.ORDERS, {}),
+    ("my fills", Errand.FILLS, {}),
+    ("my balances", Errand.BALANCES, {}),
     ("what do I hold and why?", Errand.HOLDINGS, {}),
     ("positions", Errand.HOLDINGS, {}),
     ("what do i own", Errand.HOLDINGS, {}),
