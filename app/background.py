@@ -18,6 +18,7 @@ from app.alert_trades import tell_touched
 from app.backtests import run_asked
 from app.broker_duty import tend_broker
 from app.jobs import end_left_runs, run_due_jobs, tenant_principals
+from app.risk_poll import poll_risk
 from app.wiring import Product
 from services.kit.context import Context
 from services.ledger import coverage, portfolio, split, valuation
@@ -84,6 +85,7 @@ LOOPS = (
     Loop(name="alerts", round=poll_alerts, every_s=2.0, topic="alerts", setting="alert_poll_sec"),
     Loop(name="broker", round=tend_broker, every_s=30.0),
     Loop(name="fast_alerts", round=tell_touched, every_s=0.5),
+    Loop(name="risk", round=poll_risk, every_s=1.0),
     Loop(name="backtests", round=run_asked, every_s=2.0, topic="backtests"),
     Loop(name="jobs", round=lambda product: _run_jobs(product), every_s=5.0),  # noqa: PLW0108 - made later
 )

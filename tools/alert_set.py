@@ -1,4 +1,4 @@
-"""Owns the tool `alert_set`: tell the person when a price, VWAP or volume condition is met."""
+"""Owns the tool `alert_set`: tell the person of a price, of a plan's moment, or of the risk."""
 
 from __future__ import annotations
 
@@ -6,34 +6,47 @@ from typing import Literal
 
 from pydantic import Field
 
-from services.alerts.alert import AlertAsk, AlertKind
 from services.alerts.book import set_alert
 from services.kit.context import Context
-from services.kit.money import parse_decimal
 from tools.registry import Args, DecimalText, Effect, Result, SymbolText, tool
+from tools.wording.alert_ask import asked
 from tools.wording.alerts import set_words
 from tools.wording.figures import Exact
 
 
 class AlertSetArgs(Args):
-    """What to watch."""
+    """What to watch; a symbol for prices and volume, a plan_id for plan_event, neither for risk."""
 
-    symbol: SymbolText = Field(description="Ticker symbol, such as AAPL.")
-    kind: Literal["price_above", "price_below", "vwap_cross", "rvol_above"] = Field(
-        description="What to look at: the price, its distance from VWAP, or relative volume."
-    )
+    kind: Literal["price_above", "price_below", "vwap_cross", "rvol_above", "plan_event", "risk"]
+    symbol: SymbolText | None = Field(None, description="Ticker symbol, such as AAPL.")
     level: DecimalText | None = Field(
         None, description="The price, or the multiple of the usual volume, as the person said it."
     )
     distance_pct: DecimalText | None = Field(
         None, description="Signed percent from VWAP, such as -2; for prices from the last price."
     )
+    threshold_pct: DecimalText | None = Field(
+        None, description="Percent beyond the level, below 0 for a warning before it."
+    )
+    plan_id: str | None = Field(
+        None, pattern=r"^plan_[0-9a-f]{16}$", description="A stored plan, for kind plan_event."
+    )
+    moments: list[Literal["entry", "target", "stop", "invalidation", "time_stop"]] | None = Field(
+        None, max_length=5, description="Which moments of the plan; all of them without it."
+    )
+    risk_state: Literal["warn", "breach", "frozen", "change"] | None = Field(
+        None, description="For kind risk: tell from this state on, or each change."
+    )
     fires: Literal["on_cross", "at_level"] | None = Field(
         None, description="at_level tells at once when the price is there already."
     )
+    basis: Literal["touch", "close"] | None = Field(None, description="Any trade, or bar closes.")
     timeframe: Literal["minute", "day"] | None = Field(None, description="Bars; usual is minute.")
     often: Literal["once", "each_time"] | None = Field(
-        None, description="Tell once, which is usual, or each time it happens anew."
+        None, description="Usual is once for prices, each_time for a plan or the risk."
+    )
+    until: str | None = Field(
+        None, max_length=30, description="Its end: `2027-01-15 16:00 EST`, or `5 days`."
     )
     note: str | None = Field(None, max_length=300, description="The person's own note.")
 
@@ -51,18 +64,7 @@ class AlertSetResult(Result):
 @tool(effect=Effect.NOTE)
 def alert_set(ctx: Context, args: AlertSetArgs) -> AlertSetResult:
     """Set an alert that tells the person when a condition is met; it never trades."""
-    away, level = args.distance_pct, args.level
-    ask = AlertAsk(
-        symbol=args.symbol,
-        kind=AlertKind(args.kind),
-        level=None if level is None else parse_decimal(level, "level"),
-        distance_pct=None if away is None else parse_decimal(away, "distance_pct"),
-        mode="level" if args.fires == "at_level" else "cross",
-        timeframe=args.timeframe or "minute",
-        repeat=args.often == "each_time",
-        note=args.note or "",
-    )
-    done = set_alert(ctx, ask)
+    done = set_alert(ctx, asked(ctx, args.model_dump(exclude_none=True)))
     return AlertSetResult(
         id=done.alert.id,
         symbol=done.alert.symbol,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from services.alerts.alert import AlertAsk, AlertKind
+from services.alerts.alert import BY_SUBJECT, AlertAsk, AlertKind
 from services.alerts.words import read_rule
 from services.kit.clock import EPOCH
 from services.kit.errors import Refusal
@@ -22,6 +22,7 @@ _EXAMPLES = "`alert me when AAPL goes above 420`, or `notify when MSFT falls 2% 
 _TO = re.compile(r"\bto\s+\$?\s?(\d{1,9}(?:,\d{3})*(?:\.\d{1,8})?)\b(?!\s*%)")
 _ID = re.compile(r"\b(al_[a-z0-9]{6,40})\b")
 _MOST = 5
+_DAYS_MAX = 999
 
 
 def read_ask(wish: Wish) -> AlertAsk | str:
@@ -30,8 +31,6 @@ def read_ask(wish: Wish) -> AlertAsk | str:
         ask = read_rule(wish.text, as_of=EPOCH)
     except Refusal as refusal:
         return str(refusal.facts.get("reason", "I can not read it"))
-    if ask.expires_at is not None or ask.threshold_pct or ask.basis == "close":
-        return "an end, a threshold and a close can be set in the alerts panel only"
     return ask
 
 
@@ -40,6 +39,8 @@ def alert(wish: Wish, known: Known) -> list[Call]:
     ask = read_ask(wish)
     if isinstance(ask, str) or known.done("alert_set") or not known.may("alert_set"):
         return []
+    if ask.kind in BY_SUBJECT:
+        return [("alert_set", _of_subject(ask))]
     symbol = wish.symbol or ask.symbol
     if ask.kind is None and known.done("quote") is None:
         return [("quote", {"symbols": [symbol]})]
@@ -50,10 +51,37 @@ def alert(wish: Wish, known: Known) -> list[Call]:
         "distance_pct": None if ask.distance_pct is None else decimal_text(ask.distance_pct),
         "timeframe": "day" if ask.timeframe == "day" else None,
         "often": "each_time" if ask.repeat else None,
+        "basis": ask.basis,
+        "threshold_pct": decimal_text(ask.threshold_pct) if ask.threshold_pct else None,
+        "until": _until(ask),
     }
     if ask.kind is AlertKind.VWAP_CROSS:
         given["distance_pct"], given["level"] = given["level"], None
     return [("alert_set", {name: value for name, value in given.items() if value is not None})]
+
+
+def _of_subject(ask: AlertAsk) -> dict[str, Any]:
+    """Return the arguments of an alert on a plan or the risk."""
+    given = {
+        "kind": str(ask.kind),
+        "plan_id": ask.plan_id or None,
+        "moments": list(ask.moments) or None,
+        "risk_state": ask.risk_state or None,
+        "often": None if ask.repeat else "once",
+        "until": _until(ask),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _until(ask: AlertAsk) -> str | None:
+    """Return the end of an alert as the tool reads it: days from now, or a time in UTC.
+
+    The words were read as of the epoch, so an end soon after it was said in days.
+    """
+    if ask.expires_at is None:
+        return None
+    days = (ask.expires_at - EPOCH).days
+    return f"{days} days" if days <= _DAYS_MAX else f"{ask.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _kind(ask: AlertAsk, known: Known) -> AlertKind:

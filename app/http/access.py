@@ -122,6 +122,7 @@ PUT    /api/v1/settings                             propose  mutate  top
 GET    /api/v1/settings/{name}                      read     read
 GET    /api/v1/audit/events                         read     read
 GET    /api/v1/audit/verify                         admin    read
+GET    /api/v1/risk                                 read     read
 GET    /api/v1/halt                                 read     read
 POST   /api/v1/halt                                 propose  none    money
 POST   /api/v1/resume                               admin    mutate  top money

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.http.answer_models import Labelled
-from services.alerts.alert import Alert
+from services.alerts.alert import Alert, AlertKind
+from services.alerts.plan_event import read_terms
 from services.alerts.store import Trigger
 from services.alerts.wording import canonical_words
 from services.kit.context import Context
@@ -27,7 +28,10 @@ _NOTE_WHY = {"person": "your note", "agent": "noted by the coach in your words"}
 class AlertAnswer(Labelled):
     """One alert as it stands; `text` is its rule in canonical words.
 
-    `effective` is the level with its threshold; for `vwap_cross` in percent of the VWAP.
+    `effective` is the level with its threshold; for `vwap_cross` in percent of the VWAP. `subject`
+    is the plan or the portfolio that a `plan_event` or `risk` alert watches, `moments` what it
+    tells of the plan, `risk_state` from which state on it tells; their level and symbol are not
+    those of a price alert: a plan's entry, and none.
     """
 
     id: str
@@ -56,6 +60,9 @@ class AlertAnswer(Labelled):
     hysteresis: Decimal
     cooldown_s: int
     suppressed: int
+    subject: str
+    moments: list[str]
+    risk_state: str | None
 
 
 class AlertSet(AlertAnswer):
@@ -72,7 +79,11 @@ class AlertRuleAnswer(BaseModel):
 
 
 class TriggerAnswer(Labelled):
-    """One event of an alert; `late_s` after its bar."""
+    """One event of an alert; `late_s` after its bar.
+
+    `what` is the moment of a plan or the state of the risk; the price of the latter is 1 for ok to
+    4 for frozen.
+    """
 
     id: str
     alert_id: str
@@ -82,6 +93,7 @@ class TriggerAnswer(Labelled):
     gap: bool
     provisional: bool
     late_s: int
+    what: str
 
 
 class Unread(BaseModel):
@@ -100,9 +112,20 @@ def alert_body(ctx: Context, alert: Alert, flags: tuple[str, ...] | None = None)
         "last_event_at": alert.last_event_at,
         "note_why": _NOTE_WHY.get(alert.note_by, "") if alert.note else "",
         "text": canonical_words(alert),
+        **_watched(alert),
         "as_of": alert.seen_until,
         "provenance": feed.provenance,
         "source": feed.name,
+    }
+
+
+def _watched(alert: Alert) -> dict[str, Any]:
+    """Return what an alert on a plan or the risk watches; empty for prices."""
+    of_plan = alert.kind is AlertKind.PLAN_EVENT
+    return {
+        "subject": alert.subject,
+        "moments": list(read_terms(alert.terms).moments) if of_plan else [],
+        "risk_state": alert.terms if alert.kind is AlertKind.RISK else None,
     }
 
 
@@ -110,12 +133,12 @@ def rule_body(alert: Alert) -> Mapping[str, Any]:
     """Return the terms of an alert alone."""
     names = ("symbol", "kind", "side", "level", "threshold_pct", "timeframe", "mode", "basis",
              "repeat", "expires_at")  # fmt: skip
-    return {name: getattr(alert, name) for name in names}
+    return {name: getattr(alert, name) for name in names} | _watched(alert)
 
 
 def trigger_body(trigger: Trigger) -> dict[str, Any]:
     """Return a trigger as it is shown; its label is that of the bar."""
-    names = ("id", "alert_id", "symbol", "at", "price", "gap", "provisional", "late_s")
+    names = ("id", "alert_id", "symbol", "at", "price", "gap", "provisional", "late_s", "what")
     return {
         **{name: getattr(trigger, name) for name in names},
         "as_of": trigger.at,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from app.http.alert_models import alert_body, rule_body, trigger_body
@@ -16,7 +16,7 @@ from app.http.label import labelled_items
 from app.http.unit import CREATED, read, write
 from app.http.wire import Body, Symbol, Word
 from services.alerts import book, store
-from services.alerts.alert import AlertAsk, AlertKind
+from services.alerts.alert import BY_SUBJECT, AlertAsk, AlertKind
 from services.alerts.book import AlertChange, SetAlert
 from services.kit.clock import parse_instant
 from services.kit.context import Context
@@ -25,20 +25,28 @@ from services.kit.errors import refuse
 router = APIRouter(prefix="/api/v1/alerts")
 Signed = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,8})?$", max_length=20)]
 Instant = Annotated[str, StringConstraints(min_length=16, max_length=40)]
+Moment = Literal["entry", "target", "stop", "invalidation", "time_stop"]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class AlertBody(Body):
-    """A new alert. `level` is a price, or the distance from the VWAP in signed percent."""
+    """A new alert. `level` is a price, or the distance from the VWAP in signed percent.
 
-    symbol: Symbol
-    kind: Literal["price_above", "price_below", "vwap_cross", "rvol_above"]
-    level: Signed
+    `plan_event` names a `plan_id` and perhaps `moments` of it, `risk` a `risk_state`: from it on
+    the account's risk is told, with `change` each change of it. Both have no level.
+    """
+
+    kind: Literal["price_above", "price_below", "vwap_cross", "rvol_above", "plan_event", "risk"]
+    symbol: Symbol | None = None
+    level: Signed | None = None
+    plan_id: Word | None = None
+    moments: Annotated[list[Moment], Field(max_length=5)] = Field(default_factory=list)
+    risk_state: Literal["warn", "breach", "frozen", "change"] | None = None
     threshold_pct: Signed = "0"
     timeframe: Literal["minute", "day"] = "minute"
     mode: Literal["cross", "level"] = "cross"
     basis: Literal["touch", "close"] | None = None
-    repeat: bool = False
+    repeat: bool | None = None
     latency: Literal["bar", "fast"] = "bar"
     expires_at: Instant | None = None
     note: Annotated[str, StringConstraints(max_length=300)] = ""
@@ -83,16 +91,7 @@ async def list_alerts(request: Request, active: bool | None = None) -> Response:
 @router.post("", status_code=CREATED)
 async def set_alert(request: Request, body: AlertBody) -> Response:
     """Set an alert; one that says the same is answered with the flag `DUPLICATE`."""
-    terms = body.model_dump()
-    ask = AlertAsk(
-        **{
-            **terms,
-            "kind": AlertKind(body.kind),
-            "level": Decimal(body.level),
-            "threshold_pct": Decimal(body.threshold_pct),
-            "expires_at": _moment(body.expires_at),
-        }
-    )
+    ask = _asked(body)
     return await write(request, lambda ctx: _shown(ctx, book.set_alert(ctx, ask)), status=CREATED)
 
 
@@ -138,6 +137,40 @@ async def list_triggers(request: Request, id: Word) -> Response:  # noqa: A002
     """List the events of an alert, newest first."""
     return await read(
         request, lambda ctx: labelled_items(ctx, map(trigger_body, store.list_triggers(ctx, id)))
+    )
+
+
+_OF_KIND = ("level", "moments", "plan_id", "risk_state", "symbol")
+_FIELDS: dict[AlertKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    AlertKind.PLAN_EVENT: (("plan_id",), ("moments",)),
+    AlertKind.RISK: ((), ("risk_state",)),
+}
+"""What a kind needs of these, and what it may have beside; all others need a symbol and a level."""
+
+
+def _asked(body: AlertBody) -> AlertAsk:
+    """Return what a body asks for. Raises `PARAM_INVALID` for what its kind needs or has not."""
+    kind = AlertKind(body.kind)
+    needed, allowed = _FIELDS.get(kind, (("level", "symbol"), ()))
+    for name in _OF_KIND:
+        given = bool(getattr(body, name))
+        if given is not (name in needed) and name not in allowed:
+            rule = f"an alert of kind {kind} {'has none' if given else 'needs it'}"
+            value = "given" if given else "nothing"
+            raise refuse("PARAM_INVALID", field=name, name=name, value=value, rule=rule)
+    return AlertAsk(
+        **{
+            **body.model_dump(),
+            "kind": kind,
+            "symbol": body.symbol or "",
+            "level": _number(body.level),
+            "plan_id": body.plan_id or "",
+            "moments": tuple(body.moments),
+            "risk_state": body.risk_state or "",
+            "repeat": kind in BY_SUBJECT if body.repeat is None else body.repeat,
+            "threshold_pct": Decimal(body.threshold_pct),
+            "expires_at": _moment(body.expires_at),
+        }
     )
 
 

@@ -46,6 +46,7 @@ from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, Tas
 from app.http.pick_models import OptionPickList, PickList, WeekendAnswer
 from app.http.plan_models import PlanLine, PlanSchema
 from app.http.research_models import BacktestDetail, BacktestList, BacktestPage
+from app.http.risk_models import RiskAnswer
 from app.http.score_models import (
     DocumentAnswer,
     DocumentLine,
@@ -170,6 +171,7 @@ ANSWERS: dict[str, Any] = {
     "GET /settings/{name}": Setting,
     "GET /audit/events": Items[AuditEvent],
     "GET /audit/verify": ChainVerdict,
+    "GET /risk": RiskAnswer,
     "GET /halt": Switch,
     "POST /halt": Switch,
     "POST /resume": Switch,

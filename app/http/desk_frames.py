@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Any
 
 from agent.events import Alert, Envelope, ProposalChanged, Resync, RiskChanged, StateSnapshot
@@ -17,10 +18,19 @@ from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.ledger import portfolio, valuation
 from services.orders import store, switch
+from services.trade.risk import SEVERITY
+from services.trade.risk_store import StoredRisk, list_risks, newest_at
 
 Reader = tuple[Channel, str]
 """A desk channel and the user who reads it; only `alerts` differ from user to user."""
 Snapshots = dict[Reader, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Cursor):
+    """Where a room stands in the events, and which evaluation of the risk it was told last."""
+
+    risk_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +53,25 @@ def look(
     """Read the events behind `after` and, when none are left, the snapshots of `fresh` readers.
 
     Both are read in the one transaction of `ctx`, so a snapshot stands exactly behind the events:
-    no gap and no repeat. `live` names who reads which channel already.
+    no gap and no repeat. `live` names who reads which channel already. Readers of `risk` are also
+    told when the engine has stored figures anew.
     """
     stream = desk_stream(ctx.principal.tenant_id)
+    names = {channel for channel, _ in live}
+    reads_risk = "risk" in names or any(channel == "risk" for channel, _ in fresh)
+    risk_at = newest_at(ctx) if reads_risk else None
     if after is None:
-        return Seen(head(ctx, stream), (), snapshots(ctx, fresh))
+        began = head(ctx, stream)
+        return Seen(Place(began.epoch, began.seq, risk_at), (), snapshots(ctx, fresh))
     page = replay(ctx, stream, after)
-    place = Cursor(page[-1].epoch, page[-1].seq) if page else after
+    newest = page[-1] if page else after
+    place = Place(newest.epoch, newest.seq, risk_at)
     if page and page[0].type == Resync.type:
         return Seen(place, (), snapshots(ctx, {*live, *fresh}), resync=True)
-    names = {channel for channel, _ in live}
     said = [(channel, body) for one in page for channel, body in _frames_of(ctx, one, names)]
+    before = after.risk_at if isinstance(after, Place) else risk_at
+    if "risk" in names and risk_at != before and not any(channel == "risk" for channel, _ in said):
+        said.append(("risk", encode(risk(ctx))))
     more = len(page) == PAGE_MAX
     return Seen(place, tuple(said), {} if more else snapshots(ctx, fresh), more=more)
 
@@ -79,9 +97,35 @@ def snapshot(ctx: Context, channel: Channel) -> Frame:
 
 
 def risk(ctx: Context) -> frames.Risk:
-    """Return where the tenant's switch stands."""
-    found = switch.state(ctx)
-    return frames.Risk(state=found.state.value, reason=found.reason, at=ctx.now)
+    """Return where the tenant's accounts stood at their last evaluation, and its switch."""
+    stored, stand = list_risks(ctx), switch.state(ctx)
+    worst = max(stored, key=lambda one: SEVERITY.index(one.state), default=None)
+    return frames.Risk(
+        state=worst.state if worst else "ok",
+        reason=worst.reason if worst else "",
+        switch=stand.state.value,
+        switch_reason=stand.reason,
+        items=tuple(_account(one) for one in stored),
+        at=ctx.now,
+    )
+
+
+def _account(one: StoredRisk) -> dict[str, Any]:
+    shown = {name: one.body[name] for name in _SHOWN_OF_RISK if name in one.body}
+    return {
+        "portfolio_id": one.portfolio_id,
+        "state": one.state,
+        "reason": one.reason,
+        "since": one.since,
+        "as_of": one.as_of,
+        **shown,
+    }
+
+
+_SHOWN_OF_RISK = (
+    "currency", "one_r", "open_risk", "open_risk_r", "day_pnl", "day_r", "week_pnl", "gross",
+    "breaches", "flags", "limits", "provenance", "source",
+)  # fmt: skip
 
 
 def positions(ctx: Context) -> frames.Positions:

@@ -13,10 +13,13 @@ from app.http.answer_models import Labelled
 
 
 class LiveRisk(BaseModel):
-    """Where the switch of orders stands."""
+    """The worst state of the accounts' risk, and the switch of orders."""
 
     state: str
     reason: str
+    switch: str
+    switch_reason: str
+    items: list[dict[str, Any]]
     at: datetime
 
 

@@ -83,11 +83,18 @@ class Trades:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """Where the switch of orders stands, and why; told on change and with every heartbeat."""
+    """The worst state of the accounts' risk, and the person's switch of orders.
+
+    Told on change, when a figure moves by more than a hundredth of its limit, and with every
+    heartbeat. `items` are the accounts, each with its limits, label and time.
+    """
 
     type: ClassVar[str] = "risk"
     state: str
     reason: str
+    switch: str
+    switch_reason: str
+    items: tuple[Mapping[str, Any], ...]
     at: datetime
 
 

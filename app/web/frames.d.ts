@@ -59,6 +59,9 @@ export interface Risk {
   type: "risk";
   state: string;
   reason: string;
+  switch: string;
+  switch_reason: string;
+  items: (Record<string, unknown>)[];
   at: string;
 }
 

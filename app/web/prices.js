@@ -42,7 +42,7 @@ function said(phase, why) {
 function take(frame) {
   switch (frame.type) {
     case "price": note(frame); break;
-    case "risk": if (state.halt && frame.state !== state.halt.state) void loadHalt(); break;
+    case "risk": if (state.halt && frame.switch !== state.halt.state) void loadHalt(); break;
     case "error": if (frame.symbol) miss(frame.symbol, `${frame.message}. ${frame.hint}`); break;
     case "alert": case "alerts": void Promise.all([loadAlerts(), loadNotices(), loadFreezes()]); break;
     case "resync": void Promise.all([poll(), loadAlerts(), loadNotices(), loadFreezes()]); break;

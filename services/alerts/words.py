@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 from services.alerts.alert import AlertAsk, AlertKind, Side
 from services.alerts.words_subject import find_subject
@@ -188,6 +189,19 @@ def read_rule(text: str, *, as_of: datetime) -> AlertAsk:
     if _CLOSES.search(found[0]):
         terms["basis"] = "close"
     return _asked(shape, found, terms)
+
+
+def read_until(text: str, *, as_of: datetime) -> datetime:
+    """Return the end that words name: `2027-01-15 16:00 EST`, or `5 days` from `as_of`.
+
+    Without a zone it is UTC, without a time the end of the day. Raises `ALERT_RULE_UNREAD`.
+    """
+    said = " ".join(text.split())
+    for lead in ("until ", "for "):
+        terms, rest = _with_expiry({}, lead + said.removeprefix(lead), as_of)
+        if "expires_at" in terms and not rest.strip():
+            return cast("datetime", terms["expires_at"])
+    raise refuse("ALERT_RULE_UNREAD", field="until", reason=f"`{said[:40]}` is no time")
 
 
 def _require_fit(terms: Mapping[str, object]) -> None:

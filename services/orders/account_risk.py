@@ -43,7 +43,7 @@ _BUYS_MAX = 50
 class AccountRisk:
     """What an account risks now; `reading` is None while it has no equity to measure against.
 
-    `provenance` and `source` are those of the prices. `frozen` says why nothing may open, and
+    `provenance` and `source` are those of the prices, of the feed while nothing is held.
     `cools_until` is the market time at which losses in a row have cooled.
     """
 
@@ -68,7 +68,7 @@ def read_account(
     it is what is judged. Raises `PORTFOLIO_UNKNOWN`.
     """
     worth = worth or valuation.value(ctx, portfolio_id)
-    as_of = worth.as_of
+    as_of, feed = worth.as_of, ctx.port(Feed)
     market_open = market_state(CALENDAR, as_of).state == "open"
     session = find_last_session(CALENDAR, as_of)
     key = session_key(ctx, session.date if session else as_of.date())
@@ -107,8 +107,8 @@ def read_account(
         reading=reading,
         week_pnl=facts.week_pnl,
         cools_until=facts.cools_until,
-        provenance=worth.provenance,
-        source=worth.source,
+        provenance=worth.provenance or str(feed.provenance),
+        source=worth.source or feed.name,
     )
 
 

@@ -63,7 +63,7 @@ class RiskView:
 
     @property
     def provenance(self) -> str:
-        """Return how real the prices of what is held are; empty without any."""
+        """Return how real the prices behind it are."""
         return self.now.provenance
 
 

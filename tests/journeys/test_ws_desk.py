@@ -73,7 +73,7 @@ def test_a_confirmed_order_is_seen_to_its_fill_and_as_a_position(person, line):
     state = person.get("stream/state")
     assert [one["symbol"] for one in state["positions"]["items"]] == ["AAPL"]
     assert [one["symbol"] for one in state["prices"]] == ["AAPL"]
-    assert (state["risk"]["state"], state["orders"]["items"]) == ("ACTIVE", [])
+    assert (state["risk"]["switch"], state["orders"]["items"]) == ("ACTIVE", [])
     assert state["provenance"] == "SIMULATED"
     later = Line(person)
     later.send(type="subscribe", channels=["positions"])

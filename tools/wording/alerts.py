@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.alerts.alert import Alert
+from services.alerts.alert import Alert, AlertKind
 from services.alerts.book import SetAlert
 from services.alerts.wording import canonical_words
 from tools.wording.quotation import quotation
@@ -24,7 +24,8 @@ def set_words(done: SetAlert) -> str:
         return f"This alert stands already: {said}."
     mind = ""
     if "ALREADY_BEYOND" in done.flags:
-        mind = " The price is there already, so it waits until the price has come back first."
+        what = "risk" if done.alert.kind is AlertKind.RISK else "price"
+        mind = f" The {what} is there already, so it waits until the {what} has come back first."
     return f"The alert is set: {said}.{mind} It only tells you; it never trades."
 
 

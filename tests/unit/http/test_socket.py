@@ -228,15 +228,15 @@ def test_bytes_are_not_spoken(reader):
 
 def test_a_halt_reaches_the_risk_channel_and_a_resume_too(live, owner_key, reader):
     reader.send(type="subscribe", channels=["risk"])
-    assert reader.until("risk")["state"] == "ACTIVE"
+    assert reader.until("risk")["switch"] == "ACTIVE"
     key = {"idempotency-key": "halt-0123456789abc"}
     page = live.page()
     page.post("/api/v1/halt", json={"reason": "enough"}, headers=key)
-    halted = reader.until("risk", state="HALTED")
-    assert halted["reason"] == "enough"
+    halted = reader.until("risk", switch="HALTED")
+    assert (halted["switch_reason"], halted["state"]) == ("enough", "ok")
     key = {"idempotency-key": "resume-0123456789a"}
     page.post("/api/v1/resume", json={"reason": "calm again"}, headers=key)
-    assert reader.until("risk")["state"] == "ACTIVE"
+    reader.until("risk", switch="ACTIVE")
 
 
 def test_a_tenant_hears_nothing_of_another(live, reader):

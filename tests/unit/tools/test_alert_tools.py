@@ -6,6 +6,7 @@ import pytest
 
 from agent.intent import Intent, allows
 from services.alerts import store
+from services.ledger import portfolio
 from services.market import replay
 from tools.registry import call, get_tool
 
@@ -92,3 +93,58 @@ def test_no_alert_tool_can_carry_an_order():
         fields = set(get_tool(name).parameters()["properties"])
         assert not fields & {"side", "quantity", "order", "limit_price", "stop_price"}
         assert "propose" not in json.dumps(get_tool(name).parameters())
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"basis": "close"}, "AAPL closes at or above 420.00 (minute bars)"),
+        ({"timeframe": "day"}, "AAPL closes at or above 420.00 (daily bars)"),
+        ({"threshold_pct": "0.5"}, "AAPL trades at or above 420.00 by 0.5%"),
+        ({"often": "each_time"}, "Alert each time when AAPL"),
+        ({"until": "2 days"}, "until 2012-01-05 09:31 EST"),
+        ({"until": "2012-02-01 16:00 EST"}, "until 2012-02-01 16:00 EST"),
+    ],
+)
+def test_the_coach_sets_basis_end_and_threshold_too(use, more, words):
+    done = use("alert_set", {**LEVEL, **more})
+    assert done.ok, done.error
+    assert words in done.result["summary"]
+
+
+def test_an_alert_on_the_risk_is_set_listed_and_changed(use):
+    done = use("alert_set", {"kind": "risk", "risk_state": "breach", "often": "once"})
+    assert done.ok, done.error
+    assert '"Alert once when risk is at breach or worse, until' in done.result["summary"]
+    (listed,) = use("alert_list", {}).result["alerts"]
+    assert (listed["kind"], listed["symbol"], listed["state"]) == ("risk", "", "armed")
+    changed = use("alert_update", {"alert_id": done.result["id"], "until": "3 days"})
+    assert changed.ok, changed.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"kind": "price_above", "level": "420"}, "ARGS_INVALID"),
+        ({"kind": "plan_event"}, "ARGS_INVALID"),
+        ({"kind": "plan_event", "plan_id": "plan_0123456789abcdef"}, "PLAN_UNKNOWN"),
+        ({"kind": "risk", "level": "3"}, "ARGS_INVALID"),
+        ({**LEVEL, "risk_state": "warn"}, "ARGS_INVALID"),
+        ({**LEVEL, "until": "next week"}, "ALERT_RULE_UNREAD"),
+        ({**LEVEL, "until": "2011-01-01"}, "ALERT_EXPIRED"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_kind_are_refused(use, arguments, code):
+    refused = use("alert_set", arguments)
+    assert (refused.ok, refused.error["code"]) == (False, code)
+
+
+def test_the_risk_of_an_account_is_told_with_its_figures(use, runtime, owner):
+    runtime.write(owner, lambda ctx: portfolio.get_portfolio(ctx, None))
+    found = use("risk_state", {})
+    assert found.ok, found.error
+    body = found.result
+    assert (body["state"], body["open_risk"], body["one_r"]) == ("ok", "0.00", "1000.00")
+    assert {one["name"] for one in body["limits"]} >= {"day_loss", "week_loss", "open_risk"}
+    assert body["summary"].startswith("Risk is inside its limits. Open risk is 0.00 USD (0 R)")
+    assert found.source[0]["provider"] == "cornerman"

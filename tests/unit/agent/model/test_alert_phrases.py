@@ -45,6 +45,25 @@ async def test_an_alert_in_words_is_set_and_said_back(coach, text, kind, level):
     assert coach.read(proposal.list_proposals) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("alert me when AAPL closes above 420", "AAPL closes at or above 420.00"),
+        ("alert me when AAPL goes above 420 for 3 days", "until 2012-01-06 09:31 EST"),
+        ("alert me when AAPL goes above 420 until 2012-02-01 16:00 EST",
+         "until 2012-02-01 16:00 EST"),
+        ("alert me when AAPL goes above 420 by 0.5%", "at or above 420.00 by 0.5%"),
+        ("tell me when my risk is at breach or worse", "when risk is at breach or worse"),
+        ("notify me each time the risk state changes", "when the risk state changes"),
+    ],
+)  # fmt: skip
+async def test_an_end_a_close_a_threshold_and_the_risk_are_understood(coach, text, words):
+    told = clean(await coach.say(text))
+    assert told.text.startswith('The alert is set: "Alert '), told
+    assert words in told.text
+    assert len(alerts(coach)) == 1
+
+
 async def test_alerts_are_listed_changed_and_deleted_in_words(coach):
     clean(await coach.say("alert me when AAPL goes above 420"))
     listed = clean(await coach.say("what alerts do I have?"))
@@ -72,7 +91,7 @@ async def test_which_of_two_is_asked_and_nothing_is_deleted(coach):
     [
         "alert me when AAPL goes above 420 and RSI is over 70",
         "alert me about AAPL",
-        "alert me when AAPL goes above 420 for 3 days",
+        "alert me when AAPL goes above 420 on Friday",
         "set an alert",
     ],
 )
