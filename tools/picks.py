@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from services.kit.context import Context
-from services.research.pick import keep_plans, scan_setups
+from services.research.pick import make_picks
 from tools.registry import Args, Effect, Result, tool
 from tools.wording.figures import Moment
 from tools.wording.picks import PickRow, RejectRow, pick_rows, pick_words, reject_rows
@@ -38,8 +38,7 @@ def picks(ctx: Context, args: PicksArgs) -> PicksResult:
 
     Nothing weaker is shown: every rejected symbol stands with the rule that refused it.
     """
-    scan = scan_setups(ctx, args.style)
-    plans = keep_plans(ctx, scan.picks)
+    scan, plans = make_picks(ctx, args.style)
     rows = pick_rows(plans)
     return PicksResult(
         as_of=scan.as_of,

@@ -236,6 +236,15 @@ class Settings(BaseModel):
             "Replay bundled history when no provider is configured; off means no provider, no data."
         ),
     )
+    track_cache_mb: int = Field(
+        512,
+        ge=16,
+        le=65_536,
+        description=(
+            "Memory in MB for bars with their indicators; a symbol of liquid years takes about 8. "
+            "What does not fit is read again when it is asked for."
+        ),
+    )
     feature_mock_mode: bool = Field(
         False,
         description=(

@@ -1,4 +1,8 @@
-"""Owns asking the network between units of work: a unit that lacks an answer is begun again."""
+"""Owns what is done between units of work: a unit that lacks an answer is begun again.
+
+An answer of the network is fetched outside of any transaction; what takes long to read and to work
+out is read in a transaction of its own before the writing one, so that no writer waits for it.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,28 @@ class Unfetched(BaseException):
         self.fetch = fetch
 
 
+_Reader = Callable[[Callable[[Context], object]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What a writing unit has had read before: the value or refusal, and the acts left behind."""
+
+    value: object
+    refusal: Refusal | None
+    afterwards: tuple[Callable[[Context], object], ...]
+
+
 class _Unit(threading.local):
-    """The unit of work of this thread: its stamped time, and when it began for the first time."""
+    """The unit of work of this thread: its stamped time, and when it began for the first time.
+
+    `reader` opens a reading transaction of the same principal, `ahead` holds what was read so.
+    """
 
     now: datetime | None = None
     began: float | None = None
+    reader: _Reader | None = None
+    ahead: dict[object, _Ahead] | None = None
 
 
 _unit = _Unit()
@@ -50,13 +71,16 @@ class FetchingRuntime(Runtime):
 
     def write(self, principal: Principal, act: Callable[[Context], T], *, trace: str = "") -> T:
         """Run `act` in one writing transaction, again after each fetch it needs."""
-        run = super().write
-        return self._until_fetched(lambda: run(principal, act, trace=trace))
+        run, read = super().write, super().read
+        return self._until_fetched(
+            lambda: run(principal, act, trace=trace),
+            lambda ahead: read(principal, ahead, trace=trace),
+        )
 
     def read(self, principal: Principal, act: Callable[[Context], T], *, trace: str = "") -> T:
         """Run `act` in one reading transaction, again after each fetch it needs."""
         run = super().read
-        return self._until_fetched(lambda: run(principal, act, trace=trace))
+        return self._until_fetched(lambda: run(principal, act, trace=trace), None)
 
     def context(self, db: Db, principal: Principal, trace: str = "") -> Context:
         """Return the context of an open transaction; a unit begun again keeps its time."""
@@ -67,26 +91,68 @@ class FetchingRuntime(Runtime):
             _unit.now = made.now
         return replace(made, now=_unit.now)
 
-    def _until_fetched(self, run: Callable[[], T]) -> T:
+    def _until_fetched(self, run: Callable[[], T], reader: _Reader | None) -> T:
         if _unit.began is not None:
             return run()
-        with _begun(self.clock):
-            for _ in range(FETCHES_MAX):
-                try:
-                    return run()
-                except Unfetched as need:
-                    fetch = need.fetch
-                fetch()
-        raise InvariantBroken("a unit of work asked the network without end")
+        with _begun(self.clock, reader):
+            return _repeated(run)
+
+
+def _repeated(run: Callable[[], T]) -> T:
+    for _ in range(FETCHES_MAX):
+        try:
+            return run()
+        except Unfetched as need:
+            fetch = need.fetch
+        fetch()
+    raise InvariantBroken("a unit of work asked the network without end")
 
 
 @contextmanager
-def _begun(clock: Clock) -> Iterator[None]:
+def _begun(clock: Clock, reader: _Reader | None) -> Iterator[None]:
     _unit.now, _unit.began = None, clock.monotonic()
+    _unit.reader, _unit.ahead = reader, {}
     try:
         yield
     finally:
-        _unit.now = _unit.began = None
+        _unit.now = _unit.began = _unit.reader = _unit.ahead = None
+
+
+def read_ahead(ctx: Context, key: object, read: Callable[[Context], T]) -> T:
+    """Return `read(ctx)`; a writing unit has it made before, in a reading transaction.
+
+    The unit is begun again once it is there, and finds it under `key` then; a refusal is raised in
+    the unit, and what the reading left to be done afterwards is done after it. `read` sees what was
+    committed before the unit. Without a fetching runtime, or in a reading unit, it runs at once.
+    """
+    if _unit.reader is None or _unit.ahead is None or not ctx.db.writing:
+        return read(ctx)
+    made = _unit.ahead.get(key)
+    if made is None:
+        raise Unfetched(lambda: _read_now(ctx, key, read))
+    ctx.afterwards.extend(made.afterwards)
+    if made.refusal is not None:
+        raise made.refusal
+    return made.value  # type: ignore[return-value]
+
+
+def _read_now(ctx: Context, key: object, read: Callable[[Context], object]) -> None:
+    reader, ahead = _unit.reader, _unit.ahead
+    if reader is None or ahead is None:
+        raise InvariantBroken("a unit of work is read ahead in its own thread")
+    value: object = None
+    refused: Refusal | None = None
+    left: list[Callable[[Context], object]] = []
+
+    def act(fresh: Context) -> object:
+        left.clear()
+        return read(replace(ctx, db=fresh.db, afterwards=left))
+
+    try:
+        value = _repeated(lambda: reader(act))
+    except Refusal as refusal:
+        refused = refusal
+    ahead[key] = _Ahead(value, refused, tuple(left))
 
 
 @dataclass(frozen=True, slots=True)

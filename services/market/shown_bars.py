@@ -199,7 +199,7 @@ def _left_out(found: Sifted) -> tuple[LeftOut, ...]:
 
 
 def _settle(ctx: Context, instrument: Instrument, found: Sifted) -> None:
-    """Keep what was left out as findings, in a unit that writes."""
+    """Keep what was left out as findings, after a unit that writes."""
     named = {
         one.fault.code: Finding(
             instrument.symbol,
@@ -213,5 +213,5 @@ def _settle(ctx: Context, instrument: Instrument, found: Sifted) -> None:
 
 
 def _keep(ctx: Context, instrument: Instrument, findings: Sequence[Finding]) -> None:
-    if ctx.db.writing and findings:
+    if findings:
         ctx.afterwards.append(partial(settle, instrument=instrument, findings=findings))

@@ -12,6 +12,7 @@ from services.kit.errors import Kind, Refusal
 from services.ledger import portfolio
 from services.ledger.holding import positions
 from services.market.feed import Feed
+from services.market.fetching import read_ahead
 from services.market.freeze import portfolio_scope
 from services.market.instrument import Instrument
 from services.market.quality import Look, QualitySnapshot, block, look, require_green
@@ -134,6 +135,23 @@ def keep_best(
 def _beyond(one: Pick, most: int) -> Reject:
     score = "without a score" if one.score is None else f"score {one.score}"
     return Reject(one.symbol, "BEYOND_TOP", f"a plan, {score}, ranked below the best {most}")
+
+
+def make_picks(ctx: Context, style: Style | None = None) -> tuple[Scan, list[StoredPlan]]:
+    """Return a scan with its plans stored; a writing unit has the scan made before, by reading.
+
+    Raises `FEATURE_OFF` without market data and `DQ_BLOCK` when a pick's data went bad meanwhile.
+    """
+    scan = read_ahead(ctx, ("picks", style), lambda ahead: _scanned(ahead, style))
+    return scan, keep_plans(ctx, scan.picks)
+
+
+def _scanned(ctx: Context, style: Style | None) -> Scan:
+    """Return a scan whose picks are the last ones that were loaded, so that they are kept."""
+    scan = scan_setups(ctx, style)
+    for one in scan.picks:
+        load(ctx, one.listing)
+    return scan
 
 
 def keep_plans(ctx: Context, picks: Sequence[Pick]) -> list[StoredPlan]:

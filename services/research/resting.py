@@ -204,12 +204,14 @@ def _flat(
 def at_close(ctx: Context, session: Session) -> Context:
     """Return the same unit of work on the market as it stood at the session's close.
 
-    The kept tracks are shared while no later bar can be in them, else others are made.
+    The kept tracks are shared while no later bar can be in them, else others are kept beside.
     """
     inner = ctx.port(Feed)
     later = sessions_between("XNYS", session.date + timedelta(days=1), inner.as_of(ctx).date())
     shared = ctx.ports.get(TrackCache)
-    cache = shared if shared is not None and not later else TrackCache()
+    cache = shared if isinstance(shared, TrackCache) else TrackCache()
+    if later:
+        cache = cache.resting(session.close)
     return replace(ctx, ports={**ctx.ports, Feed: RestingFeed(inner, session), TrackCache: cache})
 
 

@@ -15,6 +15,7 @@ from services.kit.errors import Kind, Refusal, refuse
 from services.kit.money import decimal_text, rounded
 from services.market.earnings import read_earnings
 from services.market.feed import Feed
+from services.market.fetching import read_ahead
 from services.market.ingest import Counts
 from services.market.instrument import Instrument
 from services.market.session import Session, find_last_session, session_on, sessions_between
@@ -86,7 +87,7 @@ def make_weekend(ctx: Context) -> Weekend:
     Equal history gives the same document and hash whenever it is made. Raises `FEATURE_OFF`
     without market data, `INSUFFICIENT_BARS` before the first close.
     """
-    made = build_weekend(ctx)
+    made = read_ahead(ctx, "weekend", build_weekend)
     fresh = [one for one in made.swings if not snapshot_of(one)]
     keep_plans(at_close(ctx, last_closed(ctx.port(Feed).as_of(ctx))), fresh)
     store_document(ctx, SCHEMA, str(made.body["session"]), made.body)

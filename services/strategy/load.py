@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -20,8 +21,10 @@ from services.kit.errors import Refusal, refuse
 from services.kit.money import decimal_text
 from services.market.bar import Bar, validate_bars
 from services.market.feed import COUNT_MAX, BarSeries, Feed
+from services.market.fetching import read_ahead
 from services.market.grid import MINUTES
 from services.market.instrument import Instrument, tick_size
+from services.market.quote import Provenance
 from services.market.session import (
     find_last_session,
     next_session,
@@ -36,8 +39,8 @@ from services.strategy.track import Track
 TIMEFRAMES = ("5m", "15m", "60m", "1d", "1w")
 _MONTHS_BACK = {"5m": 1, "15m": 1, "60m": 2, "1d": 36, "1w": 60}
 """Whole months before the current one: at least 20 sessions of minutes, 200 hours, 200 weeks."""
-SYMBOLS_MAX = 64
-"""Symbols whose tracks are kept, about 5 MB each; the least recently used is dropped."""
+BAR_BYTES = 1_300
+"""What a kept bar takes with its indicators; a symbol of liquid years is about 8 MB."""
 MEMO_MAX = 2000
 _BEFORE = 30
 """Good bars that a new one is held against: the last one, and the usual course."""
@@ -102,24 +105,56 @@ class _Shelf:
     memo: Memo = field(default_factory=dict)
     anchor: date | None = None
     lock: RLock = field(default_factory=RLock)
+    counted: int = 0
 
 
 class TrackCache:
-    """Tracks by tenant and listing, bounded; each listing has a lock of its own."""
+    """Tracks by tenant and listing, bounded in bars; each listing has a lock of its own."""
 
-    def __init__(self, symbols_max: int = SYMBOLS_MAX) -> None:
+    def __init__(self) -> None:
         self._shelves: OrderedDict[tuple[str, str], _Shelf] = OrderedDict()
-        self._max = symbols_max
+        self._bars = 0
+        self._resting: tuple[datetime, TrackCache] | None = None
         self._lock = RLock()
 
+    def __len__(self) -> int:
+        return len(self._shelves)
+
+    @property
+    def bars(self) -> int:
+        """Return how many bars are kept, as last counted."""
+        return self._bars
+
+    def resting(self, moment: datetime) -> TrackCache:
+        """Return the tracks of the market as it stood at a moment; those of the last one stay."""
+        with self._lock:
+            if self._resting is None or self._resting[0] != moment:
+                self._resting = (moment, TrackCache())
+            return self._resting[1]
+
     def shelf(self, tenant: str, listing: str) -> _Shelf:
-        """Return the shelf of a listing, the newest in use; drops the oldest beyond the bound."""
+        """Return the shelf of a listing, the newest in use."""
         with self._lock:
             found = self._shelves.pop((tenant, listing), None) or _Shelf()
             self._shelves[(tenant, listing)] = found
-            while len(self._shelves) > self._max:
-                self._shelves.popitem(last=False)
         return found
+
+    def trim(self, tenant: str, listing: str, *, memory_mb: int) -> None:
+        """Count the bars of a listing anew; drop the least recently used beyond the memory.
+
+        The newest one stays, whatever its size; a dropped one that is still read lives until then.
+        """
+        most = memory_mb * 1_000_000 // BAR_BYTES
+        with self._lock:
+            shelf = self._shelves.get((tenant, listing))
+            if shelf is None:
+                return
+            count = sum(len(kept.track) for kept in tuple(shelf.tracks.values()))
+            self._bars += count - shelf.counted
+            shelf.counted = count
+            while self._bars > most and len(self._shelves) > 1:
+                _, dropped = self._shelves.popitem(last=False)
+                self._bars -= dropped.counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +179,38 @@ def load(ctx: Context, symbol: str, timeframes: Sequence[str] = TIMEFRAMES) -> L
     Each track begins at a fixed date (a number of months before the current one), so that every
     process has the same averages. With a `TrackCache` among the ports only new bars are asked for.
     A bar that can not be true is left out and is a finding; while it is the newest one, nothing is
-    computed. Raises `DQ_BLOCK` then, what the feed raises, and `BAR_INVALID` for a series that is
-    out of order.
+    computed. A writing unit has whole histories read before it, so that no writer waits. Raises
+    `DQ_BLOCK` then, what the feed raises, and `BAR_INVALID` for a series that is out of order.
     """
+    key = ("tracks", symbol, tuple(timeframes))
+    if ctx.db.writing and _is_cold(ctx, symbol, timeframes):
+        with suppress(Refusal):
+            read_ahead(ctx, key, lambda ahead: _load(ahead, symbol, timeframes))
+    return _load(ctx, symbol, timeframes)
+
+
+def _is_cold(ctx: Context, symbol: str, timeframes: Sequence[str]) -> bool:
+    """Return whether whole histories have to be read and worked out for some timeframe."""
+    cache = ctx.ports.get(TrackCache)
+    if not isinstance(cache, TrackCache):
+        return False
+    feed = ctx.port(Feed)
+    as_of, listing = feed.as_of(ctx), feed.instrument(ctx, symbol).id
+    tracks = cache.shelf(ctx.principal.tenant_id, listing).tracks
+    known = (tracks.get(name) for name in timeframes)
+    return not all(
+        one is not None and _goes_on(one, begins_on(name, as_of), as_of)
+        for name, one in zip(timeframes, known, strict=True)
+    )
+
+
+def _load(ctx: Context, symbol: str, timeframes: Sequence[str]) -> Loaded:
     feed = ctx.port(Feed)
     instrument = feed.instrument(ctx, symbol)
     cached = ctx.ports.get(TrackCache)
-    cache = cached if isinstance(cached, TrackCache) else TrackCache(2)
-    as_of = feed.as_of(ctx)
-    shelf = cache.shelf(ctx.principal.tenant_id, instrument.id)
+    cache = cached if isinstance(cached, TrackCache) else TrackCache()
+    as_of, tenant, memory_mb = feed.as_of(ctx), ctx.principal.tenant_id, ctx.settings.track_cache_mb
+    shelf = cache.shelf(tenant, instrument.id)
     with shelf.lock:
         anchor = date(as_of.year, as_of.month, 1)
         if shelf.anchor != anchor or len(shelf.memo) > MEMO_MAX:
@@ -161,6 +219,7 @@ def load(ctx: Context, symbol: str, timeframes: Sequence[str] = TIMEFRAMES) -> L
         sources = {
             name: _refreshed(ctx, shelf, instrument, name, as_of=as_of) for name in timeframes
         }
+    cache.trim(tenant, instrument.id, memory_mb=memory_mb)
     market = _market(ctx, cache, instrument, as_of)
     newest = next((one.track.bars[-1].c for one in sources.values() if len(one.track)), None)
     if newest is None:
@@ -192,7 +251,10 @@ def _market(
             return None
         shelf = cache.shelf(ctx.principal.tenant_id, index.id)
         with shelf.lock:
-            return _refreshed(ctx, shelf, index, "1d", as_of=as_of)
+            kept = _refreshed(ctx, shelf, index, "1d", as_of=as_of)
+        tenant, memory_mb = ctx.principal.tenant_id, ctx.settings.track_cache_mb
+        cache.trim(tenant, index.id, memory_mb=memory_mb)
+        return kept  # noqa: TRY300 - every way out of the index is here
     except Refusal as refusal:
         if refusal.code not in ("SYMBOL_UNKNOWN", "INSUFFICIENT_BARS"):
             raise
@@ -236,8 +298,10 @@ def _refreshed(
 
 
 def _goes_on(kept: Kept, begins: date, as_of: datetime) -> bool:
+    """Return whether a track is the start of what is asked; a provider's absence ends it."""
     bars = kept.track.bars
-    return bool(bars) and bars[-1].t_close <= as_of and kept.begins == begins
+    whole = kept.begins == begins and kept.provenance != Provenance.SNAPSHOT
+    return whole and bool(bars) and bars[-1].t_close <= as_of
 
 
 def _next_close(calendar: str, kept: Kept) -> datetime:

@@ -4,7 +4,7 @@ import pytest
 
 from services import journal
 from services.kit.errors import InvariantBroken, Refusal, refuse
-from services.market.fetching import Fetched, FetchingRuntime
+from services.market.fetching import Fetched, FetchingRuntime, read_ahead
 
 
 @pytest.fixture
@@ -101,3 +101,72 @@ def test_only_the_newest_answers_are_kept(runtime):
         fetched.get(key, 100, network)
     assert fetched.get("b", 100, network) == 2
     assert fetched.get("a", 100, network) == 4
+
+
+def test_a_writing_unit_has_read_before_it_and_begins_again(fetching, owner):
+    seen, begun = [], []
+
+    def read(ctx):
+        with fetching.database.write("t_owner"):
+            seen.append((ctx.db.writing, ctx.now))
+        return len(journal.list_entries(ctx))
+
+    def act(ctx):
+        begun.append(ctx.now)
+        journal.add(ctx, "a note of mine")
+        return read_ahead(ctx, "notes", read), read_ahead(ctx, "notes", read)
+
+    assert fetching.write(owner, act) == (0, 0)
+    assert seen == [(False, begun[0])]
+    assert begun == [begun[0]] * 2
+    assert len(fetching.read(owner, journal.list_entries)) == 1
+    assert fetching.write(owner, act) == (1, 1)
+
+
+def test_a_reading_unit_and_a_plain_runtime_read_at_once(fetching, runtime, owner):
+    def read(ctx):
+        return ctx.db.writing
+
+    assert fetching.read(owner, lambda ctx: read_ahead(ctx, "k", read)) is False
+    assert runtime.write(owner, lambda ctx: read_ahead(ctx, "k", read)) is True
+
+
+def test_what_is_read_ahead_may_ask_the_network(fetching, owner):
+    fetched, network = Fetched(fetching.clock), Network(fetching.clock, fetching.database)
+    runs = []
+
+    def read(ctx):
+        runs.append(ctx.db.writing)
+        return fetched.get("k", 1, network)
+
+    assert fetching.write(owner, lambda ctx: read_ahead(ctx, "read", read)) == 1
+    assert (network.asked, runs) == (1, [False, False])
+
+
+def test_a_refusal_and_what_was_left_to_do_come_from_the_reading_to_the_unit(fetching, owner):
+    def later(ctx):
+        journal.add(ctx, "found while reading")
+
+    def read(ctx):
+        ctx.afterwards.append(later)
+        raise refuse("PROVIDER_UNAVAILABLE", provider="X")
+
+    def act(ctx):
+        journal.add(ctx, "rolled back")
+        read_ahead(ctx, "k", read)
+
+    with pytest.raises(Refusal) as caught:
+        fetching.write(owner, act)
+    assert caught.value.code == "PROVIDER_UNAVAILABLE"
+    [entry] = fetching.read(owner, journal.list_entries)
+    assert entry.text == "found while reading"
+
+
+def test_what_is_read_ahead_without_end_stops_as_a_bug(fetching, owner):
+    counted = iter(range(1000))
+
+    def act(ctx):
+        return read_ahead(ctx, next(counted), lambda _: None) or act(ctx)
+
+    with pytest.raises(InvariantBroken):
+        fetching.write(owner, act)

@@ -9,9 +9,11 @@ from services import watchlist
 from services.kit.errors import Refusal
 from services.kit.policy import DEFAULT_POLICY, PickPolicy
 from services.market import replay
+from services.market.feed import Feed
+from services.market.fetching import FetchingRuntime
 from services.market.finding import Finding, Severity
 from services.market.freeze import listing_scope, open_freeze
-from services.research.pick import Pick, keep_best, keep_plans, scan_setups, universe_of
+from services.research.pick import Pick, keep_best, keep_plans, make_picks, scan_setups, universe_of
 from services.research.rank import Reject
 from services.research.replay_plan import differences, replay_plan
 from services.strategy.load import TrackCache
@@ -38,6 +40,52 @@ def desk(runtime, owner, clock):
 def freeze_ibm(ctx):
     found = Finding("IBM", "DQ_JUMP", Severity.CRIT, "a jump that nobody explains")
     return open_freeze(ctx, listing_scope("XNYS:IBM"), found)
+
+
+FEW = 30
+"""Bars that a look at the newest price asks for; a history is more."""
+
+
+class Watched:
+    """The feed as it is, noting whether whole histories are asked for inside a writing unit."""
+
+    def __init__(self, feed):
+        self._feed = feed
+        self.writing = []
+
+    def __getattr__(self, name):
+        return getattr(self._feed, name)
+
+    def bars(self, ctx, symbol, timeframe, count, **more):
+        self.writing.append((ctx.db.writing, count))
+        return self._feed.bars(ctx, symbol, timeframe, count, **more)
+
+
+@pytest.mark.parametrize("act", [make_picks, lambda ctx: make_plan(ctx, PlanWish(symbol="IBM"))])
+def test_no_writer_waits_while_histories_are_read_and_folded(desk, runtime, owner, act):
+    watched = Watched(runtime.ports[Feed])
+    ports = {**runtime.ports, Feed: watched, TrackCache: TrackCache()}
+    fetching = FetchingRuntime(
+        runtime.database, runtime.clock, runtime.ids, runtime.settings, ports=ports
+    )
+    fetching.write(owner, act)
+    assert max(count for _, count in watched.writing) > 1000
+    assert [count for writing, count in watched.writing if writing and count > FEW] == []
+    assert "IBM" in [one.symbol for one in fetching.read(owner, list_plans)]
+
+
+def test_picks_read_ahead_are_those_of_one_unit(desk, runtime, owner):
+    scan, plans = desk(make_picks)
+    fetching = FetchingRuntime(
+        runtime.database, runtime.clock, runtime.ids, runtime.settings,
+        ports={**runtime.ports, TrackCache: TrackCache()},
+    )  # fmt: skip
+    again, stored = fetching.write(owner, make_picks)
+    assert [one.id for one in stored] == [one.id for one in plans] != []
+    assert [one.draft.composed.body for one in again.picks] == [
+        one.draft.composed.body for one in scan.picks
+    ]
+    assert again.rejects == scan.rejects
 
 
 def under(ctx, **limits):

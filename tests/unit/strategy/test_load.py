@@ -16,7 +16,7 @@ from services.market.bar import Bar, bar_hash
 from services.market.feed import BarSeries
 from services.market.instrument import Instrument
 from services.market.quote import Provenance
-from services.strategy.load import build_kept
+from services.strategy.load import BAR_BYTES, TrackCache, build_kept
 
 OPEN = datetime(2024, 6, 10, 13, 30, tzinfo=UTC)
 LISTED = Instrument(
@@ -124,3 +124,49 @@ def test_bars_before_the_tracks_first_day_and_bars_in_progress_are_left_out():
     kept = kept_of([early, bar_at(0), bar_at(1), replace(bar_at(2), complete=False)])
     assert kept.track.bars == [bar_at(0), bar_at(1)]
     assert kept.begins == date(2024, 6, 1)
+
+
+def many(count):
+    step = timedelta(days=1)
+    return [
+        replace(bar_at(0), t_open=OPEN + at * step, t_close=OPEN + at * step + timedelta(minutes=5))
+        for at in range(count)
+    ]
+
+
+def shelved(cache, listing, count, memory_mb=1):
+    shelf = cache.shelf("t_owner", listing)
+    shelf.tracks["5m"] = kept_of(many(count))
+    cache.trim("t_owner", listing, memory_mb=memory_mb)
+    return shelf
+
+
+def test_tracks_are_kept_by_their_memory_and_the_least_recently_used_goes_first():
+    use_context()
+    cache, whole = TrackCache(), 1_000_000 // BAR_BYTES
+    first = shelved(cache, "A", whole // 2)
+    shelved(cache, "B", whole // 4)
+    assert (len(cache), cache.bars) == (2, whole // 2 + whole // 4)
+    assert cache.shelf("t_owner", "A") is first
+    shelved(cache, "C", whole // 3)
+    assert cache.bars == whole // 2 + whole // 3
+    assert cache.shelf("t_owner", "A") is first
+    assert cache.shelf("t_owner", "B").tracks == {}
+
+
+def test_the_newest_track_stays_whatever_its_size_and_growth_is_counted():
+    use_context()
+    cache, whole = TrackCache(), 1_000_000 // BAR_BYTES
+    shelved(cache, "A", 10)
+    big = shelved(cache, "B", whole + 100)
+    assert (len(cache), cache.bars) == (1, whole + 100)
+    big.tracks["5m"].push(many(whole + 101)[-1:])
+    cache.trim("t_owner", "B", memory_mb=1)
+    assert cache.bars == whole + 101
+    cache.trim("t_owner", "dropped", memory_mb=1)
+    assert cache.bars == whole + 101
+
+
+def test_every_tenant_has_tracks_of_its_own():
+    cache = TrackCache()
+    assert cache.shelf("t_one", "A") is not cache.shelf("t_two", "A")
