@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import Bus
-from services.kit.clock import HandClock
+from services.kit.clock import Clock, HandClock
 from services.kit.ids import CountedIds
 from services.kit.work import Runtime
 from services.ledger.portfolio import PAPER_SEAT, Seat, open_portfolio
@@ -111,18 +111,24 @@ class TradierHouse:
         self.feed, self.seat = DelayedFeed(), build_seat("sandbox", ACCOUNT)
         self.account_id = self.seat.account_id
         clock = HandClock(self.feed.time)
-        self.fake = TradierBrokerage(clock)
-        self.fake.__enter__()
-        self.wire = OrderClient(self.fake.base_url, self.fake.headers, clock, limits=limits)
-        self.reader = TradierReader(self.seat, self.wire, clock, requests_minute=100_000)
-        self.broker = TradierBroker(self.seat, self.wire, self.reader, poll_s=0)
-        routes = BrokerRoutes(PaperBroker(), {self.account_id: self.broker})
+        self.fake = TradierBrokerage(clock).__enter__()
+        routes = self.broker_at(self.fake.base_url, clock, limits)
+        self.broker = routes.of(self.account_id)
         seat = Seat(id=self.account_id, broker="tradier", mode=self.seat.mode)
         self.desk = _open_desk(database, settings, self.feed, routes, seat=seat)
         self.fake.clock = self.desk.runtime.clock
 
+    @staticmethod
+    def broker_at(base_url: str, clock: Clock, limits: WireLimits = FAST) -> BrokerRoutes:
+        """Return the broker port of a process that works at this house."""
+        seat = build_seat("sandbox", ACCOUNT)
+        wire = OrderClient(base_url, TradierBrokerage(clock).headers, clock, limits=limits)
+        reader = TradierReader(seat, wire, clock, requests_minute=100_000)
+        broker = TradierBroker(seat, wire, reader, poll_s=0)
+        return BrokerRoutes(PaperBroker(), {seat.account_id: broker})
+
     def close(self) -> None:
-        self.wire.close()
+        self.broker._wire.close()
         self.fake.__exit__()
 
     def meet(self) -> None:
