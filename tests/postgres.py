@@ -18,6 +18,8 @@ import psycopg
 
 OWNER, RUNTIME = "app_owner", "app_rt"
 MEMORY, MEMORY_MIN = Path("/dev/shm"), 2 << 30
+_STRATEGIES_SINCE = 150_000
+"""From this version on a database may be copied as files, in half the time."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def running_server() -> Iterator[Server]:
     )
     options = (
         f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c full_page_writes=off "
-        "-c max_connections=200"
+        "-c max_connections=200 -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0"
     )
     control = [str(binaries / "pg_ctl"), "-D", str(folder / "db"), "-w", "-l", str(folder / "log")]
     subprocess.run(_as_server_user([*control, "-o", options, "start"]), **base)
@@ -121,7 +123,8 @@ def prepare_template(server: Server) -> None:
 def fresh_database(server: Server, name: str) -> tuple[str, str]:
     """Copy the template; return (runtime URL, owner URL)."""
     with psycopg.connect(server.admin_url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template_app OWNER {OWNER}")
+        copied = " STRATEGY FILE_COPY" if admin.info.server_version >= _STRATEGIES_SINCE else ""
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template_app OWNER {OWNER}{copied}")
     return server.url(name, RUNTIME), server.url(name, OWNER)
 
 
