@@ -29,6 +29,19 @@ from tests import postgres
 
 NOW = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+LONG = {
+    "test_cli_plans.py",
+    "test_determinism.py",
+    "test_fault_soak.py",
+    "test_gate_clean_year.py",
+    "test_label.py",
+    "test_live_book.py",
+    "test_migrations.py",
+    "test_rows_run.py",
+    "test_weekend.py",
+    "test_worker.py",
+}
+"""Files with a test that takes several seconds."""
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 _counter = itertools.count(1)
 
@@ -66,6 +79,12 @@ def pytest_configure() -> None:
     memory = postgres.memory_folder()
     if memory is not None and "TMPDIR" not in os.environ:
         tempfile.tempdir = str(memory)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones, so that at the end no core waits for another."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True)
