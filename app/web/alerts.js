@@ -18,6 +18,8 @@ const STATES = {
 /** @type {Record<string, string>} */
 const FLAGS = { ALREADY_BEYOND: "The price is beyond that level already: it must come back first.",
   DUPLICATE: "You have this alert already: nothing new is made." };
+/** Kinds that watch a plan or the risk: they have no level to change. */
+const BY_SUBJECT = new Set(["plan_event", "risk"]);
 const ENDED = new Set(["done", "expired"]);
 const TEXT_MAX = 300;
 
@@ -121,7 +123,7 @@ class CornermanAlerts extends Live {
     return html`<form class="entry" @submit=${this.#check}>
         <label class="sr" for="alert-words">Alert in your own words</label>
         <input id="alert-words" name="text" maxlength=${TEXT_MAX} autocomplete="off" spellcheck="false" required
-          placeholder="AAPL > 200, or: MSFT falls 2% below VWAP" @input=${() => { this.rule = null; }}>
+          placeholder="AAPL > 200, or: MSFT falls 2% below VWAP, or: my risk is at warn" @input=${() => { this.rule = null; }}>
         <button ?disabled=${this.busy}>Check</button></form>
       ${this.rule ? html`<div class="understood" role="group" aria-label="What was understood"><p>I understood: <b>${sentence(this.rule.canonical)}</b></p>
         ${this.rule.flags.map((one) => html`<p class="warn">${FLAGS[one] ?? sentence(words(one))}</p>`)}
@@ -161,7 +163,7 @@ class CornermanAlerts extends Live {
     return html`<div class="actions">
       ${ENDED.has(alert.state) ? nothing : html`<button class="small" ?disabled=${this.busy} aria-label=${`${paused ? "Watch again" : "Pause alert"}: ${name}`}
         @click=${() => this.#change(alert, { paused: !paused }, paused ? "Watching again" : "Alert paused")}>${paused ? "Watch again" : "Pause"}</button>
-      ${alert.level ? html`<button class="small" aria-label=${`Change the level of: ${name}`} @click=${() => { this.editing = alert.id; this.#focus("[name=level]"); }}>Change level</button>` : nothing}`}
+      ${alert.level && !BY_SUBJECT.has(alert.kind) ? html`<button class="small" aria-label=${`Change the level of: ${name}`} @click=${() => { this.editing = alert.id; this.#focus("[name=level]"); }}>Change level</button>` : nothing}`}
       <button class="small quiet" aria-label=${`Delete alert: ${name}`} @click=${() => { this.leaving = alert.id; this.#focus("[data-act=delete]"); }}>Delete</button></div>`;
   }
 
@@ -190,7 +192,7 @@ class CornermanAlerts extends Live {
     const found = this.#history.get(alert.id);
     return html`<details class="history" @toggle=${(/** @type {any} */ event) => this.#look(alert, event.target.open)}>
       <summary>Fired ${alert.triggers} ${alert.triggers === 1 ? "time" : "times"}${alert.last_event_at ? `, last ${stamp(alert.last_event_at)}` : ""}</summary>
-      ${!found ? waiting("History") : html`<ol class="plain">${found.map((one) => html`<li title=${`your clock ${local(one.at)}`}>${stamp(one.at)} at <b class="num">${decimal(one.price, 2, 4)}</b> ${badge(one.provenance)}
+      ${!found ? waiting("History") : html`<ol class="plain">${found.map((one) => html`<li title=${`your clock ${local(one.at)}`}>${stamp(one.at)} ${one.what ? html`<b>${words(one.what)}</b> ` : nothing}${alert.kind === "risk" ? nothing : html`at <b class="num">${decimal(one.price, 2, 4)}</b> `}${badge(one.provenance)}
         ${one.gap ? html`<span class="chip">gap</span>` : nothing}${one.provisional ? html`<span class="chip">provisional</span>` : nothing}
         ${one.late_s ? html`<span class="chip">told ${one.late_s} s late</span>` : nothing}</li>`)}</ol>`}</details>`;
   }

@@ -1,10 +1,11 @@
 // @ts-check
-// Owns the element `cornerman-banner`: the session in one line, and what about the data needs a person.
+// Owns the element `cornerman-banner`: the session in one line, and what of data and risk needs a person.
 import { html, nothing } from "./vendor/lit.js";
 import { Live } from "./element.js";
 import { clock, day, local } from "./format.js";
 import { loadFreezes, loadHealth } from "./lists.js";
 import { sentence } from "./panel.js";
+import { riskWarning, showRisk } from "./risk.js";
 import { state, update } from "./state.js";
 
 const SHOWN = 2;
@@ -17,7 +18,7 @@ function showData() {
 }
 
 class CornermanBanner extends Live {
-  static uses = ["status", "replay", "freezes", "config", "quote"];
+  static uses = ["status", "replay", "freezes", "config", "quote", "risk"];
 
   /** What comes next in the session, on the market's clock and on the reader's. */
   #session() {
@@ -45,10 +46,16 @@ class CornermanBanner extends Live {
     return [...lost, ...over, ...frozen];
   }
 
+  #risk() {
+    const said = riskWarning();
+    return said ? html`<p class="warning" data-risk-banner><b>${sentence(said.text)}</b><span>${said.next}</span>
+      <button class="small" @click=${showRisk}>Show risk</button></p>` : nothing;
+  }
+
   render() {
     const found = this.#warnings();
     return html`<section class="session" aria-label="Session">${this.#session()}
-      <div role="status">${found.slice(0, SHOWN).map((one, at) => html`<p class="warning"><b>${sentence(one.text)}</b>
+      <div role="status">${this.#risk()}${found.slice(0, SHOWN).map((one, at) => html`<p class="warning"><b>${sentence(one.text)}</b>
         ${one.next ? html`<span>${sentence(one.next)}</span>` : nothing}
         ${at === Math.min(found.length, SHOWN) - 1 ? html`${found.length > SHOWN ? html`<span>And ${found.length - SHOWN} more.</span>` : nothing}
           <button class="small" @click=${showData}>Show data health</button>` : nothing}</p>`)}</div></section>`;

@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit.js";
 import { add, changed, see, watch } from "./cards.js";
 import { Live } from "./element.js";
 import { quantity, words } from "./format.js";
-import { loadAlerts, loadFreezes, loadHealth, loadNotices } from "./lists.js";
+import { loadAlerts, loadFreezes, loadHealth, loadNotices, loadRisk } from "./lists.js";
 import { loadBook, loadHalt, loadOrders, loadPending, loadPortfolio } from "./refresh.js";
 import { note, state, update } from "./state.js";
 import { SharedStream } from "./shared.js";
@@ -20,9 +20,13 @@ import "./orders.js";
 import "./picks.js";
 import "./positions.js";
 import "./quote.js";
+import "./risk.js";
 import "./scoreboard.js";
 import "./watchlist.js";
 
+/** What a change of the risk state is called; any other state is that of the switch.
+ * @type {Record<string, string>} */
+const RISK_NEWS = { ok: "Risk is inside its limits", warn: "Risk is near a limit", breach: "Risk has reached a limit", frozen: "New risk is frozen" };
 const ORDER_NEWS = new Set(["FILLED", "PARTIALLY_FILLED", "REJECTED", "DENIED", "CANCELLED", "EXPIRED"]);
 
 const VIEWS = /** @type {const} */ (["Trade", "Ideas", "Watch", "Data"]);
@@ -64,7 +68,8 @@ class CornermanDesk extends Live {
     switch (event.type) {
       case "proposal.pending": add(event.proposal_id); note(`Card: ${event.summary || "an order waits for you"}`, "card", event.ts); void loadPending(); break;
       case "proposal.changed": this.#proposal(event); break;
-      case "risk": void loadHalt(); note(`Trading is ${words(event.state)}${event.reason ? `: ${event.reason}` : ""}`, "warning", event.ts); break;
+      case "risk": if (event.state in RISK_NEWS) { void loadRisk(); note(`${RISK_NEWS[event.state]}${event.reason ? `: ${event.reason}` : ""}`, event.state === "ok" ? "plain" : "warning", event.ts); break; }
+        void loadHalt(); note(`Trading is ${words(event.state)}${event.reason ? `: ${event.reason}` : ""}`, "warning", event.ts); break;
       case "alert": note(event.message, event.level, event.ts); void Promise.all([loadAlerts(), loadNotices(), loadFreezes()]); break;
       case "narration": note(event.text, "plain", event.ts); break;
       case "state.snapshot": this.#soon(); break;
@@ -132,6 +137,7 @@ class CornermanDesk extends Live {
   #room(view) {
     switch (view) {
       case "Trade": return html`<div class="panel"><cornerman-quote></cornerman-quote><cornerman-chart></cornerman-chart></div>
+        <div class="panel"><cornerman-risk></cornerman-risk></div>
         <div class="panel"><cornerman-positions></cornerman-positions></div>
         <div class="panel"><cornerman-orders></cornerman-orders></div>
         <div class="panel"><cornerman-activity></cornerman-activity></div>`;

@@ -7,14 +7,16 @@ import { state, update } from "./state.js";
 const LISTS_MS = 30_000;
 const FREEZES_MS = 10_000;
 const HEALTH_MS = 15_000;
+const RISK_MS = 15_000;
 const NOTICES = 50;
 const JUDGED_MAX = 20;
 const WANTED_MAX = 200;
 
 /** Loads every list once and keeps them fresh beside the events that change them. */
 export async function beginLists() {
-  await Promise.all([loadWatchlists(), loadAlerts(), loadNotices(), loadFreezes()]);
+  await Promise.all([loadWatchlists(), loadAlerts(), loadNotices(), loadFreezes(), loadRisk()]);
   beat(async () => { await Promise.all([loadAlerts(), loadNotices()]); }, LISTS_MS);
+  beat(loadRisk, RISK_MS);
   beat(loadFreezes, FREEZES_MS);
   beat(async () => { if (state.view === "Data") await loadHealth(); }, HEALTH_MS);
 }
@@ -43,6 +45,12 @@ export async function loadFreezes() {
   const known = (state.freezes ?? []).map((one) => one.id).join();
   update({ freezes: answer.items, freezesProblem: null });
   if (state.view === "Data" && known !== (state.freezes ?? []).map((one) => one.id).join()) await loadHealth();
+}
+
+export async function loadRisk() {
+  const answer = await ask("risk");
+  if (answer instanceof ApiError) update({ riskProblem: answer });
+  else update({ risk: /** @type {import("./wire.js").Risk} */ (answer), riskProblem: null });
 }
 
 /** The symbols whose health is shown: frozen ones first, then what is shown, watched and held. */

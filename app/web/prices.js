@@ -2,7 +2,7 @@
 // Owns the live prices of what is watched, held and shown: by socket, and by polling without one.
 import { ask, beat, loadHalt } from "./refresh.js";
 import { ApiError } from "./api.js";
-import { loadAlerts, loadFreezes, loadNotices, wanted } from "./lists.js";
+import { loadAlerts, loadFreezes, loadNotices, loadRisk, wanted } from "./lists.js";
 import { LiveSocket } from "./socket.js";
 import { listen, state, update } from "./state.js";
 
@@ -42,7 +42,7 @@ function said(phase, why) {
 function take(frame) {
   switch (frame.type) {
     case "price": note(frame); break;
-    case "risk": if (state.halt && frame.switch !== state.halt.state) void loadHalt(); break;
+    case "risk": if (state.halt && frame.switch !== state.halt.state) void loadHalt(); void loadRisk(); break;
     case "error": if (frame.symbol) miss(frame.symbol, `${frame.message}. ${frame.hint}`); break;
     case "alert": case "alerts": void Promise.all([loadAlerts(), loadNotices(), loadFreezes()]); break;
     case "resync": void Promise.all([poll(), loadAlerts(), loadNotices(), loadFreezes()]); break;

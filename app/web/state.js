@@ -18,6 +18,7 @@
  *   alerts: import("./wire.js").Alert[] | null, alertsProblem: import("./api.js").ApiError | null,
  *   notices: import("./wire.js").Notices | null, noticesProblem: import("./api.js").ApiError | null,
  *   freezes: import("./wire.js").Freeze[] | null, freezesProblem: import("./api.js").ApiError | null,
+ *   risk: import("./wire.js").Risk | null, riskProblem: import("./api.js").ApiError | null,
  *   health: import("./wire.js").Health[] | null, healthProblem: import("./api.js").ApiError | null,
  *   socket: {phase: "connecting" | "live" | "polling", why: string, ping_ms: number | null, reconnects: number},
  *   answer_ms: number | null, statusAt: number, draft: string, view: "Trade" | "Ideas" | "Watch" | "Data",
@@ -31,7 +32,7 @@ export const state = {
   plan: null, terms: null, halt: null, conversation: "", deskLine: "connecting", chatLine: "connecting",
   checkedAt: 0, offline: false,
   watchlists: null, watchlistsProblem: null, prices: {}, missing: {}, alerts: null, alertsProblem: null,
-  notices: null, noticesProblem: null, freezes: null, freezesProblem: null, health: null, healthProblem: null,
+  notices: null, noticesProblem: null, freezes: null, freezesProblem: null, risk: null, riskProblem: null, health: null, healthProblem: null,
   socket: { phase: "connecting", why: "", ping_ms: null, reconnects: 0 },
   answer_ms: null, statusAt: 0, draft: "", view: "Trade",
 };

@@ -46,8 +46,17 @@ export interface Alert extends Labelled {
   id: string; symbol: string; kind: string; level: string | null; effective: string | null; timeframe: string;
   mode: string; basis: string; repeat: boolean; state: string; flags: string[]; expires_at: string | null;
   triggers: number; note: string; note_why: string; text: string; last_event_at: string | null;
+  subject: string; moments: string[]; risk_state: string | null;
 }
-export interface Trigger extends Labelled { id: string; at: string; price: string; gap: boolean; late_s: number; provisional: boolean }
+export interface Trigger extends Labelled { id: string; at: string; price: string; gap: boolean; late_s: number; provisional: boolean; what: string }
+export interface Risk extends Labelled {
+  portfolio_id: string; state: "ok" | "warn" | "breach" | "frozen"; reason: string; text: string; currency: string;
+  equity: string | null; one_r: string | null; open_risk: string | null; open_risk_r: string | null; gross: string | null;
+  net: string | null; day_pnl: string | null; day_r: string | null; week_pnl: string | null; breaches: string[]; flags: string[];
+  cools_until: string | null; market_open: boolean;
+  limits: { name: string; label: string; value: string; limit: string; used: string }[];
+  positions: { symbol: string; side: string; quantity: string; stop: string | null; open_risk: string; open_risk_r: string }[];
+}
 export interface Rule { canonical: string; rule: Record<string, unknown>; alert: Alert | null; flags: string[] }
 export interface NextAction { text: string; tool?: string | null; arguments?: Record<string, unknown> | null }
 export interface Notice {
