@@ -57,12 +57,13 @@ class _Scan:
 
     taken_at: float
     listed: Mapping[str, Record]
+    rows: int
     singles: dict[str, Record | None] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
         """Return about how many requests it took; a costly scan rests longer."""
-        return 1 + len(self.listed) // PAGE_LEAST + len(self.singles)
+        return 1 + self.rows // PAGE_LEAST + len(self.singles)
 
     def answers(self, name: str, asked: _Asked) -> bool:
         """Return True when nothing new has to be asked about this order."""
@@ -226,7 +227,8 @@ class TradierBroker:
     def _new_scan(self, asked: _Asked) -> _Scan:
         with self._lock:
             changes = self._changes
-        scan = _Scan(asked.monotonic, _by_tag(self.reader.listing()))
+        rows = self.reader.listing()
+        scan = _Scan(asked.monotonic, _by_tag(rows), len(rows))
         with self._lock:
             if changes == self._changes:
                 self._scan = scan

@@ -109,6 +109,7 @@ class TradierBrokerage:
     late: list[dict[str, str]] = field(default_factory=list)
     documents: dict[str, Any] = field(default_factory=dict)
     silence_s: float = 0.7
+    preview_errors: str = ""
 
     def __enter__(self) -> Self:
         house = self
@@ -408,6 +409,8 @@ class TradierBrokerage:
             self._answer(handler, 200, {"order": {"id": number, "status": "ok"}})
 
     def _preview(self, form: dict[str, str]) -> Row:
+        if self.preview_errors:
+            return {"errors": {"error": self.preview_errors}}
         cost = Decimal(form.get("quantity", "0")) * Decimal(form.get("price", "100"))
         return {
             "order": {
