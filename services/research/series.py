@@ -91,12 +91,7 @@ def _ema(closes: Sequence[float], n: int) -> Values:
     if len(closes) < n:
         return []
     mean, weight = _total(closes[:n]) / n, 2 / (n + 1)
-    found = [mean]
-    append = found.append
-    for close in closes[n:]:
-        mean += weight * (close - mean)
-        append(mean)
-    return found
+    return [mean, *[mean := mean + weight * (close - mean) for close in closes[n:]]]
 
 
 def _atr(columns: Columns, n: int) -> Values:
@@ -107,15 +102,11 @@ def _atr(columns: Columns, n: int) -> Values:
     head = zip(highs[1 : n + 1], lows[1 : n + 1], closes[:n], strict=True)
     first = [max(high, close) - min(low, close) for high, low, close in head]
     mean, before = _total(first) / n, n - 1
-    found = [mean]
-    append = found.append
-    rows = zip(highs[n + 1 :], lows[n + 1 :], closes[n:], strict=False)
-    for high, low, close in rows:
-        top = high if high > close else close  # noqa: FURB136 - a call would cost three times this
-        bottom = low if low < close else close  # noqa: FURB136
-        mean = (mean * before + (top - bottom)) / n
-        append(mean)
-    return found
+    ranges = [
+        (high if high > close else close) - (low if low < close else close)  # noqa: FURB136
+        for high, low, close in zip(highs[n + 1 :], lows[n + 1 :], closes[n:], strict=False)
+    ]
+    return [mean, *[mean := (mean * before + one) / n for one in ranges]]
 
 
 @dataclass(frozen=True, slots=True)
