@@ -19,6 +19,7 @@ from app.metered import MeteredModel
 from app.metrics import Metrics
 from app.providers import Market, build_market
 from app.quarantine import Quarantine
+from app.risk_limits import build_policy
 from app.streaming import build_book, build_stream
 from app.telemetry import AccessLog, configure_logs
 from services import schema
@@ -111,6 +112,7 @@ def build(settings: Settings, **parts: Unpack[Parts]) -> Product:
         clock,
         ids,
         settings,
+        build_policy(settings),
         ports={
             Bus: bus,
             Feed: feed,

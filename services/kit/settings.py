@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -281,6 +282,35 @@ class Settings(BaseModel):
     )
     replay_speed: int = Field(
         1, ge=1, le=3600, description="Speed of a new replay clock, in market seconds per second."
+    )
+    risk_day_loss: Decimal = Field(
+        Decimal("0.03"),
+        gt=0,
+        le=1,
+        description="Loss of a day, as a fraction of the equity at the open, that ends new risk.",
+    )
+    risk_week_loss: Decimal = Field(Decimal("0.06"), gt=0, le=1, description="The same for a week.")
+    risk_open_risk: Decimal = Field(
+        Decimal("0.05"),
+        gt=0,
+        le=1,
+        description="What all positions may give back to their stops, as a fraction of the equity.",
+    )
+    risk_peak_drawdown: Decimal = Field(
+        Decimal("0.10"),
+        gt=0,
+        le=1,
+        description="Fall from the highest equity at which the account freezes until released.",
+    )
+    risk_max_positions: int = Field(8, ge=1, le=100_000, description="Positions held at once.")
+    risk_max_trades_day: int = Field(
+        10, ge=1, le=1_000_000, description="Trades that may be opened in a day."
+    )
+    risk_loss_streak: int = Field(
+        3, ge=1, le=1_000_000, description="Losing trades in a row after which new risk rests."
+    )
+    risk_cooldown_min: int = Field(
+        30, ge=1, le=100_000, description="How long it rests, in minutes of market time."
     )
     alert_poll_sec: int = Field(
         2,

@@ -11,13 +11,15 @@ from tests.bench.measure import Outcome, Size, percentile
 from tests.journeys.serving import Person, serving, still_home
 
 GOAL_MS = 50.0
+MANY = {"RISK_MAX_TRADES_DAY": "1000000", "RISK_LOSS_STREAK": "1000000"}
+"""A day of this measure has more trades, and each loses the spread."""
 
 
 def measure(size: Size) -> list[Outcome]:
     """Confirm orders one after the other and watch the desk stream for each fill."""
     with tempfile.TemporaryDirectory() as folder:
         home = still_home(Path(folder) / "home")
-        with serving(home) as server:
+        with serving(home, **MANY) as server:
             person = Person(server)
             desk = DeskStream(person)
             try:
