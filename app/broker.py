@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from services.kit.clock import Clock
 from services.kit.errors import Refusal
 from services.kit.settings import Settings
+from services.market.tradier_reference import own_symbol
 from services.orders.broker_routes import BrokerRoutes
 from services.orders.connect import AccountRefused, Drift, Holdings
 from services.orders.order_client import OrderClient
@@ -15,6 +16,10 @@ from services.orders.tradier import TradierBroker
 from services.orders.tradier_account import get_balances, list_accounts, list_positions
 from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import BROKER, TradierSeat, build_seat
+from services.trade.day_trade import ASSUMED, DayTradeRule
+
+_RULES: dict[str, DayTradeRule] = {"cash": "cash"}
+"""The day-trade rule by kind of account; a kind that is not here gets the strictest one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,10 @@ class TradierAccount:
 
     def holdings(self) -> Holdings:
         """Return cash and positions. Raises `BrokerUnreachable`."""
-        cash = get_balances(self._reader).cash
-        held = {one.symbol: one.quantity for one in list_positions(self._reader)}
-        return Holdings(cash=cash, units=held)
+        money = get_balances(self._reader)
+        held = {own_symbol(one.symbol): one.quantity for one in list_positions(self._reader)}
+        rule = _RULES.get(money.type, ASSUMED)
+        return Holdings(cash=money.cash, units=held, day_trade_rule=rule)
 
 
 @dataclass(slots=True)

@@ -60,6 +60,7 @@ class Seat:
     id: str = ""
     broker: str = "paper"
     mode: str = "paper"
+    day_trade_rule: str = "none"
 
 
 PAPER_SEAT = Seat()
@@ -143,7 +144,7 @@ def _insert(ctx: Context, portfolio: Portfolio, seat: Seat) -> None:
             "mode": seat.mode,
             "currency": portfolio.base_currency,
             "allow_short": 0,
-            "day_trade_rule": "none",
+            "day_trade_rule": seat.day_trade_rule,
         },
     )
     open_cash(ctx, portfolio.id, portfolio.base_currency)

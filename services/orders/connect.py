@@ -23,6 +23,7 @@ from services.orders.broker import Desk
 from services.orders.freeze import freeze
 from services.orders.order import WITH_BROKER, State
 from services.orders.tables import order_intents
+from services.trade.day_trade import ASSUMED, DayTradeRule
 
 CASH_TOLERANCE = Decimal("0.01")
 """Drift of cash that is let pass (`safety.md` 1.5); of units none is."""
@@ -33,10 +34,14 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """What a broker says that an account owns: cash in USD, and signed units by symbol."""
+    """What a broker says that an account owns: cash in USD, and signed units by symbol.
+
+    `day_trade_rule` is the rule for its kind of account (`services.trade.day_trade`).
+    """
 
     cash: Decimal
     units: Mapping[str, Decimal]
+    day_trade_rule: DayTradeRule = ASSUMED
 
 
 class Connectable(Protocol):
@@ -91,7 +96,12 @@ def connect(desk: Desk, account: Connectable) -> str:
     cash = rounded(owned.cash, 2)
     if cash <= 0:
         raise AccountRefused("the account has no cash")
-    seat = Seat(id=account.account_id, broker=account.broker, mode=account.mode)
+    seat = Seat(
+        id=account.account_id,
+        broker=account.broker,
+        mode=account.mode,
+        day_trade_rule=owned.day_trade_rule,
+    )
 
     def act(ctx: Context) -> str:
         opened = portfolio.open_portfolio(ctx, account.title, start_cash=cash, seat=seat)
@@ -103,6 +113,7 @@ def connect(desk: Desk, account: Connectable) -> str:
             broker=account.broker,
             mode=account.mode,
             cash=cash,
+            day_trade_rule=owned.day_trade_rule,
         )
         return opened.id
 

@@ -27,8 +27,12 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balances:
-    """Money of the account in USD; `buying_power` is what stocks may still cost."""
+    """Money of the account in USD; `buying_power` is what stocks may still cost.
 
+    `type` is `cash`, `margin` or `pdt`.
+    """
+
+    type: str
     equity: Decimal
     cash: Decimal
     buying_power: Decimal
@@ -90,6 +94,7 @@ def get_balances(reader: TradierReader) -> Balances:
         raise BrokerUnreachable("the balances do not say cash and equity")
     row = rows[0]
     return Balances(
+        type=row["account_type"] or "",
         equity=row["equity"],
         cash=row["cash"],
         buying_power=_number(row, "buying_power"),

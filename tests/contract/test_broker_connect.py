@@ -136,6 +136,7 @@ def test_an_account_is_connected_once_with_its_cash_and_is_not_the_default(insta
     made.tend()
     seat = made.seat()
     assert (seat.broker, seat.mode, seat.id) == ("tradier", "paper", f"tradier-{ACCOUNT}")
+    assert seat.day_trade_rule == "cash"
     assert made.desk().cash().posted.amount == D("50000.00")
     assert len(made.desk().audited("broker.connected")) == 1
     made.tend()
@@ -219,8 +220,9 @@ def test_an_account_that_does_not_answer_is_asked_again(install):
 def test_a_difference_that_stays_freezes_the_portfolio_and_corrects_nothing(install):
     made = install()
     made.tend()
-    made.house.owns("50000.00", AAPL="1")
+    made.house.owns("50000.00", **{"AAPL": "1", "BRK/B": "2"})
     made.tend()
+    assert made.product.brokers.drift[1].what == "BRK.B"
     assert made.desk().propose("MSFT").status == "pending"
     made.tend()
     desk = made.desk()
