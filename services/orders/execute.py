@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.engine import Row
 
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal
 from services.kit.failpoint import reach
 from services.kit.work import Runtime
-from services.ledger.book import release
 from services.orders import desk as desks
 from services.orders.broker import (
     Accepted,
@@ -45,6 +44,7 @@ from services.orders.isolate import Isolate, isolated
 from services.orders.order import Event, Order, State, order_from_json
 from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
+from services.orders.sent import end_unsent
 from services.orders.settle import has_news, settle, settle_outcome
 from services.orders.store import OrderView, change_order, locked_row, order_row
 from services.orders.tables import order_intents, submit_attempts
@@ -53,8 +53,6 @@ _log = structlog.get_logger("orders")
 R = TypeVar("R")
 _POLLED = (State.WORKING, State.PARTIALLY_FILLED, State.CANCEL_PENDING)
 _LATE = (State.CANCELLED, State.EXPIRED, State.REJECTED)
-_LATE_WATCH = timedelta(seconds=120)
-"""How long an ended order is still asked about, for fills that come late."""
 
 
 def work_once(runtime: Runtime, isolate: Isolate = isolated) -> int:
@@ -115,9 +113,7 @@ def _active(ctx: Context) -> list[Row[Any]]:
         .where(
             or_(
                 order_intents.c.state.in_(live),
-                order_intents.c.state.in_(late)
-                & order_intents.c.broker_order_id.is_not(None)
-                & (order_intents.c.updated_at > ctx.now - _LATE_WATCH),
+                order_intents.c.state.in_(late) & order_intents.c.watch_until.is_not(None),
             )
         )
         .order_by(order_intents.c.confirmed_at, order_intents.c.id)
@@ -193,8 +189,7 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
         return False, None
     now = desks.seen_now(ctx)
     if now >= row.valid_until:
-        release(ctx, order_id)
-        change_order(ctx, row, Event.EXPIRE, reason="its confirmation ran out before sending")
+        end_unsent(ctx, row, Event.EXPIRE, reason="its confirmation ran out before sending")
         return True, None
     try:
         confirmed = confirmed_order(ctx, row)
@@ -231,8 +226,7 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
 
 
 def _deny(ctx: Context, row: Row[Any], refusal: Refusal) -> bool:
-    release(ctx, row.id)
-    change_order(ctx, row, Event.DENY, reason=f"{refusal.code}: {refusal.message}"[:300])
+    end_unsent(ctx, row, Event.DENY, reason=f"{refusal.code}: {refusal.message}"[:200])
     return True
 
 
@@ -313,11 +307,23 @@ def _poll_account(
     desk: Desk, broker: Broker, orders: Mapping[str, Row[Any]], isolate: Isolate
 ) -> int:
     account_id = next(iter(orders.values())).account_id
-    steps = 0
+    steps, asked_at = 0, desk.runtime.clock.now()
     for view in broker.look(desk, account_id, list(orders)):
         order_id = orders[view.client_order_id].id
         steps += isolate(desk, order_id, _news(desk, order_id, view)) or 0
+    for row in orders.values():
+        if State(row.state) in _LATE and row.watch_until <= asked_at:
+            desk.runtime.write(desk.principal, partial(_end_watch, row.id, asked_at))
     return steps
+
+
+def _end_watch(order_id: str, asked_at: datetime, ctx: Context) -> None:
+    """Ask no more about an ended order whose watch was over when the broker was asked last."""
+    ctx.db.change(
+        update(order_intents)
+        .where(order_intents.c.id == order_id, order_intents.c.watch_until <= asked_at)
+        .values(watch_until=None)
+    )
 
 
 def _news(desk: Desk, order_id: str, view: BrokerView) -> Callable[[], int]:

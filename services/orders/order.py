@@ -109,6 +109,7 @@ def _arrows() -> dict[tuple[State, Event], State]:
             _E.DENY: _S.DENIED,
             _E.CANCEL: _S.CANCELLED,
             _E.EXPIRE: _S.EXPIRED,
+            _E.LOSE: _S.UNKNOWN,
         },
         _S.CLAIMED: {
             _E.SEND: _S.SUBMITTING,

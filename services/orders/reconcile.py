@@ -22,6 +22,7 @@ from services.orders.broker import Broker, Desk, broker_of
 from services.orders.broker_routes import broker_for
 from services.orders.isolate import Isolate, isolated
 from services.orders.order import Event, State
+from services.orders.sent import sent_before
 from services.orders.settle import next_scan, settle
 from services.orders.store import change_order, locked_row, order_row
 from services.orders.tables import order_intents, submit_attempts
@@ -186,7 +187,7 @@ def _unsent(ctx: Context, row: Row[Any], now: datetime) -> None:
     if sent is not None:
         row = change_order(ctx, row, Event.SEND, reason="an attempt is on record")
         change_order(ctx, row, Event.LOSE, reason="no answer was recorded", next_scan_at=now)
-    elif now < row.valid_until:
+    elif now < row.valid_until or sent_before(ctx, row.id):
         change_order(ctx, row, Event.REQUEUE, reason="claimed and provably not sent")
     else:
         release(ctx, row.id)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import Row
 
 from services import audit, journal
@@ -39,6 +39,7 @@ from services.orders.executions import new_executions
 from services.orders.freeze import freeze
 from services.orders.order import ENDED, Event, Order, State, order_from_json
 from services.orders.resurrect import take_back
+from services.orders.sent import end_unsent, lose, sent_before
 from services.orders.store import announce_order, change_order, locked_row, order_row
 from services.orders.tables import disputed_fills, fills, order_intents, proposals, submit_attempts
 from services.trade import advice
@@ -46,6 +47,8 @@ from services.trade import advice
 _UNSEEN = (State.SUBMITTING, State.UNKNOWN, State.PRESUMED_NOT_ACCEPTED)
 _NOT_SENT_MAX = 2
 """Attempts of one order when it is proved that nothing left: the first and one more."""
+_LATE_WATCH = timedelta(seconds=120)
+"""An ended order is asked about until a look after this time, for fills that come late."""
 _ENDS = {
     BrokerStatus.CANCELLED: Event.CANCEL,
     BrokerStatus.EXPIRED: Event.EXPIRE,
@@ -85,8 +88,7 @@ def settle_outcome(ctx: Context, order_id: str, epoch: int, outcome: Outcome) ->
                 .values(broker_order_id=broker_order_id)
             )
         case Rejected(reason):
-            release(ctx, order_id)
-            change_order(ctx, row, Event.REJECT, reason=reason[:300])
+            _reject(ctx, row, epoch, reason)
         case NotSent(reason):
             _requeue_or_expire(ctx, row, reason)
         case Ambiguous(reason):
@@ -98,19 +100,24 @@ def _said(outcome: Outcome) -> str:
     return outcome.broker_order_id if isinstance(outcome, Accepted) else outcome.reason
 
 
-def _requeue_or_expire(ctx: Context, row: Row[Any], reason: str) -> None:
-    sent = len(
-        ctx.db.rows(
-            select(submit_attempts.c.number)
-            .where(submit_attempts.c.order_id == row.id)
-            .order_by(submit_attempts.c.number)
-        )
-    )
-    if sent < _NOT_SENT_MAX and desks.seen_now(ctx) < row.valid_until:
-        change_order(ctx, row, Event.REQUEUE, reason=reason[:300])
+def _reject(ctx: Context, row: Row[Any], epoch: int, reason: str) -> None:
+    """End a refused order, unless an earlier attempt may have been accepted meanwhile."""
+    if sent_before(ctx, row.id, epoch):
+        said = f"refused, but an earlier attempt may have arrived: {reason}"
+        lose(ctx, row, said)
         return
     release(ctx, row.id)
-    change_order(ctx, row, Event.EXPIRE, reason=f"never sent: {reason[:280]}")
+    change_order(ctx, row, Event.REJECT, reason=reason[:300])
+
+
+def _requeue_or_expire(ctx: Context, row: Row[Any], reason: str) -> None:
+    attempts = select(func.count(submit_attempts.c.number)).where(
+        submit_attempts.c.order_id == row.id
+    )
+    if ctx.db.scalar(attempts) < _NOT_SENT_MAX and desks.seen_now(ctx) < row.valid_until:
+        change_order(ctx, row, Event.REQUEUE, reason=reason[:300])
+        return
+    end_unsent(ctx, row, Event.EXPIRE, reason=f"never sent: {reason[:200]}")
 
 
 def settle(
@@ -234,6 +241,7 @@ def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
         reason="" if remaining else "filled",
         filled_quantity=total,
         avg_price=_average(ctx, row.id),
+        watch_until=ctx.now + _LATE_WATCH if State(row.state) in ENDED else row.watch_until,
     )
     _write_journal(ctx, row, order, made, pnl=posted.pnl)
     put(
@@ -375,7 +383,13 @@ def _take_status(ctx: Context, row: Row[Any], view: BrokerView) -> Row[Any]:
         freeze(ctx, f"order {row.id}: executions are missing", subject=row.id)
         return row
     release(ctx, row.id)
-    return change_order(ctx, row, _ENDS[view.status], reason=view.reason or view.status.value)
+    return change_order(
+        ctx,
+        row,
+        _ENDS[view.status],
+        reason=view.reason or view.status.value,
+        watch_until=ctx.now + _LATE_WATCH,
+    )
 
 
 def next_scan(ctx: Context, scans: int) -> dict[str, Any]:
