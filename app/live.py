@@ -88,6 +88,7 @@ class Live:
             trades.setdefault(trade.symbol, []).append(trade)
         moved = dict.fromkeys(one.symbol for one in frame.quotes)
         moved |= dict.fromkeys([*trades, *(one.symbol for one in frame.bars)])
+        received = frame.received_at.isoformat()
         label = {"provenance": book.provenance.value, "source": book.source}
         for symbol in moved:
             quote, ready = book.find_quote(symbol), self.is_looked_at(symbol)
@@ -99,7 +100,7 @@ class Live:
             price = b"" if quote is None or fault is not None else encode(price_of(quote))
             told = trades.get(symbol, ()) if self._hub.is_followed("trades", symbol) else ()
             news = News("", price, trades_bytes(symbol, told, **label)) if ready else News("")
-            trace = trace_of(f"{symbol}|{frame.received_at.isoformat()}")
+            trace = trace_of(f"{symbol}|{received}")
             self.log.publish(TOPIC, symbol, news.pack(), traceparent=trace)
 
     def _close_of(self, symbol: str) -> Decimal | None:

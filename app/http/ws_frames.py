@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal, get_args
 
 from agent.events import Alert
 from app.http.wire import dump
+from services.kit.clock import instant_text
 from services.kit.errors import check
+from services.kit.money import decimal_text
 
 PROTOCOL = "cornerman.v1"
 """The subprotocol that both sides name; a frame's type is never changed under it."""
@@ -187,12 +189,15 @@ Frame = (
 FRAMES: tuple[type[Frame], ...] = get_args(Frame)
 TYPES = frozenset(frame.type for frame in FRAMES)
 """The allow-list of what may leave; `encode` knows no other type."""
+_MEMBERS = {frame: tuple(item.name for item in fields(frame)) for frame in FRAMES}
+_TEXTS: dict[type, Callable[[Any], str]] = {Decimal: decimal_text, datetime: instant_text}
+"""Forms that `dump` would come to as well, by a longer way."""
 
 
 def fields_of(frame: Frame) -> dict[str, Any]:
     """Return a frame's members by name, without its type; those that are None are left out."""
-    body = {item.name: getattr(frame, item.name) for item in fields(frame)}
-    return {name: value for name, value in body.items() if value is not None}
+    found = ((name, getattr(frame, name)) for name in _MEMBERS[type(frame)])
+    return {name: value for name, value in found if value is not None}
 
 
 def encode(frame: Frame) -> bytes:
@@ -200,8 +205,15 @@ def encode(frame: Frame) -> bytes:
 
     An event is encoded once for all its readers; only its number differs.
     """
-    check(type(frame) in FRAMES, "only frames of the union leave", type=type(frame).__name__)
-    return dump({"type": frame.type, **fields_of(frame)})[1:]
+    members = _MEMBERS.get(type(frame))
+    check(members is not None, "only frames of the union leave", type=type(frame).__name__)
+    body: dict[str, Any] = {"type": frame.type}
+    for name in members or ():
+        value = getattr(frame, name)
+        if value is not None:
+            text = _TEXTS.get(type(value))
+            body[name] = value if text is None else text(value)
+    return dump(body)[1:]
 
 
 def numbered(seq: int, body: bytes, skipped: int = 0) -> bytes:

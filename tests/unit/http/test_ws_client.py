@@ -1,6 +1,7 @@
 """A reader of /ws: numbered without a gap, conflated by key, bounded, and never a dropped order."""
 
 import json
+from datetime import UTC
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from agent.events import EVENTS
 from app.http import ws_frames, ws_frames_dts
 from app.http.room import Room
+from app.http.wire import dump
 from app.http.ws_client import SLOW_CODE, Client
-from app.http.ws_frames import FRAMES, TYPES, Heartbeat, encode
+from app.http.ws_frames import FRAMES, TYPES, Heartbeat, Price, encode, fields_of
 from app.http.ws_line import framed
 from services.kit.context import Principal
 from services.kit.errors import InvariantBroken
@@ -187,3 +189,16 @@ def test_the_declaration_of_the_frames_is_current_and_names_each_type_once():
     for frame in FRAMES:
         assert text.count(f'  type: "{frame.type}";') == 1
     assert f'"{ws_frames.PROTOCOL}"' in text
+
+
+amounts = st.none() | st.decimals(allow_nan=False, allow_infinity=False)
+moments = st.datetimes(timezones=st.just(UTC))
+
+
+@given(amounts, amounts, moments, st.text(max_size=8))
+def test_a_price_has_the_bytes_that_the_plain_way_of_writing_gives(last, change, ts, symbol):
+    price = Price(
+        symbol=symbol, last=last, bid=last, ask=change, bid_size=None, ask_size=last,
+        currency="USD", ts=ts, provenance="LIVE", source="massive", change_pct=change,
+    )  # fmt: skip
+    assert encode(price) == dump({"type": "price", **fields_of(price)})[1:]
