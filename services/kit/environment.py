@@ -144,6 +144,13 @@ def _together(settings: Settings) -> list[str]:
             "set TRADIER_ENV=production with TRADIER_ACCESS_TOKEN and TRADIER_ACCOUNT_ID, without "
             "FEATURE_MOCK_MODE; or remove it, paper is the default",
         )
+    if settings.trading_broker == "tradier" and not _has_broker(settings):
+        fault(
+            "TRADING_BROKER",
+            "no account at Tradier is configured",
+            "set TRADIER_ACCESS_TOKEN and TRADIER_ACCOUNT_ID, without FEATURE_MOCK_MODE; "
+            "or remove it",
+        )
     if settings.cornerman_mode == "local":
         if settings.host not in ("127.0.0.1", "::1", "localhost"):
             fault(
@@ -159,12 +166,13 @@ def _together(settings: Settings) -> list[str]:
 
 def _has_live_broker(settings: Settings) -> bool:
     """Return True when orders could reach real money on real prices."""
-    return bool(
-        settings.tradier_env == "production"
-        and settings.tradier_access_token.get_secret_value()
-        and settings.tradier_account_id
-        and not settings.feature_mock_mode
-    )
+    return settings.tradier_env == "production" and _has_broker(settings)
+
+
+def _has_broker(settings: Settings) -> bool:
+    """Return True when orders could reach an account outside."""
+    token = settings.tradier_access_token.get_secret_value()
+    return bool(token and settings.tradier_account_id and not settings.feature_mock_mode)
 
 
 def _served(settings: Settings) -> list[str]:

@@ -273,6 +273,13 @@ class Settings(BaseModel):
     ingest_trades: bool = Field(
         False, description="Store the trades of followed and held symbols with their prices."
     )
+    trading_broker: Literal["paper", "tradier"] = Field(
+        "paper",
+        description=(
+            "Whose account the owner's sizes, cards and pages mean when none is named: that of the "
+            "built-in paper broker or the connected one at Tradier."
+        ),
+    )
     live_trading: bool = Field(
         False,
         description=(

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from services import audit
+from services.identity.user import LOCAL_TENANT
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
 from services.kit.text import require_text
@@ -199,9 +200,11 @@ def _require_cash(start: Decimal, currency: str) -> Decimal:
 
 
 def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
-    """Return a portfolio; None is the tenant's first open one on paper, opened at its first use.
+    """Return a portfolio; None is the default one.
 
-    An account outside is never the default: who means it names it. Raises `PORTFOLIO_UNKNOWN`.
+    The default is the tenant's first open portfolio on paper, opened at its first use. Only where
+    the owner set `TRADING_BROKER` it is that of the connected account, and never paper instead.
+    Raises `PORTFOLIO_UNKNOWN`, and `FEATURE_OFF` while that account is not connected.
     """
     query = select(portfolios)
     if portfolio_id is not None:
@@ -209,6 +212,8 @@ def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
         if row is None:
             raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
         return _portfolio(row)
+    if ctx.settings.trading_broker != PAPER_SEAT.broker and ctx.principal.tenant_id == LOCAL_TENANT:
+        return get_portfolio(ctx, _connected(ctx).portfolio_id)
     row = ctx.db.row(
         query.join(accounts, accounts.c.portfolio_id == portfolios.c.id)
         .where(portfolios.c.status == "open", accounts.c.broker == PAPER_SEAT.broker)
@@ -216,6 +221,24 @@ def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
         .limit(1)
     )
     return open_portfolio(ctx, DEFAULT_NAME) if row is None else _portfolio(row)
+
+
+def _connected(ctx: Context) -> Account:
+    broker, number = ctx.settings.trading_broker, ctx.settings.tradier_account_id
+    found = find_seat(ctx, account_id_of(broker, number))
+    if found is None:
+        raise refuse(
+            "FEATURE_OFF",
+            feature=f"trading at {broker}",
+            reason=f"account {number} is not connected",
+            todo="Wait a minute; the Data view says how the broker stands.",
+        )
+    return found
+
+
+def account_id_of(broker: str, number: str) -> str:
+    """Return what an account outside is called here. Worked: `tradier-VA000001`."""
+    return f"{broker}-{number}"
 
 
 def find_by_name(ctx: Context, name: str) -> Portfolio | None:

@@ -20,11 +20,6 @@ OUTSIDE = ("tradier",)
 order's hash binds broker and number; every other account is the paper broker's."""
 
 
-def account_id_of(broker: str, number: str) -> str:
-    """Return what an account outside is called here. Worked: `tradier-VA000001`."""
-    return f"{broker}-{number}"
-
-
 def broker_name(account_id: str) -> str:
     """Return the name of the broker that an account belongs to, `paper` for our own."""
     name, dash, _number = account_id.partition("-")

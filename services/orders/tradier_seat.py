@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from services.kit.errors import refuse
+from services.ledger.portfolio import account_id_of
 from services.market.tradier_link import HOSTS, TradierEnv
-from services.orders.broker_routes import account_id_of
 
 BROKER = "tradier"
 _NUMBER = re.compile(r"[A-Z0-9]{4,16}", re.ASCII)

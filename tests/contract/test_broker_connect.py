@@ -171,6 +171,40 @@ def test_orders_without_an_account_stay_on_paper(install):
     assert (made.house.posts, desk.count(paper_orders)) == ([], 1)
 
 
+@pytest.mark.parametrize("given", [{}, {"TRADIER_ACCESS_TOKEN": TOKEN}])
+def test_trading_there_by_default_needs_an_account_there(given):
+    with pytest.raises(SettingsInvalid, match="TRADING_BROKER: no account at Tradier"):
+        load_settings({"TRADING_BROKER": "tradier", **given})
+
+
+def test_the_owner_may_make_it_the_default_and_then_it_is_never_paper_instead(install):
+    made = install(TRADING_BROKER="tradier")
+    desk = OrderDesk(made.runtime, made.feed, made.day.who)
+    refusal = desk.refused(desk.propose)
+    assert (refusal.code, refusal.facts["feature"]) == ("FEATURE_OFF", "trading at tradier")
+    made.tend()
+    order_id = desk.buy()
+    made.day.work(1)
+    assert desk.order(order_id).account_id == f"tradier-{ACCOUNT}"
+    assert (len(made.house.posts), desk.count(paper_orders)) == (1, 0)
+
+
+def test_a_chat_message_becomes_a_card_of_the_account_and_its_fill_a_position(install):
+    made = install(TRADING_BROKER="tradier")
+    made.tend()
+    made.day.say("buy 10 AAPL at market")
+    (card,) = made.day.pending()
+    assert (card.account_id, card.mode) == (f"tradier-{ACCOUNT}", "paper")
+    made.day.confirm(card.id)
+    made.day.work(2)
+    made.house.fill("10", "190.05")
+    made.day.work(4)
+    (order,) = made.day.orders()
+    assert (order.state, order.filled_quantity) == (State.FILLED, 10)
+    assert len(made.house.posts) == 1
+    assert made.day.faults() == []
+
+
 def test_a_broker_that_is_off_sends_nothing_and_fills_nothing_on_paper(install, tmp_path):
     made = install()
     made.tend()
