@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
@@ -30,6 +30,17 @@ CALENDAR = "XNYS"
 """Whose sessions cut the series into days when nothing is held that says otherwise."""
 _CLOSES_MAX = 10
 """Closes written at once; one step of the replay passes at most five."""
+_FLOWS = select(func.sum(ledger_entries.c.amount)).where(
+    ledger_entries.c.portfolio_id == bindparam("of_portfolio"),
+    ledger_entries.c.seq > bindparam("after"),
+    ledger_entries.c.account.like("external:%"),
+)
+_NEWEST_ROW = (
+    select(valuations)
+    .where(valuations.c.portfolio_id == bindparam("of_portfolio"))
+    .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,13 +195,7 @@ def session_open_equity(ctx: Context, portfolio_id: str, as_of: datetime) -> Dec
 
 def flows_since(ctx: Context, portfolio_id: str, seq: int) -> Decimal:
     """Return the money that came from outside after batch `seq`, below 0 for money taken out."""
-    total = ctx.db.scalar(
-        select(func.sum(ledger_entries.c.amount)).where(
-            ledger_entries.c.portfolio_id == portfolio_id,
-            ledger_entries.c.seq > seq,
-            ledger_entries.c.account.like("external:%"),
-        )
-    )
+    total = ctx.db.scalar(_FLOWS, of_portfolio=portfolio_id, after=seq)
     return -total if total else ZERO
 
 
@@ -285,12 +290,7 @@ def grow(last: Any, equity: Decimal, flow: Decimal) -> Course:
 
 def newest_row(ctx: Context, portfolio_id: str) -> Any:
     """Return the newest stored valuation row, or None."""
-    return ctx.db.row(
-        select(valuations)
-        .where(valuations.c.portfolio_id == portfolio_id)
-        .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
-        .limit(1)
-    )
+    return ctx.db.row(_NEWEST_ROW, of_portfolio=portfolio_id)
 
 
 def _in_session(as_of: datetime) -> bool:

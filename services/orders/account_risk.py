@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import bindparam, distinct, func, select
 
 from services import audit
 from services.kit.context import Context
@@ -25,9 +25,9 @@ from services.market.quality_tables import freezes
 from services.market.round import market_round, session_key
 from services.market.session import find_last_session, market_state, trading_minutes
 from services.orders import desk, freeze
-from services.orders.order import OPEN, Order, OrderType, Side, order_from_json
-from services.orders.tables import day_loss_latches, fills, order_intents
-from services.trade import advice
+from services.orders.order import Order, Side, order_from_json
+from services.orders.stop_cover import covers_of, has_split, open_orders, planned_stop
+from services.orders.tables import day_loss_latches, fills
 from services.trade.param import ONE, ZERO
 from services.trade.risk import HeldState, RiskAccount, RiskPosition, RiskReading, read_risk
 from services.trade.risk_facts import book_facts, limits_of
@@ -35,8 +35,22 @@ from services.trade.risk_store import find_risk
 
 FALLEN = "drawdown"
 """The subject of a freeze that a fall from the peak opened."""
-_BUYS_MAX = 50
-"""Filled orders of what is held that are asked for their stop, newest first."""
+_CLOSING = select(trades.c.order_id).where(
+    trades.c.portfolio_id == bindparam("of_portfolio"), trades.c.closed_at >= bindparam("since")
+)
+_OPENED = select(func.count(distinct(fills.c.order_id))).where(
+    fills.c.portfolio_id == bindparam("of_portfolio"),
+    fills.c.at >= bindparam("since"),
+    fills.c.round == bindparam("turn"),
+    fills.c.order_id.not_in(_CLOSING),
+)
+_RELEASED = select(func.max(freezes.c.cleared_at)).where(
+    freezes.c.scope == bindparam("of_scope"), freezes.c.subject == FALLEN
+)
+_LATCH = select(day_loss_latches.c.at).where(
+    day_loss_latches.c.portfolio_id == bindparam("of_portfolio"),
+    day_loss_latches.c.session_date == bindparam("of_session"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,33 +134,9 @@ def order_as_position(ctx: Context, order: Order, quantity: Decimal) -> RiskPosi
         side="long" if order.side is Side.BUY else "short",
         quantity=quantity,
         last=order.worst_price,
-        stop=_planned_stop(ctx, order),
+        stop=planned_stop(ctx, order),
         group=groups.get(order.symbol, ""),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """Units of a position that share a stop; None when nothing limits their loss."""
-
-    quantity: Decimal
-    stop: Decimal | None
-
-
-def cover(quantity: Decimal, stops: Sequence[Cover], buys: Sequence[Cover]) -> list[Cover]:
-    """Return how the units of a position are covered; `quantity` and all units are unsigned.
-
-    Stop orders that work count first, in their order; what they leave takes the planned stops of
-    the orders that opened it, newest first. Units that neither reaches have no stop.
-    Worked: 100 held, a stop order for 60 at 95, bought as 100 planned at 90: 60 at 95, 40 at 90.
-    """
-    left, found = quantity, []
-    for one in (*stops, *buys):
-        units = min(left, one.quantity)
-        if units > 0:
-            found.append(Cover(units, one.stop))
-            left -= units
-    return [*found, Cover(left, None)] if left > 0 else found
 
 
 class _Book:
@@ -156,6 +146,7 @@ class _Book:
         self._ctx = ctx
         self._worth = worth
         self._groups = dict(ctx.policy.risk.groups)
+        self._was_split = False
         self.price_age_s = 0
         self._marks = {one.listing: self._mark(one, counts=market_open) for one in worth.holdings}
 
@@ -166,8 +157,9 @@ class _Book:
 
     def positions(self, but: str) -> list[RiskPosition]:
         """Return what is held by its stops, then the unfilled orders that open."""
-        rows = _open_orders(self._ctx, self._worth.portfolio_id, but)
+        rows = open_orders(self._ctx, self._worth.portfolio_id, but)
         held = {one.listing: one for one in self._worth.holdings}
+        self._was_split = bool(held) and has_split(self._ctx, self._worth.portfolio_id)
         found = [part for one in self._worth.holdings for part in self._parts(one, rows)]
         for row in rows:
             order = order_from_json(row.order_json)
@@ -180,13 +172,11 @@ class _Book:
         if not one.quantity:
             return []
         last, scale, multiplier = self._marks[one.listing]
-        long = one.quantity > 0
-        stops = _working_stops(rows, one.listing, long=long)
-        buys = _planned(self._ctx, self._worth.portfolio_id, one)
+        book, split = self._worth.portfolio_id, self._was_split
         return [
             RiskPosition(
                 symbol=one.symbol,
-                side="long" if long else "short",
+                side="long" if one.quantity > 0 else "short",
                 quantity=part.quantity,
                 last=last,
                 stop=None if part.stop is None else part.stop * scale,
@@ -194,7 +184,7 @@ class _Book:
                 fx=one.rate or ONE,
                 group=self._groups.get(one.symbol, ""),
             )
-            for part in cover(abs(one.quantity), stops, buys)
+            for part in covers_of(self._ctx, book, one, rows, was_split=split)
         ]
 
     def _value(self, one: HeldValue) -> Decimal:
@@ -246,67 +236,6 @@ def _open_of(calendar: str, as_of: datetime) -> datetime:
     return session.open if session else as_of
 
 
-def _open_orders(ctx: Context, portfolio_id: str, but: str) -> list[Any]:
-    return ctx.db.rows(
-        select(
-            order_intents.c.order_json,
-            order_intents.c.listing,
-            order_intents.c.quantity,
-            order_intents.c.filled_quantity,
-        )
-        .where(
-            order_intents.c.portfolio_id == portfolio_id,
-            order_intents.c.state.in_([state.value for state in OPEN]),
-            order_intents.c.client_order_id != but,
-        )
-        .order_by(order_intents.c.id)
-    )
-
-
-def _working_stops(rows: Sequence[Any], listing: str, *, long: bool) -> list[Cover]:
-    """Return the stop orders that would close a position, the one that triggers first in front."""
-    side, found = (Side.SELL if long else Side.BUY), []
-    for row in rows:
-        if row.listing != listing:
-            continue
-        order = order_from_json(row.order_json)
-        if order.side is side and order.type is OrderType.STOP:
-            found.append(Cover(row.quantity - row.filled_quantity, order.stop_price))
-    return sorted(found, key=lambda one: one.stop or ZERO, reverse=long)
-
-
-def _planned(ctx: Context, portfolio_id: str, held: HeldValue) -> list[Cover]:
-    """Return the planned stops of the orders that opened a position, newest first."""
-    rows = ctx.db.rows(
-        select(order_intents.c.order_json, order_intents.c.filled_quantity)
-        .where(
-            order_intents.c.portfolio_id == portfolio_id,
-            order_intents.c.listing == held.listing,
-            order_intents.c.side == ("buy" if held.quantity > 0 else "sell"),
-            order_intents.c.filled_quantity > ZERO,
-        )
-        .order_by(order_intents.c.id.desc())
-        .limit(_BUYS_MAX)
-    )
-    found, left = [], abs(held.quantity)
-    for row in rows:
-        if left <= 0:
-            break
-        left -= row.filled_quantity
-        stop = _planned_stop(ctx, order_from_json(row.order_json))
-        found.append(Cover(row.filled_quantity, stop))
-    return found
-
-
-def _planned_stop(ctx: Context, order: Order) -> Decimal | None:
-    """Return the stop that the order names, else that of the plan or size it came from."""
-    if order.protective_stop is not None:
-        return order.protective_stop
-    found = advice.find(ctx, order.basis_ref) if order.basis_ref else None
-    same = found is not None and found.symbol == order.symbol and found.opens == order.side.value
-    return found.number("stop") if found is not None and same else None
-
-
 def _opening_units(order: Order, left: Decimal, held: dict[str, HeldValue]) -> Decimal:
     """Return how many unfilled units of an order would open: what closes opens nothing."""
     mine = held.get(order.instrument_id)
@@ -317,17 +246,7 @@ def _opening_units(order: Order, left: Decimal, held: dict[str, HeldValue]) -> D
 
 def _opened_today(ctx: Context, portfolio_id: str, opened: datetime) -> int:
     """Return how many orders were filled since the session's open without closing anything."""
-    closing = select(trades.c.order_id).where(
-        trades.c.portfolio_id == portfolio_id, trades.c.closed_at >= opened
-    )
-    found = ctx.db.scalar(
-        select(func.count(distinct(fills.c.order_id))).where(
-            fills.c.portfolio_id == portfolio_id,
-            fills.c.at >= opened,
-            fills.c.round == market_round(ctx),
-            fills.c.order_id.not_in(closing),
-        )
-    )
+    found = ctx.db.scalar(_OPENED, of_portfolio=portfolio_id, since=opened, turn=market_round(ctx))
     return int(found or 0)
 
 
@@ -339,11 +258,7 @@ def _frozen(ctx: Context, portfolio_id: str) -> str | None:
 
 def _released_at(ctx: Context, portfolio_id: str) -> datetime | None:
     """Return when a person last lifted a freeze that a fall from the peak had opened."""
-    found: datetime | None = ctx.db.scalar(
-        select(func.max(freezes.c.cleared_at)).where(
-            freezes.c.scope == portfolio_scope(portfolio_id), freezes.c.subject == FALLEN
-        )
-    )
+    found: datetime | None = ctx.db.scalar(_RELEASED, of_scope=portfolio_scope(portfolio_id))
     return found
 
 
@@ -371,10 +286,5 @@ def latch_day_loss(ctx: Context, portfolio_id: str, reading: RiskReading, *, ses
 
 
 def _is_latched(ctx: Context, portfolio_id: str, session: str) -> bool:
-    found = ctx.db.row(
-        select(day_loss_latches.c.at).where(
-            day_loss_latches.c.portfolio_id == portfolio_id,
-            day_loss_latches.c.session_date == session,
-        )
-    )
+    found = ctx.db.row(_LATCH, of_portfolio=portfolio_id, of_session=session)
     return found is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from services import audit
 from services.kit.context import Context
@@ -12,6 +12,14 @@ from services.market.quality_tables import freezes
 from services.orders.switch import TENANT, SwitchState, set_state
 
 __all__ = ["Freeze", "freeze", "frozen_reason", "list_freezes", "unfreeze"]
+
+
+_STANDING = (
+    select(freezes.c.id, freezes.c.reason)
+    .where(freezes.c.scope.in_(bindparam("scopes", expanding=True)), freezes.c.cleared_at.is_(None))
+    .order_by(freezes.c.opened_at, freezes.c.id)
+    .limit(1)
+)
 
 
 def freeze(ctx: Context, reason: str, *, subject: str, scope: str = TENANT) -> None:
@@ -56,12 +64,7 @@ def freeze(ctx: Context, reason: str, *, subject: str, scope: str = TENANT) -> N
 
 def frozen_reason(ctx: Context, scopes: tuple[str, ...]) -> str:
     """Return why orders under one of `scopes` are frozen, oldest first; empty when they are not."""
-    row = ctx.db.row(
-        select(freezes.c.id, freezes.c.reason)
-        .where(freezes.c.scope.in_(scopes), freezes.c.cleared_at.is_(None))
-        .order_by(freezes.c.opened_at, freezes.c.id)
-        .limit(1)
-    )
+    row = ctx.db.row(_STANDING, scopes=scopes)
     return f"{row.reason} (freeze {row.id})" if row else ""
 
 

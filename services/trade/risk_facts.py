@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, not_, or_, select
 
 from services.kit.context import Context
 from services.kit.policy import RiskPolicy
@@ -21,6 +21,44 @@ from services.trade.risk import BARE
 
 _CLOSED_MAX = 60
 """Closing fills that are looked at for losses in a row; a round trip may have several."""
+_CLOSINGS = (
+    select(trades.c.listing, trades.c.opened_seq, trades.c.pnl, trades.c.closed_at, trades.c.flat)
+    .where(
+        trades.c.portfolio_id == bindparam("of_portfolio"),
+        trades.c.closed_at <= bindparam("until"),
+        trades.c.seq > bindparam("after"),
+    )
+    .order_by(trades.c.seq.desc())
+    .limit(_CLOSED_MAX)
+)
+_REALISED = select(func.sum(trades.c.pnl)).where(
+    trades.c.portfolio_id == bindparam("of_portfolio"),
+    trades.c.closed_at >= bindparam("since"),
+    trades.c.closed_at <= bindparam("until"),
+)
+_ENDED_SEQ = select(func.max(valuations.c.last_seq)).where(
+    valuations.c.portfolio_id == bindparam("of_portfolio"),
+    not_(valuations.c.session.like(bindparam("prefix"))),
+)
+_PEAK_SINCE = select(func.max(valuations.c.growth)).where(
+    valuations.c.portfolio_id == bindparam("of_portfolio"),
+    valuations.c.recorded_at >= bindparam("released"),
+)
+
+
+def _before(of_round: ColumnElement[bool]) -> Select[Any]:
+    """Return the newest recorded equity of a session before Monday's, or of an earlier round."""
+    earlier = and_(of_round, valuations.c.session < bindparam("monday"))
+    return (
+        select(valuations.c.equity, valuations.c.last_seq)
+        .where(valuations.c.portfolio_id == bindparam("of_portfolio"), or_(not_(of_round), earlier))
+        .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
+        .limit(1)
+    )
+
+
+_BEFORE_IN_ROUND = _before(valuations.c.session.like(bindparam("prefix")))
+_BEFORE_IN_FIRST = _before(not_(valuations.c.session.like("%:%")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +153,7 @@ def _closed_trips(
 ) -> list[tuple[Decimal, datetime]]:
     """Return profit and end of the newest whole round trips of this session or before it."""
     rows = ctx.db.rows(
-        select(
-            trades.c.listing, trades.c.opened_seq, trades.c.pnl, trades.c.closed_at, trades.c.flat
-        )
-        .where(trades.c.portfolio_id == portfolio_id, trades.c.closed_at <= as_of)
-        .order_by(trades.c.seq.desc())
-        .limit(_CLOSED_MAX)
+        _CLOSINGS, of_portfolio=portfolio_id, until=as_of, after=_ended_round(ctx, portfolio_id)
     )
     trips: dict[tuple[str, int], list[Any]] = {}
     for row in rows:
@@ -132,14 +165,20 @@ def _closed_trips(
     ]
 
 
+def _ended_round(ctx: Context, portfolio_id: str) -> int:
+    """Return the last ledger batch of an earlier round of a replay; 0 in the first round."""
+    if not market_round(ctx):
+        return 0
+    found = ctx.db.scalar(_ENDED_SEQ, of_portfolio=portfolio_id, prefix=_round_prefix(ctx))
+    return int(found or 0)
+
+
+def _round_prefix(ctx: Context) -> str:
+    return f"{market_round(ctx)}:%"
+
+
 def _realised(ctx: Context, portfolio_id: str, since: datetime, as_of: datetime) -> Decimal:
-    found = ctx.db.scalar(
-        select(func.sum(trades.c.pnl)).where(
-            trades.c.portfolio_id == portfolio_id,
-            trades.c.closed_at >= since,
-            trades.c.closed_at <= as_of,
-        )
-    )
+    found = ctx.db.scalar(_REALISED, of_portfolio=portfolio_id, since=since, until=as_of)
     return Decimal(found or ZERO)
 
 
@@ -152,18 +191,11 @@ def _week_base(ctx: Context, portfolio_id: str, as_of: datetime) -> Decimal:
     session = find_last_session(CALENDAR, as_of)
     day = session.date if session else as_of.date()
     monday = day - timedelta(days=day.weekday())
-    prefix = session_key(ctx, monday).removesuffix(monday.isoformat())
-    name = valuations.c.session
-    of_round = name.like(f"{prefix}%") if market_round(ctx) else not_(name.like("%:%"))
-    row = ctx.db.row(
-        select(valuations.c.equity, valuations.c.last_seq)
-        .where(
-            valuations.c.portfolio_id == portfolio_id,
-            or_(not_(of_round), and_(of_round, name < f"{prefix}{monday.isoformat()}")),
-        )
-        .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
-        .limit(1)
-    )
+    first = {"of_portfolio": portfolio_id, "monday": session_key(ctx, monday)}
+    if market_round(ctx):
+        row = ctx.db.row(_BEFORE_IN_ROUND, prefix=_round_prefix(ctx), **first)
+    else:
+        row = ctx.db.row(_BEFORE_IN_FIRST, **first)
     base, seq = (row.equity, row.last_seq) if row else (ZERO, 0)
     return Decimal(base + flows_since(ctx, portfolio_id, seq))
 
@@ -177,10 +209,6 @@ def _drawdown(
     course = grow(last, equity, flows_since(ctx, portfolio_id, last.last_seq))
     peak = course.peak
     if released is not None:
-        since = ctx.db.scalar(
-            select(func.max(valuations.c.growth)).where(
-                valuations.c.portfolio_id == portfolio_id, valuations.c.recorded_at >= released
-            )
-        )
+        since = ctx.db.scalar(_PEAK_SINCE, of_portfolio=portfolio_id, released=released)
         peak = max(course.growth, since or ZERO)
     return max(ZERO, ONE - course.growth / peak) if peak > 0 else ZERO

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from services.kit.canonical import canonical
 from services.kit.context import Context
@@ -18,6 +18,8 @@ from services.trade.risk import State
 from services.trade.risk_tables import risk_changes, risk_states
 
 CHANGES_MAX = 200
+_ONE = select(risk_states).where(risk_states.c.portfolio_id == bindparam("of_portfolio"))
+_NEWEST = select(func.max(risk_states.c.at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class RiskChange:
 
 def find_risk(ctx: Context, portfolio_id: str) -> StoredRisk | None:
     """Return the stored state of one account, or None before its first evaluation."""
-    row = ctx.db.row(select(risk_states).where(risk_states.c.portfolio_id == portfolio_id))
+    row = ctx.db.row(_ONE, of_portfolio=portfolio_id)
     return _stored(row) if row else None
 
 
@@ -68,7 +70,7 @@ def list_risks(ctx: Context) -> list[StoredRisk]:
 
 def newest_at(ctx: Context) -> datetime | None:
     """Return when the state of any account was last stored, or None before the first time."""
-    found: datetime | None = ctx.db.scalar(select(func.max(risk_states.c.at)))
+    found: datetime | None = ctx.db.scalar(_NEWEST)
     return found
 
 

@@ -8,11 +8,12 @@ from decimal import Decimal as D  # noqa: N817 - a desk of numbers reads better 
 import pytest
 
 from services.kit.outbox import due
-from services.ledger import portfolio, valuation
+from services.ledger import portfolio, split, valuation
+from services.market.feed import Split
 from services.market.freeze import clear_freeze, list_freezes
 from services.market.last_good import keep_good
 from services.orders import risk_engine
-from services.orders.account_risk import Cover, cover
+from services.orders.stop_cover import Cover, cover
 from services.orders.tables import day_loss_latches
 from services.trade.risk_store import changes_after
 from services.trade.risk_tables import risk_changes, risk_states
@@ -130,6 +131,28 @@ def test_losses_in_a_row_cool_the_account(desk, feed):
     feed.advance(seconds=30 * 60)
     assert desk.propose("IBM", quantity="1").status == "pending"
     assert view(desk).body["cools_until"] is None
+
+
+def test_losses_of_an_earlier_round_of_a_replay_cool_nothing(desk, feed):
+    for symbol in ("AAPL", "MSFT", "GOOG"):
+        bought(desk, symbol, quantity="5")
+        bought(desk, symbol, side="sell", quantity="5")
+    desk.write(lambda ctx: valuation.record(ctx, mine(desk)))
+    feed.advance(seconds=60)
+    assert desk.refused(lambda: desk.propose("IBM", quantity="1")).code == "COOLDOWN"
+    feed.turn = 1
+    assert desk.propose("IBM", quantity="1").status == "pending"
+
+
+def test_a_split_brings_planned_stops_to_the_units_of_now(desk, feed):
+    bought(desk, quantity="100", protective_stop="189.00")
+    feed.advance(seconds=60)
+    feed.split_list = [Split(feed.time.date(), feed.time, 1, 2)]
+    feed.advance(seconds=1)
+    desk.write(split.apply_due_splits)
+    feed.set("AAPL", "95.00", "95.10")
+    (one,) = view(desk).body["positions"]
+    assert (one["quantity"], one["stop"]) == (D(200), D("94.5"))
 
 
 def test_ten_trades_a_day_are_enough(desk, feed):

@@ -1,0 +1,197 @@
+"""Owns which stop holds which units of a position: stop orders that work, then planned stops."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from services.kit.context import Context
+from services.ledger.tables import ledger_batches
+from services.ledger.valuation import HeldValue
+from services.market.action_record import known_splits
+from services.market.feed import Feed
+from services.orders.order import OPEN, Order, OrderType, Side
+from services.orders.tables import fills, order_intents
+from services.trade import advice
+from services.trade.param import ONE, ZERO
+
+_BUYS_MAX = 50
+"""Filled orders of what is held that are asked for their stop, newest first."""
+_OPEN_ORDERS = (
+    select(
+        order_intents.c.order_json,
+        order_intents.c.listing,
+        order_intents.c.quantity,
+        order_intents.c.filled_quantity,
+    )
+    .where(
+        order_intents.c.portfolio_id == bindparam("of_portfolio"),
+        order_intents.c.state.in_([state.value for state in OPEN]),
+        order_intents.c.client_order_id != bindparam("but"),
+    )
+    .order_by(order_intents.c.id)
+)
+_OPENERS = (
+    select(order_intents.c.id, order_intents.c.order_json, order_intents.c.filled_quantity)
+    .where(
+        order_intents.c.portfolio_id == bindparam("of_portfolio"),
+        order_intents.c.listing == bindparam("of_listing"),
+        order_intents.c.side == bindparam("on_side"),
+        order_intents.c.filled_quantity > ZERO,
+    )
+    .order_by(order_intents.c.id.desc())
+    .limit(_BUYS_MAX)
+)
+_FILLED_AT = select(func.max(fills.c.at)).where(fills.c.order_id == bindparam("of_order"))
+_HAS_SPLIT = (
+    select(ledger_batches.c.seq)
+    .where(
+        ledger_batches.c.portfolio_id == bindparam("of_portfolio"), ledger_batches.c.kind == "SPLIT"
+    )
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Units of a position that share a stop; None when nothing limits their loss."""
+
+    quantity: Decimal
+    stop: Decimal | None
+
+
+def cover(quantity: Decimal, stops: Sequence[Cover], buys: Sequence[Cover]) -> list[Cover]:
+    """Return how the units of a position are covered; `quantity` and all units are unsigned.
+
+    Stop orders that work count first, in their order; what they leave takes the planned stops of
+    the orders that opened it, newest first. Units that neither reaches have no stop.
+    Worked: 100 held, a stop order for 60 at 95, bought as 100 planned at 90: 60 at 95, 40 at 90.
+    """
+    left, found = quantity, []
+    for one in (*stops, *buys):
+        units = min(left, one.quantity)
+        if units > 0:
+            found.append(Cover(units, one.stop))
+            left -= units
+    return [*found, Cover(left, None)] if left > 0 else found
+
+
+def open_orders(ctx: Context, portfolio_id: str, but: str) -> list[Any]:
+    """Return the orders that may still trade, oldest first, but the one with client id `but`."""
+    return ctx.db.rows(_OPEN_ORDERS, of_portfolio=portfolio_id, but=but)
+
+
+def covers_of(
+    ctx: Context, portfolio_id: str, held: HeldValue, rows: Sequence[Any], *, was_split: bool
+) -> list[Cover]:
+    """Return how a position is covered, given the rows of `open_orders`; stops per unit.
+
+    `was_split` says whether the book ever had a split, as `has_split` finds it.
+    """
+    units, long = abs(held.quantity), held.quantity > 0
+    stops = _working(rows, held.listing, long=long)
+    left = units - sum((one.quantity for one in stops), ZERO)
+    if left <= 0:
+        return cover(units, stops, ())
+    buys = _planned(ctx, portfolio_id, held, left, was_split=was_split)
+    return cover(units, stops, buys)
+
+
+def has_split(ctx: Context, portfolio_id: str) -> bool:
+    """Return whether anything in a book was ever split."""
+    return ctx.db.row(_HAS_SPLIT, of_portfolio=portfolio_id) is not None
+
+
+def planned_stop(ctx: Context, order: Order) -> Decimal | None:
+    """Return the stop that an order names, else that of the plan or size it came from."""
+    if order.protective_stop is not None:
+        return order.protective_stop
+    return _advised_stop(ctx, order.basis_ref, order.symbol, order.side.value)
+
+
+def _working(rows: Sequence[Any], listing: str, *, long: bool) -> list[Cover]:
+    """Return the stop orders that would close a position, the one that triggers first in front."""
+    side, found = (Side.SELL if long else Side.BUY), []
+    for row in rows:
+        terms = _terms(row.order_json)
+        if row.listing == listing and (terms.side, terms.kind) == (side.value, OrderType.STOP):
+            found.append(Cover(row.quantity - row.filled_quantity, terms.stop_price))
+    return sorted(found, key=lambda one: one.stop or ZERO, reverse=long)
+
+
+def _planned(
+    ctx: Context, portfolio_id: str, held: HeldValue, left: Decimal, *, was_split: bool
+) -> list[Cover]:
+    """Return the planned stops of the orders that opened a position, newest first.
+
+    Units and stops of orders from before a split are brought to the units of now.
+    """
+    side = Side.BUY if held.quantity > 0 else Side.SELL
+    rows = ctx.db.rows(
+        _OPENERS, of_portfolio=portfolio_id, of_listing=held.listing, on_side=side.value
+    )
+    found: list[Cover] = []
+    for row in rows:
+        if left <= 0:
+            break
+        terms = _terms(row.order_json)
+        stop = terms.protective_stop
+        if stop is None:
+            stop = _advised_stop(ctx, terms.basis_ref, held.symbol, terms.side)
+        factor = _split_factor(ctx, held.listing, row.id) if was_split else ONE
+        units = row.filled_quantity * factor
+        found.append(Cover(units, None if stop is None else stop / factor))
+        left -= units
+    return found
+
+
+def _split_factor(ctx: Context, listing: str, order_id: str) -> Decimal:
+    """Return how many units one unit of an order has become by the splits since its last fill."""
+    at: datetime | None = ctx.db.scalar(_FILLED_AT, of_order=order_id)
+    factor = ONE
+    if at is not None:
+        for one in known_splits(ctx, listing, at, ctx.port(Feed).as_of(ctx)):
+            factor = factor * one.ratio_to / one.ratio_from
+    return factor
+
+
+def _advised_stop(ctx: Context, ref: str | None, symbol: str, side: str) -> Decimal | None:
+    found = advice.find(ctx, ref) if ref else None
+    if found is None or found.symbol != symbol or found.opens != side:
+        return None
+    return found.number("stop")
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What of a stored order says how it covers."""
+
+    side: str
+    kind: str
+    stop_price: Decimal | None
+    protective_stop: Decimal | None
+    basis_ref: str | None
+
+
+@lru_cache(maxsize=4096)
+def _terms(text: str) -> _Terms:
+    """Return the terms of a stored order; its text never changes, so it is read once."""
+    body = json.loads(text)
+
+    def price(name: str) -> Decimal | None:
+        return Decimal(body[name]) if body.get(name) is not None else None
+
+    return _Terms(
+        body["side"],
+        body["type"],
+        price("stop_price"),
+        price("protective_stop"),
+        body.get("basis_ref"),
+    )
