@@ -17,16 +17,17 @@ def plan_weekend(
     """Plan the coming week from the last close and store it. Example: cornerman plan weekend."""
     from app.cli import desk_here
     from services.research.weekend import build_weekend, make_weekend
-    from tools.wording.picks import weekend_words
+    from tools.wording.picks import watch_words, weekend_words
 
     with desk_here() as desk:
         runtime, me = desk.product.runtime, desk.principal
         runtime.read(me, build_weekend)
         made = runtime.write(me, make_weekend)
     whole = {"hash": made.hash, "generated_at": made.generated_at.isoformat(), "plan": made.body}
-    typer.echo(
-        json.dumps(whole, indent=2) if as_json else f"{weekend_words(made.body)}\n{made.hash}"
-    )
+    if as_json:
+        typer.echo(json.dumps(whole, indent=2))
+        return
+    typer.echo("\n".join([weekend_words(made.body), *watch_words(made.body), made.hash]))
 
 
 def replay(

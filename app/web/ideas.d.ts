@@ -48,8 +48,8 @@ export interface PlanLine extends Labelled {
 }
 export interface Swing {
   symbol: string; plan_id: string; setup: string; timeframe: string; side: string; score: string | null;
-  confidence: Confidence | null; entry: { worst: string }; stop: string; targets: string[]; rr: { blended: string };
-  snapshot_age_sessions: number | null; flags: string[];
+  confidence?: Confidence; entry: { worst: string }; stop: string; targets: string[]; rr: { blended: string };
+  snapshot_age_sessions?: number; flags: string[];
 }
 export interface Leaps {
   symbol: string; contract: string; expiry: string; strike: string; limit: string; dte: number; delta: string | null;
@@ -57,9 +57,13 @@ export interface Leaps {
 }
 export interface WeekendPlan {
   session: string; as_of: string; scanned: number; left_out: number; swings: Swing[]; leaps: Leaps[];
-  swing_rejects: Reject[]; leaps_rejects: Reject[];
+  swing_rejects: Reject[]; leaps_rejects: Reject[]; watch?: WatchRow[]; leaps_limits?: { each: string; total: string };
   calendar: { sessions: string[]; holidays: string[]; half_days: string[]; earnings: { symbol: string; date: string; time: string | null; confirmed: boolean }[];
     earnings_unknown_because: string };
+}
+export interface WatchRow {
+  symbol: string; close: string; week_high?: string; week_low?: string; below_high_pct: string;
+  trend_weekly?: string; ema20?: string; ema200?: string; range_pct?: string; nearest: string;
 }
 export interface Weekend extends Labelled {
   hash: string | null; generated_at: string | null; plan: WeekendPlan | null; why: string | null; todo: string | null;

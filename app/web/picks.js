@@ -111,6 +111,10 @@ class CornermanPicks extends IdeasPanel {
   }
 }
 
+/** Whether an accepted curve states more than break-even needs.
+ * @param {import("./ideas.js").Swing} one */
+const edge = ({ confidence }) => Boolean(confidence) && confidence?.tier !== "prior" && !/^-/.test(confidence?.edge ?? "-") && /[1-9]/.test(confidence?.edge ?? "");
+
 class CornermanWeekend extends IdeasPanel {
   path = "plans/weekend";
 
@@ -130,7 +134,10 @@ class CornermanWeekend extends IdeasPanel {
         <div><dt>Reports</dt><dd>${week.earnings.length ? week.earnings.map((one) => `${one.symbol} ${one.date}${one.confirmed ? "" : ", not confirmed"}`).join("; ")
           : week.earnings_unknown_because ? `not known: ${week.earnings_unknown_because}` : "none among these ideas"}</dd></div></dl>
       ${plan.swings.length ? this.#swings(plan.swings, answer) : html`<p class="none">No swing passes the rules this week.</p>`}
+      ${plan.swings.length && !plan.swings.some(edge) ? html`<p class="warn">None of them has a measured edge: these are levels to watch, not bets to take.</p>` : nothing}
       ${plan.leaps.length ? this.#leaps(plan.leaps, from) : nothing}
+      ${plan.leaps.length && plan.leaps_limits ? html`<p class="muted small">LEAPS take at most ${figure(chance(plan.leaps_limits.each), from)} of equity each and ${figure(chance(plan.leaps_limits.total), from)} together.</p>` : nothing}
+      ${plan.watch?.length ? this.#watch(plan.watch, from) : nothing}
       ${rejected(plan.swing_rejects, "Swings not offered")}${rejected(plan.leaps_rejects, "LEAPS not offered")}`;
   }
 
@@ -139,11 +146,21 @@ class CornermanWeekend extends IdeasPanel {
     return html`<div class="wide" tabindex="0" role="region" aria-label="Swings"><table><thead><tr><th scope="col">Swing</th><th scope="col">Setup</th><th scope="col" class="number">Entry</th><th scope="col" class="number">Stop</th>
       <th scope="col" class="number">Target 1</th><th scope="col" class="number">RR</th><th scope="col" class="number">Confidence</th></tr></thead>
       <tbody>${swings.map((one) => {
-        const open = (/** @type {string} */ text, /** @type {string} */ what) => figure(text, { ...origin(`${what}, ${one.symbol}`, answer), href: one.snapshot_age_sessions === null ? `/ideas/${one.plan_id}` : undefined });
-        return html`<tr data-swing=${one.symbol}><th scope="row">${one.symbol}${one.snapshot_age_sessions === null ? nothing : html`<small class="warn">price ${one.snapshot_age_sessions} sessions old</small>`}</th><td>${one.side}, ${setupWords(one.setup)} ${one.timeframe}</td>
+        const open = (/** @type {string} */ text, /** @type {string} */ what) => figure(text, { ...origin(`${what}, ${one.symbol}`, answer), href: one.snapshot_age_sessions === undefined ? `/ideas/${one.plan_id}` : undefined });
+        return html`<tr data-swing=${one.symbol}><th scope="row">${one.symbol}${one.snapshot_age_sessions === undefined ? nothing : html`<small class="warn">price ${one.snapshot_age_sessions} sessions old</small>`}</th><td>${one.side}, ${setupWords(one.setup)} ${one.timeframe}</td>
           <td class="number">${open(decimal(one.entry.worst, 2, 4), "Entry")}</td><td class="number">${open(decimal(one.stop, 2, 4), "Stop")}</td><td class="number">${open(decimal(one.targets[0], 2, 4), "Target 1")}</td>
-          <td class="number">${open(decimal(one.rr.blended), "Reward for risk")}</td><td class="number">${one.confidence ? open(chance(one.confidence.value), "Confidence") : "–"}</td></tr>`;
+          <td class="number">${open(decimal(one.rr.blended), "Reward for risk")}</td><td class="number">${one.confidence ? html`${open(chance(one.confidence.value), "Confidence")}<small class="muted">${one.confidence.tier === "prior" ? "uncalibrated" : one.confidence.tier}</small>` : "–"}</td></tr>`;
       })}</tbody></table></div>`;
+  }
+
+  /** Where the symbols without a swing stand, and the rule that comes nearest.
+   * @param {import("./ideas.js").WatchRow[]} rows @param {Origin} from */
+  #watch(rows, from) {
+    const price = (/** @type {string | undefined} */ text) => text ? figure(decimal(text, 2, 2), from) : "–";
+    return html`<div class="wide text" tabindex="0" role="region" aria-label="To watch"><table class="watching"><thead><tr><th scope="col">To watch</th><th scope="col" class="number">Close</th><th scope="col" class="number">Last week</th>
+      <th scope="col" class="number">EMA200</th><th scope="col" class="number">Below high</th><th scope="col">Nearest</th></tr></thead>
+      <tbody>${rows.map((one) => html`<tr data-watch=${one.symbol}><th scope="row">${one.symbol}</th><td class="number">${price(one.close)}</td><td class="number">${price(one.week_low)} to ${price(one.week_high)}</td>
+        <td class="number">${price(one.ema200)}</td><td class="number">${figure(`${decimal(one.below_high_pct, 1, 2)} %`, from)}</td><td class="small">${sentence(one.nearest)}</td></tr>`)}</tbody></table></div>`;
   }
 
   /** @param {import("./ideas.js").Leaps[]} leaps @param {Origin} from */

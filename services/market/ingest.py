@@ -34,6 +34,8 @@ Counts = Counter[str]
 """What one part of a job did: `prices`, `bars`, `rejected:CODE` by the gate, `refused:CODE`."""
 _MINUTES_MIN, _MINUTES_MAX = 3, 390
 _DAYS_MIN, _DAYS_MAX = 5, 60
+_DAYS_FIRST = 400
+"""Days of a listing that has none yet: what a weekend plan needs while the provider is down."""
 
 
 def ingest_intraday(ctx: Context, symbols: Sequence[str]) -> Counts:
@@ -179,7 +181,7 @@ def _ingest_days(ctx: Context, instrument: Instrument) -> Counts:
     feed = ctx.port(Feed)
     now = feed.as_of(ctx)
     last = last_bar_at(ctx, instrument.id, "1d")
-    count = _DAYS_MAX
+    count = _DAYS_FIRST
     if last is not None:
         missed = len(sessions_between(instrument.calendar, last.date(), now.date()))
         count = min(max(missed, _DAYS_MIN), _DAYS_MAX)

@@ -58,7 +58,11 @@ class _Passing:
 
     def market_round(self, ctx: Context) -> int:
         """Return how often the data have begun again."""
-        return market_round(replace(ctx, ports={**ctx.ports, Feed: self.inner}))
+        return market_round(self._awake(ctx))
+
+    def _awake(self, ctx: Context) -> Context:
+        """Return the unit of work at the feed's own time: a listing may be stored after a close."""
+        return replace(ctx, ports={**ctx.ports, Feed: self.inner})
 
 
 class RestingFeed(_Passing):
@@ -83,14 +87,21 @@ class RestingFeed(_Passing):
         except Refusal as refusal:
             if refusal.kind not in _OUTAGE:
                 raise
-            return stored_listings(ctx)
+            return stored_listings(self._awake(ctx))
 
     def instrument(self, ctx: Context, symbol: str) -> Instrument:
-        """Return one listing; the stored one while the provider is down."""
+        """Return one listing; the stored one while the provider is down.
+
+        What the store does not list is `SYMBOL_UNKNOWN` then, unless it lists nothing at all.
+        """
         try:
             return self.inner.instrument(ctx, symbol)
         except Refusal as refusal:
-            kept = find_listing(ctx, symbol) if refusal.kind in _OUTAGE else None
+            if refusal.kind not in _OUTAGE:
+                raise
+            kept = find_listing(self._awake(ctx), symbol)
+            if kept is None and stored_listings(self._awake(ctx)):
+                raise refuse("SYMBOL_UNKNOWN", kind="symbol", value=symbol) from refusal
             if kept is None:
                 raise
             return kept
@@ -98,7 +109,8 @@ class RestingFeed(_Passing):
     def quote(self, ctx: Context, symbol: str) -> Quote:
         """Return a quote of the close: the feed's when it is not later, else the daily close.
 
-        While the provider is down the last known good snapshot; raises what it raised without one.
+        While the provider is down the last known good snapshot, or the newest stored close when
+        the snapshot is later than this one; raises what it raised without either.
         """
         instrument = self.instrument(ctx, symbol)
         try:
@@ -125,7 +137,7 @@ class RestingFeed(_Passing):
         except Refusal as refusal:
             if refusal.kind not in _OUTAGE:
                 raise
-            series = self._stored(ctx, self.instrument(ctx, symbol), timeframe, refusal)
+            series = self._stored(ctx, self.instrument(ctx, symbol), timeframe)
         closed = [bar for bar in series.bars if bar.t_close <= self.session.close]
         return replace(series, bars=tuple(closed[-count:]), as_of=self.session.close)
 
@@ -154,18 +166,36 @@ class RestingFeed(_Passing):
     def _snapshot(self, ctx: Context, instrument: Instrument, refusal: Refusal) -> Quote:
         kept = find_last_good(ctx, instrument.id)
         if kept is None or kept.ts > self.session.close:
-            raise refusal
+            return self._stored_close(ctx, instrument, refusal)
         flat = _flat(instrument, kept.last, kept.ts, source=kept.source, real=Provenance.SNAPSHOT)
         return replace(flat, bid=kept.bid, ask=kept.ask, dataset=LAST_GOOD)
 
-    def _stored(
-        self, ctx: Context, instrument: Instrument, timeframe: str, refusal: Refusal
-    ) -> BarSeries:
-        """Return stored days, or weeks made of them; an empty series of what is not stored."""
-        close = self.session.close
-        days = stored_bars(ctx, instrument.id, "1d", close - _YEARS, close)
+    def _stored_close(self, ctx: Context, instrument: Instrument, refusal: Refusal) -> Quote:
+        """Return the newest stored close as a snapshot of its time; raises without a day."""
+        days = self._stored_days(ctx, instrument)
         if not days:
             raise refusal
+        real = Provenance.SNAPSHOT
+        flat = _flat(instrument, days[-1].c, days[-1].t_close, source=self.name, real=real)
+        return replace(flat, dataset=LAST_GOOD)
+
+    def _stored_days(self, ctx: Context, instrument: Instrument) -> list[Bar]:
+        """Return the stored days up to the close, in the version that is known now.
+
+        A night's ingest stores a day after its close, so the close itself knows nothing of it.
+        """
+        close = self.session.close
+        kept = stored_bars(self._awake(ctx), instrument.id, "1d", close - _YEARS, close)
+        return [bar for bar in kept if bar.t_close <= close]
+
+    def _stored(self, ctx: Context, instrument: Instrument, timeframe: str) -> BarSeries:
+        """Return stored days, or weeks made of them; an empty series of what is not stored.
+
+        Raises `INSUFFICIENT_BARS` without a stored day.
+        """
+        days = self._stored_days(ctx, instrument)
+        if not days:
+            raise refuse("INSUFFICIENT_BARS", indicator="the store of days", need=1, have=0)
         bars: Sequence[Bar] = days if timeframe == "1d" else ()
         if timeframe == "1w":
             bars = resample(days, calendar=instrument.calendar, from_tf="1d", to_tf="1w")
@@ -175,7 +205,7 @@ class RestingFeed(_Passing):
             bars=tuple(bars),
             provenance=Provenance.SNAPSHOT,
             source=self.name,
-            as_of=close,
+            as_of=self.session.close,
             bar_hash=bar_hash(instrument.id, timeframe, bars),
             dataset="stored bars",
         )

@@ -35,6 +35,7 @@ from services.research.pick import (
 )
 from services.research.rank import Reject, drawdown, in_order
 from services.research.resting import LAST_GOOD, at_close, snapshot_age
+from services.research.weekend_watch import Watched, watch_list, watched_of
 from services.strategy.detect import DETECTORS, Detector
 from services.strategy.documents import Document, list_documents, store_document
 from services.strategy.load import Loaded, load
@@ -138,7 +139,7 @@ def build_weekend(ctx: Context) -> Weekend:
 
     Nothing later than the close is read: the market is seen through a feed that rests there.
     """
-    policy = ctx.policy.picks
+    policy, limits = ctx.policy.picks, ctx.policy.sizing
     session = last_closed(ctx.port(Feed).as_of(ctx))
     closed = at_close(ctx, session)
     universe = universe_of(closed)
@@ -146,8 +147,8 @@ def build_weekend(ctx: Context) -> Weekend:
     found = list(
         each_symbol(universe.symbols, lambda symbol: _judge(closed, symbol, scopes=scopes))
     )
-    swings, swing_rejects = keep_best((one[0] for one in found), policy.shown)
-    leaps, leaps_rejects = _best_leaps([one[1] for one in found], policy.leaps_shown)
+    swings, swing_rejects = keep_best((one.swing for one in found), policy.shown)
+    leaps, leaps_rejects = _best_leaps([one.leaps for one in found], policy.leaps_shown)
     names = sorted({*(one.symbol for one in swings), *(one.symbol for one in leaps)})
     body = document(
         {
@@ -161,6 +162,8 @@ def build_weekend(ctx: Context) -> Weekend:
             "leaps": [_leaps_body(one) for one in leaps],
             "swing_rejects": swing_rejects,
             "leaps_rejects": leaps_rejects,
+            "leaps_limits": {"each": limits.leaps_pct, "total": limits.leaps_total_pct},
+            "watch": watch_list(one.watched for one in found),
             "calendar": coming_week(closed, session.date, names),
         }
     )
@@ -168,10 +171,17 @@ def build_weekend(ctx: Context) -> Weekend:
     return Weekend(hash=digest, body=body, swings=swings, generated_at=ctx.now)
 
 
-def _judge(
-    ctx: Context, symbol: str, *, scopes: Sequence[str]
-) -> tuple[Pick | Reject, LeapsPick | Reject]:
-    """Return what a symbol gives as a swing and as LEAPS; a failed filter is both's reject."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a symbol gives as a swing and as LEAPS, and where it stands when it gives no swing."""
+
+    swing: Pick | Reject
+    leaps: LeapsPick | Reject
+    watched: Watched | None = None
+
+
+def _judge(ctx: Context, symbol: str, *, scopes: Sequence[str]) -> _Judged:
+    """Return what a symbol gives; a failed filter is the reject of both."""
     try:
         days = ctx.policy.picks.history_days
         instrument = require_data(
@@ -179,19 +189,25 @@ def _judge(
         )
         loaded = load(ctx, instrument.id)
     except Failed as failed:
-        return failed.reject, failed.reject
+        return _Judged(failed.reject, failed.reject)
     except Refusal as refusal:
         both = rejected(symbol, refusal)
-        return both, both
-    return _swing(ctx, instrument, loaded), _leaps(ctx, instrument, loaded)
+        return _Judged(both, both)
+    swing, nearest = _swing(ctx, instrument, loaded)
+    watched = None
+    if isinstance(swing, Reject):
+        watched = watched_of(instrument.symbol, loaded, nearest)
+    return _Judged(swing, _leaps(ctx, instrument, loaded), watched)
 
 
-def _swing(ctx: Context, instrument: Instrument, loaded: Loaded) -> Pick | Reject:
+def _swing(ctx: Context, instrument: Instrument, loaded: Loaded) -> tuple[Pick | Reject, str]:
+    """Return the swing of a symbol; without one also what comes nearest to it."""
     wish = PlanWish(symbol=instrument.symbol, style="swing")
     try:
-        return pick_of(instrument, draft_plan(ctx, loaded, wish, rules=RULES))
+        return pick_of(instrument, draft_plan(ctx, loaded, wish, rules=RULES)), ""
     except Refusal as refusal:
-        return rejected(instrument.symbol, refusal)
+        nearest = str(refusal.facts.get("nearest") or refusal.hint)
+        return rejected(instrument.symbol, refusal), nearest
 
 
 def snapshot_of(one: Pick) -> bool:

@@ -70,6 +70,8 @@ def test_the_ideas_view_has_no_accessibility_fault_and_fits_a_phone(desk, scheme
     expect(week).to_contain_text("After 2011-12-30")
     expect(week.locator("dl")).to_contain_text("2012-01-03")
     expect(week.locator("tr[data-reject=MSFT]")).to_have_count(2)
+    expect(week.locator("tr[data-watch]")).to_have_count(4)
+    expect(week.locator("tr[data-watch=IBM]")).to_contain_text(re.compile(r"18\d\.\d\d"))
     expect(week.locator("[data-act], form")).to_have_count(0)
     expect(page.locator("cornerman-plans svg.plan-svg")).to_be_visible()
     expect(page.locator("cornerman-scoreboard section")).to_be_visible()
@@ -81,6 +83,34 @@ def test_the_ideas_view_has_no_accessibility_fault_and_fits_a_phone(desk, scheme
     assert page.evaluate("document.documentElement.scrollHeight") <= 740
     assert page.evaluate("document.querySelector('#view-Desk').scrollWidth") <= 360
     assert page.evaluate("window.__violations") == []
+
+
+def test_a_weekend_swing_without_an_edge_is_said_to_have_none(desk):
+    """The stored document leaves out what is not known; an old price is told, a fresh one not."""
+    sure = {"value": "0.1504", "tier": "prior", "n": 5, "wins": 0, "p0": "0.5", "edge": "-0.3553",
+            "p_breakeven_tp1": "0.5057", "flags": ["UNCALIBRATED"]}  # fmt: skip
+    swing = {
+        "symbol": "IBM", "plan_id": "plan_0123456789abcdef", "setup": "range_breakout",
+        "timeframe": "1d", "side": "long", "entry": {"worst": "195.96"}, "stop": "191.67",
+        "targets": ["200.25"], "rr": {"blended": "1.7379"}, "flags": [], "confidence": sure,
+    }  # fmt: skip
+
+    def planned(route):
+        whole = route.fetch().json()
+        aged = {**swing, "symbol": "GOOG", "snapshot_age_sessions": 2}
+        plan = {**whole["plan"], "swings": [swing, aged]}
+        route.fulfill(json={**whole, "plan": plan})
+
+    page = begin(desk.open())
+    say(page, "weekend plan")
+    page.route("**/api/v1/plans/weekend", planned)
+    _ideas(page)
+    week = page.locator("cornerman-weekend")
+    expect(week.locator("tr[data-swing=IBM]")).to_contain_text("15.04%uncalibrated")
+    expect(week.locator("tr[data-swing=IBM]")).not_to_contain_text("sessions old")
+    expect(week.locator("tr[data-swing=GOOG]")).to_contain_text("price 2 sessions old")
+    expect(week).to_contain_text("None of them has a measured edge")
+    page.close()
 
 
 def test_the_views_are_walked_by_arrows_with_the_ideas_beside_the_trade(desk):

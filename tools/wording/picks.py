@@ -227,23 +227,27 @@ def contract_words(found: OptionPicks, rows: Sequence[ContractPick]) -> str:
 
 
 def weekend_words(body: Mapping[str, Any]) -> str:
-    """Return a weekend plan in words: its ideas, the coming week, and what was not offered."""
-    swings, leaps, week = body["swings"], body["leaps"], body["calendar"]
+    """Return a weekend plan in words: the coming week, what was not offered, then its ideas."""
+    swings, leaps = body["swings"], body["leaps"]
     said = [
         (
             f"Plan for the week after {body['session']}: {len(swings)} swings and {len(leaps)} "
             f"LEAPS out of {body['scanned']} symbols."
-        )
+        ),
+        _week_words(body["calendar"]),
     ]
-    said += [
-        (
-            f"{at}. {one['side'].capitalize()} {one['symbol']}, {one['setup']} on "
-            f"{one['timeframe']}: entry {price_words(Decimal(one['entry']['worst']))}, stop "
-            f"{price_words(Decimal(one['stop']))}, target "
-            f"{price_words(Decimal(one['targets'][0]))} ({one['plan_id']})."
+    counts = Counter(one["code"] for one in body["swing_rejects"])
+    if counts:
+        told = ", ".join(f"{code} {counts[code]}" for code in sorted(counts))
+        said.append(f"Swings not offered: {told}.")
+    ranges = [words for one in body.get("watch", ())[:_SHOWN] if (words := _range_words(one))]
+    if ranges:
+        said.append(f"To watch, last week: {'; '.join(ranges)}.")
+    said += [_swing_words(at, one) for at, one in enumerate(swings[:_SHOWN], 1)]
+    if swings and not any(_has_edge(one) for one in swings):
+        said.append(
+            "None of them has a measured edge: these are levels to watch, not bets to take."
         )
-        for at, one in enumerate(swings[:_SHOWN], 1)
-    ]
     said += [
         (
             f"LEAPS: {one['symbol']} {one['expiry']} {one['strike']} call, at most "
@@ -251,12 +255,48 @@ def weekend_words(body: Mapping[str, Any]) -> str:
         )
         for one in leaps[:_SHOWN]
     ]
-    said.append(_week_words(week))
-    counts = Counter(one["code"] for one in body["swing_rejects"])
-    if counts:
-        told = ", ".join(f"{code} {counts[code]}" for code in sorted(counts))
-        said.append(f"Swings not offered: {told}.")
     return "\n".join(said)
+
+
+def _swing_words(at: int, one: Mapping[str, Any]) -> str:
+    return (
+        f"{at}. {one['side'].capitalize()} {one['symbol']}, {one['setup']} on {one['timeframe']}: "
+        f"entry {price_words(Decimal(one['entry']['worst']))}, stop "
+        f"{price_words(Decimal(one['stop']))}, target "
+        f"{price_words(Decimal(one['targets'][0]))}{_chance_words(one)} ({one['plan_id']})."
+    )
+
+
+def _range_words(one: Mapping[str, Any]) -> str:
+    if not one.get("week_high"):
+        return ""
+    low, high = (price_words(Decimal(one[name])) for name in ("week_low", "week_high"))
+    return f"{one['symbol']} {low} to {high}"
+
+
+def _has_edge(swing: Mapping[str, Any]) -> bool:
+    sure = swing.get("confidence")
+    return sure is not None and sure["tier"] != "prior" and Decimal(sure["edge"]) > 0
+
+
+def _chance_words(swing: Mapping[str, Any]) -> str:
+    """Return the stated chance beside break-even; nothing where none is stated."""
+    sure = swing.get("confidence")
+    if not sure:
+        return ""
+    stated, even = Decimal(sure["value"]), Decimal(sure["p_breakeven_tp1"])
+    return (
+        f", {tier_words(sure)} chance {pct_words(stated)} against {pct_words(even)} to break even"
+    )
+
+
+def watch_words(body: Mapping[str, Any]) -> list[str]:
+    """Return a line for each symbol without a swing: where it stands, and what is nearest."""
+    return [
+        f"  {one['symbol']} {price_words(Decimal(one['close']))}, "
+        f"{decimal_text(Decimal(one['below_high_pct']))} % below the year's high. {one['nearest']}"
+        for one in body.get("watch", ())
+    ]
 
 
 def _week_words(week: Mapping[str, Any]) -> str:
