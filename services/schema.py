@@ -36,6 +36,7 @@ ROOMS_WITH_TABLES = (
     "services.strategy.document_tables",
     "services.task_run",
     "services.trade.plan_tables",
+    "services.trade.position_stop_tables",
     "services.trade.risk_tables",
     "services.trade.tables",
     "services.watchlist",

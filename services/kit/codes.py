@@ -83,6 +83,12 @@ NO_SETUP | state | no setup on {symbol}{side_words}: {why}
   | {nearest}
 STOP_LOOSENED | state | stop may only move toward profit ({old} -> {new})
   | Keep the stop, or move it toward profit.
+STOP_AT_MARKET | input | stop {stop} would trigger at once: the {side} leaves at {px}
+  | Put the stop {where} the market, or close the position.
+STOP_STANDS | state | a stop order at {stop} covers all of {symbol} already
+  | Leave it, or give a price nearer to the market.
+POSITION_NONE | state | you hold no {symbol} | Ask what you hold, and name one of that.
+ROLL_UNAVAILABLE | state | {symbol} can not be rolled: {reason} | {todo}
 RR_BELOW_MIN | input | RR {rr} below {min} | Choose a nearer stop or a farther target.
 ENTRY_MISSED | state | price {px} is {r}R beyond the entry zone
   | Wait for a pullback, or make a new plan.

@@ -42,6 +42,7 @@ REACHABLE = {
     "plan",
     "plan_check",
     "portfolio",
+    "position_action",
     "positions",
     "propose_order",
     "quote",
@@ -89,7 +90,7 @@ def test_the_model_reaches_these_tools_and_no_other():
 
 def test_the_tools_that_prepare_orders_are_cards():
     proposing = {name for name, one in all_tools().items() if one.effect is Effect.PROPOSE}
-    assert proposing == {"propose_order", "cancel_order"}
+    assert proposing == {"propose_order", "cancel_order", "position_action"}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
