@@ -15,7 +15,7 @@ _OPEN = frozenset(
 
 def pinned(ctx: Context, reality: Reality, intent: Intent) -> str:
     """Return the pinned facts as Markdown; every value comes from rows and policy."""
-    lines = ["## Now", "- Mode: paper. Orders go to the paper broker, after a confirmed card only."]
+    lines = ["## Now", _mode(ctx)]
     lines.append(
         "- This message asks for an order: a card may be prepared."
         if intent is Intent.ORDER
@@ -39,3 +39,15 @@ def pinned(ctx: Context, reality: Reality, intent: Intent) -> str:
         for deal in working
     ]
     return "\n".join(lines)
+
+
+def _mode(ctx: Context) -> str:
+    """Return where orders go when nothing else is named, and whether real money moves."""
+    settings = ctx.settings
+    if settings.trading_broker == "paper":
+        return "- Mode: paper. Orders go to the paper broker, after a confirmed card only."
+    mode = "live, real money" if settings.tradier_env == "production" else "paper (sandbox)"
+    account = settings.tradier_account_id
+    return (
+        f"- Mode: {mode}. Orders go to account {account} at Tradier, after a confirmed card only."
+    )

@@ -6,6 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from agent.intent import Intent
+from agent.pinned import pinned
+from agent.reality import Reality
 from app.broker import build_brokers
 from app.broker_duty import tend_broker
 from app.http.health import feature_records
@@ -365,3 +368,20 @@ def test_prices_that_are_not_live_never_reach_real_money(install, label):
     refusal = desk.refused(lambda: desk.propose("AAPL"))
     assert refusal.facts["guard"] == "provenance_tradable"
     assert made.house.posts == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "Mode: paper. Orders go to the paper broker"),
+        ({"TRADING_BROKER": "tradier"}, f"Mode: paper (sandbox). Orders go to account {ACCOUNT}"),
+        (
+            {"TRADING_BROKER": "tradier", "TRADIER_ENV": "production", "TRADIER_ACCOUNT_ID": REAL},
+            f"Mode: live, real money. Orders go to account {REAL}",
+        ),
+    ],
+)
+def test_the_coach_is_told_where_orders_go(install, given, said):
+    made = install(**given)
+    text = made.day.read(lambda ctx: pinned(ctx, Reality(), Intent.ASK))
+    assert said in text
