@@ -12,7 +12,7 @@ from services.kit.policy import PlanPolicy
 from services.strategy.level_list import INTRADAY, Level, level_list
 from services.strategy.scene import MarketContext, Scene
 from services.strategy.setup import Setup
-from services.trade.stop import Stop, StopInputs, build_stop
+from services.trade.stop import Stop, StopInputs, fit_stop
 
 Style = Literal["intraday", "swing", "leaps"]
 WARM_BARS = 80
@@ -65,9 +65,9 @@ def style_of(timeframe: str) -> Literal["intraday", "swing"]:
 def build_idea(context: MarketContext, setup: Setup, *, policy: PlanPolicy) -> Idea:
     """Return the idea of `setup`, read from the bars that were complete when it triggered.
 
-    The zone is rounded against ourselves and cut to 0.5 ATR; the stop is that of `build_stop`
+    The zone is rounded against ourselves and cut to 0.5 ATR; the stop is that of `fit_stop`
     by the policy's method. Raises `INSUFFICIENT_BARS` below 80 bars, `ATR_ZERO`,
-    `STOP_WRONG_SIDE`.
+    `STOP_WRONG_SIDE`, `STOP_TOO_WIDE`.
     """
     then = replace(context, as_of=setup.trigger_ts)
     scene = then.scene("long", setup.timeframe)
@@ -81,7 +81,7 @@ def build_idea(context: MarketContext, setup: Setup, *, policy: PlanPolicy) -> I
     width = from_float(atr, PLACES)
     zoned, trimmed = _zone(setup, context.tick, policy.zone_atr_max * width)
     short_hold = style_of(setup.timeframe) == "intraday"
-    stop = build_stop(
+    stop = fit_stop(
         setup.side,
         StopInputs(
             entry_worst=zoned.worst,

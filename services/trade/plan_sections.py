@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 SCHEMA = "plan/v1"
 GAP_SHARE = Decimal("0.05")
 """Above this share of nights through the stop the plan carries a warning."""
-OUR_BOUNDS = ("STOP_TOO_TIGHT", "STOP_TOO_WIDE")
-"""Our own stop keeps its bounds before it is put on tick; `STOP_CLAMPED` says so."""
 Section = dict[str, object]
 
 
@@ -185,11 +183,7 @@ def confidence_section(confidence: Confidence | None) -> Section | None:
 def warnings_of(worked: Worked) -> list[Section]:
     """Return what to mind, by code: events, gaps, spreads, cut zones, setups not offered."""
     inputs, idea = worked.inputs, worked.idea
-    found = [
-        (one.code, one.message)
-        for one in worked.check.findings
-        if one.level == "warning" and one.code not in OUR_BOUNDS
-    ]
+    found = [(one.code, one.message) for one in worked.check.findings if one.level == "warning"]
     found += inputs.others
     found += _event_warnings(worked)
     if idea.trimmed is not None:

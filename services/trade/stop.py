@@ -81,6 +81,34 @@ def build_stop(
     return Stop(price, distance, distance / inputs.atr, candidates, flags)
 
 
+def fit_stop(
+    side: Side,
+    inputs: StopInputs,
+    *,
+    method: StopMethod = "structure_ema",
+    bounds: tuple[Decimal, Decimal] = DEFAULT_BOUNDS,
+) -> Stop:
+    """Return the stop of `build_stop` on the last step that keeps the bounds, for a plan of ours.
+
+    Rounding away from the entry may carry a stop at the far bound beyond it; that one is put on the
+    step before, with `STOP_CLAMPED`. Raises as `build_stop` does, and `STOP_TOO_WIDE` when no step
+    lies within the bounds.
+    Worked: long 100.00 with ATR 0.125 and a low of 99.00 ends at 99.63, 2.96 ATR, not at 99.62.
+    """
+    built = build_stop(side, inputs, method=method, bounds=bounds)
+    low, high = bounds[0] * inputs.atr, bounds[1] * inputs.atr
+    if built.distance <= high:
+        return built
+    sign = require_side(side)
+    bound = inputs.entry_worst - sign * high
+    price = tick_round(bound, inputs.tick, "ceil" if sign > 0 else "floor")
+    distance = sign * (inputs.entry_worst - price)
+    if distance < low:
+        multiple = rounded(built.atr_multiple, 4)
+        raise refuse("STOP_TOO_WIDE", x=multiple, lo=bounds[0], hi=bounds[1])
+    return Stop(price, distance, distance / inputs.atr, built.candidates, ("STOP_CLAMPED",))
+
+
 def _require_inputs(inputs: StopInputs, method: str, bounds: tuple[Decimal, Decimal]) -> None:
     require_above_zero(
         entry_worst=inputs.entry_worst,

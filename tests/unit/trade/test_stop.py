@@ -1,5 +1,6 @@
 """The initial stop: candidates, methods, clamping, the tick and its refusals."""
 
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal as D  # noqa: N817 - tables of numbers read better short
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.kit.errors import Refusal
 from services.kit.money import rounded
-from services.trade.stop import StopInputs, build_stop, require_ratchet
+from services.trade.stop import StopInputs, build_stop, fit_stop, require_ratchet
 
 LONG = StopInputs(
     entry_worst=D("100.20"),
@@ -63,6 +64,69 @@ def test_each_method_chooses_and_rounds_away_from_the_entry(side, inputs, method
 def test_a_stop_out_of_bounds_is_moved_to_the_bound_and_flagged(structure, price):
     stop = build_stop("long", replace(LONG, structure=D(structure)), method="structure")
     assert (stop.price, stop.flags) == (D(price), ("STOP_CLAMPED",))
+
+
+FINE = StopInputs(
+    entry_worst=D("100.00"),
+    atr=D("0.125"),
+    structure=D("99.00"),
+    ema20=D("99.90"),
+    k_atr=D("1.5"),
+    tick=D("0.01"),
+)
+
+
+@pytest.mark.parametrize(
+    ("side", "changed", "built", "fitted", "flags"),
+    [
+        ("long", {}, "99.62", "99.63", ("STOP_CLAMPED",)),
+        ("long", {"atr": D("0.13")}, "99.61", "99.61", ("STOP_CLAMPED",)),
+        ("long", {"structure": D("99.70")}, "99.68", "99.68", ()),
+        ("long", {"structure": D("99.6375")}, "99.62", "99.63", ("STOP_CLAMPED",)),
+        ("long", {"structure": D("99.95"), "atr": D("0.013")}, "99.96", "99.97", ("STOP_CLAMPED",)),
+        ("long", {"structure": D("99.95"), "tick": D("0.05")}, "99.90", "99.90", ()),
+        ("short", {"structure": D("101.00")}, "100.38", "100.37", ("STOP_CLAMPED",)),
+        ("short", {"structure": D("100.3625")}, "100.38", "100.37", ("STOP_CLAMPED",)),
+        ("short", {"structure": D("100.20")}, "100.22", "100.22", ()),
+    ],
+)
+def test_a_fitted_stop_keeps_its_bounds_after_the_tick(side, changed, built, fitted, flags):
+    inputs = replace(FINE, **changed)
+    first = build_stop(side, inputs, method="structure")
+    found = fit_stop(side, inputs, method="structure")
+    assert (first.price, found.price, found.flags) == (D(built), D(fitted), flags)
+    assert D("0.5") <= found.atr_multiple <= 3
+    assert found.distance == abs(inputs.entry_worst - found.price)
+    assert found.atr_multiple == found.distance / inputs.atr
+
+
+def test_a_stop_that_no_step_can_hold_is_refused():
+    coarse = replace(FINE, atr=D("0.003"))
+    assert build_stop("long", coarse, method="structure").price == D("99.99")
+    assert refusal(fit_stop, "long", coarse, method="structure") == "STOP_TOO_WIDE"
+
+
+@given(
+    st.sampled_from(["long", "short"]),
+    st.integers(1, 4000),
+    st.integers(9000, 11000),
+    st.sampled_from(["structure", "atr", "structure_ema", "tightest"]),
+    st.sampled_from(["0.01", "0.05", "0.0001"]),
+)
+def test_every_fitted_stop_lies_within_its_bounds_and_on_tick(side, atr, structure, method, tick):
+    inputs = replace(
+        FINE, atr=D(atr) / 1000, structure=D(structure) / 100, tick=D(tick),
+        ema20=D(100) - (D(1) if side == "long" else D(-1)) / 10,
+    )  # fmt: skip
+    with suppress(Refusal):
+        found = fit_stop(side, inputs, method=method)
+        _require_fitted(found, side, inputs, method)
+
+
+def _require_fitted(found, side, inputs, method):
+    assert D("0.5") <= found.atr_multiple <= 3
+    assert found.price % inputs.tick == 0
+    assert abs(found.price - build_stop(side, inputs, method=method).price) <= inputs.tick
 
 
 def test_a_candidate_beyond_the_entry_is_refused_not_repaired():
