@@ -55,7 +55,9 @@ _NOT = re.compile(
 _WATCH = re.compile(
     r"\b(?:add|put|remove|drop|take|move|change)\b.{0,80}\bwatch ?lists?\b", re.IGNORECASE
 )
-_PLAN = re.compile(r"\b(?:plan|size|sizing|stop|target|entry|risk|setup)\b", re.IGNORECASE)
+_PLAN = re.compile(
+    r"\b(?:plan|size|sizing|stop|target|entry|risk|setup|back-?test)\b", re.IGNORECASE
+)
 _ALERT = re.compile(
     r"\b(?:alert|notify|warn|ping|tell) me\b|\b(?:set|create|delete|remove|change"
     r"|update|move|add|cancel|drop)\b.{0,30}\balerts?\b"

@@ -19,6 +19,7 @@ from agent.model.errands import (
 )
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part, no_plan_words, no_setup_words, part_words
+from agent.model.record_errands import EXAMPLE as BACKTEST_EXAMPLE
 from tools.wording.quotation import quotation
 
 CAPABILITIES = (
@@ -345,6 +346,10 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.WEEKEND: lambda _wish, known: _said(known, "weekend_plan"),
     Errand.REPLAY: lambda _wish, known: (
         _said(known, "replay") or "Which plan? For example: `replay plan_0123456789abcdef`."
+    ),
+    Errand.SCORE: lambda _wish, known: _said(known, "score"),
+    Errand.BACKTEST: lambda _wish, known: (
+        _said(known, "backtest") or f"Of what? For example: `{BACKTEST_EXAMPLE}`."
     ),
     Errand.MARKET: lambda _wish, known: _said(known, "market_status"),
     Errand.HEALTH: lambda _wish, known: _said(known, "data_health"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.model import alert_errands, book_errands, idea_errands
+from agent.model import alert_errands, book_errands, idea_errands, record_errands
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part
 
@@ -371,6 +371,8 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.OPTION_PICKS: idea_errands.option_picks,
     Errand.WEEKEND: idea_errands.weekend,
     Errand.REPLAY: idea_errands.replay,
+    Errand.SCORE: record_errands.score,
+    Errand.BACKTEST: record_errands.backtest,
     Errand.SIZE: _size,
     Errand.ORDER: _order,
     Errand.CANCEL: _cancel,

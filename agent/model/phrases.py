@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE
+from agent.model.record_errands import BACKTEST, SCORE
 from agent.model.spoken import sells, side_of, symbols_of, timeframe_of, values_of
 
 
@@ -43,6 +44,8 @@ class Errand(StrEnum):
     OPTION_PICKS = "option_picks"
     WEEKEND = "weekend"
     REPLAY = "replay"
+    SCORE = "score"
+    BACKTEST = "backtest"
     HELP = "help"
     CONFIRM = "confirm"
     EDIT = "edit"
@@ -142,6 +145,8 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
                 r"(?=.*\b(?:plan|check|size|it|that)\b|.*\b(?:plan|res)_)"
             ),
         ),
+        (Errand.BACKTEST, BACKTEST),
+        (Errand.SCORE, SCORE),
         (
             Errand.WEEKEND,
             (

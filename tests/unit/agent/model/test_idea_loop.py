@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from agent.model.record_errands import strategy_of
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
+from services.research.backtests import list_backtests
+from services.research.follow import follow_due
 from services.strategy.load import TrackCache
 from tests.conftest import build_runtime
 from tests.fakes.coach_desk import CoachDesk
@@ -53,3 +56,42 @@ async def test_without_a_chain_option_picks_say_why(coach):
     asked = await coach.say("replay plan_0123456789abcdef")
     assert asked.tools == ["replay"]
     assert "plan_0123456789abcdef" in asked.text
+
+
+async def test_how_good_its_calls_are_is_the_score_with_every_number_proven(coach):
+    before = await coach.say("how good are your calls?")
+    assert before.tools == ["score"]
+    assert "no suggestion yet" in before.text
+    await coach.say("plan IBM")
+    coach.write(follow_due)
+    after = await coach.say("what is your track record?")
+    assert after.tools == ["score"]
+    assert after.text.startswith("2 suggestions: ")
+    assert (before.unverified, after.unverified) == ((), ())
+
+
+async def test_a_backtest_is_started_read_again_and_told_by_its_test_windows(coach):
+    asked = await coach.say("backtest the ema cross on GOOG, walk-forward")
+    assert asked.tools == ["backtest"]
+    assert "is queued: 0 of 1 steps" in asked.text
+    config = coach.read(list_backtests)[0].config
+    assert (config["symbols"], config["folds"]["train_months"]) == (["GOOG"], 24)
+    again = await coach.say("how is the backtest?")
+    assert again.tools == ["backtest"]
+    assert again.text == asked.text
+    assert (asked.unverified, again.unverified) == ((), ())
+    nothing = await coach.say("backtest the moon")
+    assert "For example: `backtest" in nothing.text or nothing.tools == ["backtest"]
+
+
+@pytest.mark.parametrize(
+    ("text", "strategy"),
+    [
+        ("backtest ema cross on GOOG", "ema_cross"),
+        ("backtest EMA-pullback for IBM", "ema_pullback"),
+        ("backtest all setups", "setups"),
+        ("backtest the moon", None),
+    ],
+)
+def test_a_strategy_is_read_as_it_is_spoken(text, strategy):
+    assert strategy_of(text) == strategy
