@@ -26,6 +26,8 @@ _BOOKS = tuple(
         "fills",
         "disputed_fills",
         "day_loss_latches",
+        "risk_states",
+        "risk_changes",
     )
 )
 _TRADING = tuple(
