@@ -14,7 +14,7 @@ from services.market.stream_tick import Bid, PriceTexts, Tick, TickPrice
 
 SKEW_S = 2
 """How far a time may lie after the receiver's own before the row is dropped (`clock_skew`)."""
-_SYMBOLS_MAX = 20_000
+_SYMBOLS_MAX, _SIZES_MAX = 20_000, 32_768
 _MS = timedelta(milliseconds=1)
 _Ms = Annotated[int, msgspec.Meta(ge=10**12, lt=10**13)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -30,7 +30,7 @@ class _Tick(EventRow, tag="T", gc=False, kw_only=True):
     z: Any = None
     p: Any
     s: _Size = 0
-    ds: Decimal | None = None
+    ds: Any = None
     c: tuple[int, ...] | None = ()
     t: _Ms
     q: _Number = 0
@@ -56,7 +56,26 @@ class Quick(NamedTuple):
     others: list[OtherRow]
 
 
-_PRICES = PriceTexts()
+class _Sizes(dict[str, "int | Decimal | None"]):
+    """The sizes of texts, each read once; None for what is no size. It begins anew when full."""
+
+    def __missing__(self, text: str) -> int | Decimal | None:
+        if len(self) >= _SIZES_MAX:
+            self.clear()
+        found = self[text] = _read_size(text)
+        return found
+
+
+def _read_size(text: str) -> int | Decimal | None:
+    try:
+        size = sound_amount(msgspec.convert(text, Decimal))
+    except (msgspec.ValidationError, Unsound):
+        return None
+    whole = int(size)
+    return whole if whole == size else size
+
+
+_PRICES, _SIZES = PriceTexts(), _Sizes()
 _ROWS = msgspec.json.Decoder(list[_Tick | _Bid | OtherRow], float_hook=_PRICES.__getitem__)
 _symbols: set[str] = set()
 """Symbols that were found to be sound."""
@@ -78,13 +97,10 @@ def read_quick(body: bytes, received_at: datetime) -> Quick | None:
     others: list[OtherRow] = []
     for row in rows:  # each step of this loop is paid for by every trade
         if row.__class__ is _Tick:
-            if (
-                row.p.__class__ is TickPrice
-                and row.t <= latest
-                and row.ds is None
-                and row.sym in known
-            ):
-                continue
+            if row.p.__class__ is TickPrice and row.t <= latest and row.sym in known:
+                if row.ds is None or _take_size(row):
+                    continue
+                return None
             if not _mend(row, latest):
                 return None
         elif row.__class__ is _Bid:
@@ -105,14 +121,22 @@ def read_quick(body: bytes, received_at: datetime) -> Quick | None:
 def _mend(row: _Tick, latest: int) -> bool:
     """Make a trade with a whole price, an exact size or a new symbol sound; False if it is not."""
     row.p = _price(row.p)
-    if row.ds is not None:
-        try:
-            size = sound_amount(row.ds)
-        except Unsound:
-            return False
-        if size == (whole := int(size)):
-            row.s, row.ds = whole, None
+    if row.ds is not None and not _take_size(row):
+        return False
     return row.p.__class__ is TickPrice and row.t <= latest and _is_sound(row.sym)
+
+
+def _take_size(row: _Tick) -> bool:
+    """Take the exact size: a whole one as `s`, one with a fraction as `ds`; False for no size."""
+    told = row.ds.exact if row.ds.__class__ is TickPrice else row.ds
+    if told.__class__ not in (str, int, Decimal):
+        return False
+    size = _SIZES[str(told)]
+    if size.__class__ is int:
+        row.s, row.ds = size, None
+    else:
+        row.ds = size
+    return size is not None
 
 
 def _mend_bid(row: _Bid, latest: int) -> bool:

@@ -177,6 +177,28 @@ def test_a_message_reads_the_same_quickly_and_row_by_row(told):
     assert {**quick.dropped, "unknown": 1} == slow.dropped
 
 
+sizes = st.one_of(
+    st.decimals("0", "10000", places=3).map(str),
+    st.sampled_from(["1e2", "-0", "1e-30", "1e16", "-1", "NaN", "Infinity", "x", "", "1_0", " 7"]),
+    st.integers(-1, 10**16) | st.floats(0, 1e6).map(lambda one: round(one, 3)),
+    st.sampled_from([None, True, [], {}]),
+)
+
+
+@given(st.lists(sizes, min_size=1, max_size=6))
+def test_an_exact_size_reads_the_same_quickly_and_row_by_row(told):
+    rows = [trade(at=number, number=number, ds=size) for number, size in enumerate(told)]
+    quick, slow = decode_frame(body(*rows), OPEN), decode_frame(body(*rows, '{"ev":"NOI"}'), OPEN)
+    assert not isinstance(slow.trades, Ticks)
+    assert tuple(quick.trades) == slow.trades
+    assert {**quick.dropped, "unknown": 1} == slow.dropped
+
+
+def test_messages_with_exact_sizes_stay_quick():
+    made = frame(trade(ds="100"), trade(at=1, number=2, ds="0.5"), trade(at=2, number=3, ds=2.25))
+    assert [one.size for one in made.trades] == [100, D("0.5"), D("2.25")]
+
+
 def test_other_rows_leave_the_trades_of_their_message_quick():
     bar = {"ev": "A", "sym": "A", "o": 1, "h": 1, "l": 1, "c": 1, "s": MS - 1000}
     made = frame(trade(), quote("A", "10.01"), json.dumps(bar), trade(at=1, number=2), at=1)
