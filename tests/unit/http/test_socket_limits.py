@@ -62,7 +62,7 @@ def test_the_risk_is_told_with_every_heartbeat(quick, key):
         reader.send(type="subscribe", channels=["risk"])
         reader.until("subscribed")
         for _ in range(3):
-            assert reader.until("risk")["state"] == "ACTIVE"
+            assert reader.until("risk")["switch"] == "ACTIVE"
             reader.until("heartbeat")
 
 
