@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from services.kit.clock import Clock
 from services.kit.errors import Refusal
@@ -10,6 +11,7 @@ from services.kit.settings import Settings
 from services.market.tradier_reference import own_symbol
 from services.orders.broker_routes import BrokerRoutes
 from services.orders.connect import AccountRefused, Drift, Holdings
+from services.orders.external import OrderFact
 from services.orders.order_client import OrderClient
 from services.orders.paper import PaperBroker
 from services.orders.tradier import TradierBroker
@@ -50,6 +52,21 @@ class TradierAccount:
             raise AccountRefused(f"the token does not speak for account {self._seat.number}")
         if mine[0].status not in ("active", ""):
             raise AccountRefused(f"the account is {mine[0].status}")
+
+    def orders(self) -> list[OrderFact]:
+        """Return every order of today's list. Raises `BrokerUnreachable`."""
+        return [
+            OrderFact(
+                broker_order_id=row["broker_order_id"],
+                tag=row["client_order_id"] or "",
+                symbol=row["osi"] or own_symbol(row["symbol"] or ""),
+                side=row["side"] or "",
+                type=row["type"] or "",
+                quantity=row["quantity"] or Decimal(0),
+                status=row["status"],
+            )
+            for row in self._reader.listing()
+        ]
 
     def holdings(self) -> Holdings:
         """Return cash and positions. Raises `BrokerUnreachable`."""

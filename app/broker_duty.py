@@ -9,12 +9,13 @@ from services.identity.user import LOCAL_TENANT
 from services.kit.errors import Refusal
 from services.orders.broker import BrokerUnreachable, Desk
 from services.orders.connect import AccountRefused, compare, connect, drift_words
+from services.orders.external import tell_external
 
 _log = structlog.get_logger("orders")
 
 
 def tend_broker(product: Product) -> int:
-    """Connect the configured account once, then look for drift; return 0, so that it rests.
+    """Connect the configured account once, then tell foreign orders and drift; return 0 to rest.
 
     The account belongs to the owner's tenant: one token speaks for one person. What is found
     stands in the broker's record, which health and the configuration show.
@@ -28,6 +29,7 @@ def tend_broker(product: Product) -> int:
             brokers.account.check()
             brokers.checked = True
         connect(desk, brokers.account)
+        tell_external(desk, brokers.account)
         brokers.drift = compare(desk, brokers.account, brokers.drift)
     except AccountRefused as refused:
         brokers.refuse(str(refused))

@@ -218,6 +218,8 @@ class TradierBroker:
                 continue
             if broker_id not in scan.singles:
                 scan.singles[broker_id] = self.reader.order(broker_id)
+                if scan.singles[broker_id] is None:
+                    _log.error("broker.order_vanished", tag=name, broker_order_id=broker_id)
             single = scan.singles[broker_id]
             if single is not None:
                 found[name] = single | {"client_order_id": name}

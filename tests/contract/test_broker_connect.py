@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from app.broker import build_brokers
 from app.broker_duty import tend_broker
 from app.http.health import feature_records
 from services.kit.environment import SettingsInvalid, load_settings
+from services.kit.outbox import outbox_rows
 from services.ledger import portfolio
 from services.market.provider import ProviderRecord
 from services.market.quote import Provenance
@@ -298,6 +300,32 @@ def test_a_fill_that_was_not_read_yet_is_no_drift(install):
     assert desk.order(order_id).state is State.FILLED
     assert made.product.brokers.drift == []
     assert desk.propose("IBM").status == "pending"
+
+
+@pytest.mark.fault("F050")
+def test_an_order_of_the_brokers_own_page_is_told_once_and_its_fill_is_drift(install):
+    made = install()
+    made.tend()
+    made.desk().buy()
+    made.day.work(1)
+    row = made.house.place_by_hand("IBM", "5")
+    made.tend()
+    made.tend()
+    (told,) = made.desk().audited("order.external")
+    facts = told["facts"]
+    assert (facts["symbol"], facts["quantity"], facts["tag"]) == ("IBM", "5", "")
+    alerts = [
+        json.loads(one.payload) for one in made.desk().rows(outbox_rows, outbox_rows.c.dedupe_key)
+    ]
+    (alert,) = [one for one in alerts if one.get("code") == "ORDER_EXTERNAL"]
+    assert "was not confirmed here: buy 5 IBM" in alert["message"]
+    assert len(made.day.orders()) == 1
+    made.house.fill("5", "180.00", row)
+    made.house.owns("49100.00", IBM="5")
+    made.tend()
+    made.tend()
+    assert made.desk().refused(lambda: made.desk().propose("MSFT")).code == "KILL_SWITCH"
+    assert made.desk().held("IBM") == 0
 
 
 def test_a_broker_that_does_not_answer_is_never_flat(install):

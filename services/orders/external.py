@@ -1,0 +1,115 @@
+"""Owns orders at the broker that are not ours: told once as facts, never adopted or touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from sqlalchemy import select
+
+from services import audit
+from services.kit.context import Context
+from services.kit.money import decimal_text
+from services.kit.outbox import put
+from services.ledger import portfolio
+from services.orders.broker import Desk
+from services.orders.tables import order_intents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFact:
+    """One order as an account outside lists it; `tag` is ours, somebody else's or empty."""
+
+    broker_order_id: str
+    tag: str
+    symbol: str
+    side: str
+    type: str
+    quantity: Decimal
+    status: str
+
+
+class Listed(Protocol):
+    """An account outside whose orders can be listed."""
+
+    account_id: str
+
+    def orders(self) -> Sequence[OrderFact]:
+        """Return every order of the day. Raises `BrokerUnreachable`."""
+        ...
+
+
+def tell_external(desk: Desk, account: Listed) -> int:
+    """Put every order that nobody confirmed here on record, with an alert; return how many.
+
+    What such an order does to the account shows as drift, which a person settles by a posting of
+    their own. Each is told once. Raises `BrokerUnreachable`.
+    """
+    listed = account.orders()
+    if not listed:
+        return 0
+    fresh = desk.runtime.read(desk.principal, lambda ctx: _untold(ctx, account.account_id, listed))
+    if not fresh:
+        return 0
+
+    def act(ctx: Context) -> int:
+        untold = _untold(ctx, account.account_id, listed)
+        for one in untold:
+            _tell(ctx, account.account_id, one)
+        return len(untold)
+
+    return desk.runtime.write(desk.principal, act)
+
+
+def _untold(ctx: Context, account_id: str, listed: Sequence[OrderFact]) -> list[OrderFact]:
+    if portfolio.find_seat(ctx, account_id) is None:
+        return []
+    table = order_intents.c
+    rows = ctx.db.rows(
+        select(table.client_order_id, table.broker_order_id)
+        .where(table.account_id == account_id)
+        .order_by(table.id)
+    )
+    ours = frozenset(row.broker_order_id for row in rows)
+    tags = frozenset(row.client_order_id for row in rows)
+    return [
+        one
+        for one in listed
+        if one.broker_order_id not in ours
+        and one.tag not in tags
+        and not audit.trail(ctx, _subject(account_id, one), limit=1)
+    ]
+
+
+def _tell(ctx: Context, account_id: str, one: OrderFact) -> None:
+    subject = _subject(account_id, one)
+    audit.record(
+        ctx,
+        "order.external",
+        subject,
+        account=account_id,
+        broker_order_id=one.broker_order_id,
+        tag=one.tag,
+        symbol=one.symbol,
+        side=one.side,
+        type=one.type,
+        quantity=one.quantity,
+        status=one.status,
+    )
+    said = (
+        f"{account_id} has an order that was not confirmed here: {one.side} "
+        f"{decimal_text(one.quantity)} {one.symbol} ({one.status})"
+    )
+    put(
+        ctx,
+        "alert",
+        subject,
+        {"level": "warning", "message": said, "code": "ORDER_EXTERNAL", "subject": subject},
+        dedupe=f"external:{subject}",
+    )
+
+
+def _subject(account_id: str, one: OrderFact) -> str:
+    return f"{account_id}/{one.broker_order_id}"
