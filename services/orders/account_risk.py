@@ -26,7 +26,7 @@ from services.market.round import market_round, session_key
 from services.market.session import find_last_session, market_state, trading_minutes
 from services.orders import desk, freeze
 from services.orders.order import Order, Side, order_from_json
-from services.orders.stop_cover import covers_of, has_split, open_orders, planned_stop
+from services.orders.stop_cover import Known, covers_of, find_known, open_orders, planned_stop
 from services.orders.tables import day_loss_latches, fills
 from services.trade.param import ONE, ZERO
 from services.trade.risk import HeldState, RiskAccount, RiskPosition, RiskReading, read_risk
@@ -146,7 +146,7 @@ class _Book:
         self._ctx = ctx
         self._worth = worth
         self._groups = dict(ctx.policy.risk.groups)
-        self._was_split = False
+        self._known = Known()
         self.price_age_s = 0
         self._marks = {one.listing: self._mark(one, counts=market_open) for one in worth.holdings}
 
@@ -159,7 +159,8 @@ class _Book:
         """Return what is held by its stops, then the unfilled orders that open."""
         rows = open_orders(self._ctx, self._worth.portfolio_id, but)
         held = {one.listing: one for one in self._worth.holdings}
-        self._was_split = bool(held) and has_split(self._ctx, self._worth.portfolio_id)
+        if held:
+            self._known = find_known(self._ctx, self._worth.portfolio_id)
         found = [part for one in self._worth.holdings for part in self._parts(one, rows)]
         for row in rows:
             order = order_from_json(row.order_json)
@@ -172,7 +173,7 @@ class _Book:
         if not one.quantity:
             return []
         last, scale, multiplier = self._marks[one.listing]
-        book, split = self._worth.portfolio_id, self._was_split
+        book, known = self._worth.portfolio_id, self._known
         return [
             RiskPosition(
                 symbol=one.symbol,
@@ -184,7 +185,7 @@ class _Book:
                 fx=one.rate or ONE,
                 group=self._groups.get(one.symbol, ""),
             )
-            for part in covers_of(self._ctx, book, one, rows, was_split=split)
+            for part in covers_of(self._ctx, book, one, rows, known=known)
         ]
 
     def _value(self, one: HeldValue) -> Decimal:

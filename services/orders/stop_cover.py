@@ -1,4 +1,4 @@
-"""Owns which stop holds which units of a position: stop orders that work, then planned stops."""
+"""Owns which stop holds which units of a position: stop orders first, then kept or planned ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from services.kit.context import Context
+from services.ledger.holding import find_position
 from services.ledger.tables import ledger_batches
 from services.ledger.valuation import HeldValue
 from services.market.action_record import known_splits
@@ -21,6 +22,8 @@ from services.orders.order import OPEN, Order, OrderType, Side
 from services.orders.tables import fills, order_intents
 from services.trade import advice
 from services.trade.param import ONE, ZERO
+from services.trade.position_stop import find_stop
+from services.trade.position_stop_tables import position_stops
 
 _BUYS_MAX = 50
 """Filled orders of what is held that are asked for their stop, newest first."""
@@ -59,6 +62,14 @@ _HAS_SPLIT = (
 )
 
 
+_KEPT = (
+    select(position_stops.c.listing)
+    .where(position_stops.c.portfolio_id == bindparam("of_portfolio"))
+    .distinct()
+    .order_by(position_stops.c.listing)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Cover:
     """Units of a position that share a stop; None when nothing limits their loss."""
@@ -89,24 +100,39 @@ def open_orders(ctx: Context, portfolio_id: str, but: str) -> list[Any]:
 
 
 def covers_of(
-    ctx: Context, portfolio_id: str, held: HeldValue, rows: Sequence[Any], *, was_split: bool
+    ctx: Context, portfolio_id: str, held: HeldValue, rows: Sequence[Any], *, known: Known
 ) -> list[Cover]:
     """Return how a position is covered, given the rows of `open_orders`; stops per unit.
 
-    `was_split` says whether the book ever had a split, as `has_split` finds it.
+    A stop that a person gave the position stands in for the planned ones: it only ever nears.
     """
     units, long = abs(held.quantity), held.quantity > 0
     stops = _working(rows, held.listing, long=long)
     left = units - sum((one.quantity for one in stops), ZERO)
     if left <= 0:
         return cover(units, stops, ())
-    buys = _planned(ctx, portfolio_id, held, left, was_split=was_split)
+    if held.listing in known.kept:
+        position = find_position(ctx, portfolio_id, held.listing)
+        kept = find_stop(ctx, portfolio_id, position) if position else None
+        if kept is not None:
+            return cover(units, stops, [Cover(left, kept.stop)])
+    buys = _planned(ctx, portfolio_id, held, left, was_split=known.was_split)
     return cover(units, stops, buys)
 
 
-def has_split(ctx: Context, portfolio_id: str) -> bool:
-    """Return whether anything in a book was ever split."""
-    return ctx.db.row(_HAS_SPLIT, of_portfolio=portfolio_id) is not None
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What spares look-ups: whether a book was ever split, and which listings have a kept stop."""
+
+    was_split: bool = False
+    kept: frozenset[str] = frozenset()
+
+
+def find_known(ctx: Context, portfolio_id: str) -> Known:
+    """Return what is known of a book before its positions are looked at one by one."""
+    split = ctx.db.row(_HAS_SPLIT, of_portfolio=portfolio_id) is not None
+    rows = ctx.db.rows(_KEPT, of_portfolio=portfolio_id)
+    return Known(split, frozenset(row.listing for row in rows))
 
 
 def planned_stop(ctx: Context, order: Order) -> Decimal | None:

@@ -9,12 +9,14 @@ import pytest
 
 from services.kit.outbox import due
 from services.ledger import portfolio, split, valuation
+from services.ledger.holding import positions
 from services.market.feed import Split
 from services.market.freeze import clear_freeze, list_freezes
 from services.market.last_good import keep_good
 from services.orders import risk_engine
 from services.orders.stop_cover import Cover, cover
 from services.orders.tables import day_loss_latches
+from services.trade.position_stop import keep_stop
 from services.trade.risk_store import changes_after
 from services.trade.risk_tables import risk_changes, risk_states
 from tests.fakes.hand_feed import listed
@@ -142,6 +144,21 @@ def test_losses_of_an_earlier_round_of_a_replay_cool_nothing(desk, feed):
     assert desk.refused(lambda: desk.propose("IBM", quantity="1")).code == "COOLDOWN"
     feed.turn = 1
     assert desk.propose("IBM", quantity="1").status == "pending"
+
+
+def test_a_stop_that_the_person_gave_the_position_counts_before_the_planned_one(desk, feed):
+    bought(desk, quantity="100", protective_stop="187.05")
+
+    def keep(ctx):
+        (held,) = positions(ctx, mine(desk))
+        return keep_stop(ctx, mine(desk), held, stop=D("189.05"), before=D("187.05"))
+
+    desk.write(keep)
+    (one,) = view(desk).body["positions"]
+    assert (one["stop"], one["open_risk"]) == (D("189.05"), D(100))
+    bought(desk, side="sell", quantity="40", type="stop", stop_price="189.50", tif="gtc")
+    found = [(one["quantity"], one["stop"]) for one in view(desk).body["positions"]]
+    assert found == [(D(40), D("189.5")), (D(60), D("189.05"))]
 
 
 def test_a_split_brings_planned_stops_to_the_units_of_now(desk, feed):
