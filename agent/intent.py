@@ -26,7 +26,8 @@ _BUY = r"buy|purchase|go long|add|long"
 _SELL = r"sell|short|dump|trim|reduce|close|exit|liquidate|unwind|get out|cash out|take profits?"
 _ACT = (
     rf"(?:{_BUY}|{_SELL}|cancel|replace|order|propose|place|take (?:it|that|this|the trade)"
-    r"|do (?:it|that|the trade)|enter|get me|pull the trigger|withdraw)"
+    r"|do (?:it|that|the trade)|enter|get me|pull the trigger|withdraw|hedge|insure|roll"
+    r"|(?:move|raise|lower|tighten|bring|pull|trail|ratchet)\b(?=.{0,40}\bstops?\b))"
 )
 _LEAD = (
     r"(?:^|[.!;,:\n]\s*|\b(?:and|then|please|pls|now|so|ok|okay|yes|let'?s|let us|just|also"

@@ -11,6 +11,7 @@ from typing import Any
 
 from agent.figures import Figure, figures_in, word_numbers
 from agent.intent import own_words, sides_of
+from agent.position_grounds import check_action
 from agent.transcript import Entry, Result
 from services.kit.errors import refuse
 from services.kit.money import decimal_text, parse_decimal
@@ -179,6 +180,9 @@ def check_call(arguments: Mapping[str, Any], grounds: Grounds) -> None:
     symbol = str(arguments.get("symbol") or "").upper()
     if symbol and not grounds.knows(symbol):
         raise _refused("symbol", symbol)
+    if "action" in arguments:
+        named = [one for one in grounds.held if grounds.names(one)]
+        check_action(arguments, own_words(grounds.text), named=named)
     order_id = arguments.get("order_id")
     if order_id and str(order_id) not in grounds.orders and str(order_id) not in grounds.text:
         raise _refused("order_id", str(order_id)[:60])

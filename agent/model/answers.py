@@ -19,6 +19,7 @@ from agent.model.errands import (
 )
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part, no_plan_words, no_setup_words, part_words
+from agent.model.position_errands import TOOL, leaves, position_words
 from agent.model.record_errands import EXAMPLE as BACKTEST_EXAMPLE
 from tools.wording.quotation import quotation
 
@@ -29,6 +30,8 @@ CAPABILITIES = (
     "`plan AAPL long, stop 3% below, risk 1%`, `size it at 0.5%`\n"
     "- **Orders, as a card that you confirm**: `buy 50 MSFT stop 26.10`, `buy it`, `sell all IBM`, "
     "`cancel my AAPL order`\n"
+    "- **Positions, as cards too**: `trim half of AAPL`, `close AAPL`, `hedge my AAPL`, "
+    "`move my AAPL stop to 405`\n"
     "- **News and dates**: `news on AAPL`, `when does IBM report`, `AAPL options`, `is the market "
     "open`\n"
     "- **Data**: `is my data good`, `what is frozen`, `why can't you plan AAPL`\n"
@@ -146,6 +149,8 @@ def _size(wish: Wish, known: Known) -> str:
 
 
 def _order(wish: Wish, known: Known) -> str:
+    if leaves(wish) and known.may(TOOL):
+        return position_words(wish, known)
     if known.done("propose_order") is not None:
         return _paragraphs(
             _said(known, "propose_order"),
@@ -317,6 +322,7 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.PLAN: _plan,
     Errand.SIZE: _size,
     Errand.ORDER: _order,
+    Errand.MANAGE: position_words,
     Errand.CANCEL: _cancel,
     Errand.WHY: _why,
     Errand.HOLDINGS: _holdings,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.model import alert_errands, book_errands, idea_errands, record_errands
+from agent.model import alert_errands, book_errands, idea_errands, position_errands, record_errands
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part
 
@@ -175,6 +175,8 @@ def _size(wish: Wish, known: Known) -> list[Call]:
 
 
 def _order(wish: Wish, known: Known) -> list[Call]:
+    if position_errands.leaves(wish) and known.may(position_errands.TOOL):
+        return position_errands.act(wish, known)
     if not known.may("propose_order"):
         return _quote(wish, known) if wish.symbols else []
     if known.done("propose_order") or wish.unread is not None:
@@ -375,6 +377,7 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.BACKTEST: record_errands.backtest,
     Errand.SIZE: _size,
     Errand.ORDER: _order,
+    Errand.MANAGE: position_errands.act,
     Errand.CANCEL: _cancel,
     Errand.WHY: _why,
     Errand.HOLDINGS: _holdings,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE
+from agent.model.position_errands import MANAGE_SHAPE
 from agent.model.record_errands import BACKTEST, SCORE
 from agent.model.spoken import sells, side_of, symbols_of, timeframe_of, values_of
 
@@ -21,6 +22,7 @@ class Errand(StrEnum):
     SIZE = "size"
     ORDER = "order"
     CANCEL = "cancel"
+    MANAGE = "manage"
     ORDERS = "orders"
     FILLS = "fills"
     BALANCES = "balances"
@@ -190,6 +192,7 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
             r"\b(?:my|list|show|what|which|any|all|the)\b.{0,24}\balerts?\b|^\W*alerts?\W*$",
         ),
         (Errand.CANCEL, r"^(?!\W*(?:why|buy|sell)\b).*\bcancel\b"),
+        (Errand.MANAGE, MANAGE_SHAPE),
         (Errand.ORDER, _POLITE + _DO),
         (
             Errand.SIZE,

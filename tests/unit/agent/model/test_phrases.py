@@ -136,6 +136,8 @@ TABLE = [
     ("sell 10 IBM limit 190 stop 170", Errand.ORDER, {"unread": "190"}),
     ("buy \uff15\uff10 msft", Errand.ORDER, {"quantity": None}),
     ("don't buy AAPL", Errand.NOTHING, {}),
+    ("move my AAPL stop to 405", Errand.MANAGE, {"symbols": ("AAPL",)}),
+    ("hedge my AAPL", Errand.MANAGE, {}),
     ("cancel my msft order", Errand.CANCEL, {"symbols": ("MSFT",)}),
     ("cancel ord_0123456789abcdef", Errand.CANCEL, {"ref": "ord_0123456789abcdef"}),
     ("cancel all orders", Errand.CANCEL, {"everything": True}),

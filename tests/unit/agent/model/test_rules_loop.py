@@ -106,7 +106,7 @@ async def test_closing_everything_makes_a_card_for_each_holding(coach):
     await coach.buy("buy 5 IBM")
     await coach.buy("buy 7 MSFT")
     said = clean(await coach.say("close everything"))
-    assert said.tools == ["positions", "propose_order", "propose_order"]
+    assert said.tools == ["position_action"]
     assert sorted((one.order.symbol, int(one.order.quantity)) for one in coach.cards()) == [
         ("IBM", 5),
         ("MSFT", 7),
