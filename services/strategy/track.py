@@ -18,11 +18,7 @@ from services.market.fold import fold_adx, fold_atr, fold_ema, fold_rsi, fold_sw
 from services.market.grid import MINUTES
 from services.market.indicator import Adx, Atr, Ema, Rsi
 from services.market.level import Swing
-from services.market.realised_volatility import (
-    SESSIONS_PER_YEAR,
-    volatilities,
-    volatility_percentile,
-)
+from services.market.realised_volatility import SESSIONS_PER_YEAR, LogReturns, rank_of_returns
 from services.strategy.day_values import DayValues
 
 T = TypeVar("T")
@@ -126,6 +122,7 @@ class Track:
     atr = _Read[float | None]()
     rsi = _Read[float | None]()
     adx = _Read[float | None]()
+    returns = _Read[float]()
 
     def __init__(self, timeframe: str, calendar: str, bars: Iterable[Bar] = ()) -> None:
         self.timeframe = timeframe
@@ -144,8 +141,6 @@ class Track:
         self._read: list[_Column] = []
         self._swings: list[Swing] = []
         self._swings_end = 0
-        self._volatility: list[float] = []
-        self._volatility_first = 0
         self.extend(bars)
 
     def __len__(self) -> int:
@@ -206,6 +201,11 @@ class Track:
                 self._swings_end = len(self.bars)
         return self._swings
 
+    def price(self, letter: str, at: int) -> float:
+        """Return one price; its column is not made for it."""
+        values = self.columns[letter].values
+        return values[at] if at < len(values) else float(getattr(self.bars[at], letter))
+
     def count_until(self, as_of: datetime) -> int:
         """Return how many bars had closed by `as_of`; the view of a clock ends there."""
         if self.bars and self.bars[-1].t_close <= as_of:
@@ -215,21 +215,10 @@ class Track:
     def volatility_rank(self, count: int) -> float | None:
         """Return where the realised volatility of the first `count` bars stands in its year.
 
-        The share of the last 252 values at or below it; None before there are 252. Each value is
-        made once and kept.
+        The share of the last 252 values at or below it; None before there are 252.
         """
-        first = count - SESSIONS_PER_YEAR
-        if first < RV_BARS:
-            return None
-        with self.lock:
-            known = self._volatility
-            end = self._volatility_first + len(known)
-            if not self._volatility_first <= first <= end:
-                known.clear()
-                self._volatility_first = end = first
-            if end < count:
-                known += volatilities(self.c[end - RV_BARS : count], RV_BARS)
-            return volatility_percentile(known[: count - self._volatility_first])
+        first = count - SESSIONS_PER_YEAR - RV_BARS
+        return rank_of_returns(self.returns[first + 1 : count], RV_BARS) if first >= 0 else None
 
     def swings_until(self, count: int) -> Iterator[Swing]:
         """Yield the swings confirmed within the first `count` bars, newest first."""
@@ -252,6 +241,8 @@ def _columns(bars: list[Bar]) -> dict[str | int, _Column]:
     found["atr"] = _Column(partial(fold_atr, atr), atr.push, "hlc")
     found["rsi"] = _Column(partial(fold_rsi, rsi), rsi.push, "c")
     found["adx"] = _Column(partial(fold_adx, adx), adx.push, "hlc")
+    returns = LogReturns()
+    found["returns"] = _Column(returns.fold, returns.push, "c")
     for column in found.values():
         column.rows = tuple(found[letter].values for letter in column.reads) or column.rows
     return found

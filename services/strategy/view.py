@@ -163,15 +163,15 @@ class View(_Slice):
 
     def close(self, ago: int = 0) -> float | None:
         """Return the closing price."""
-        return self._signed(self._track.c, ago)
+        return self._priced("c", ago)
 
     def high(self, ago: int = 0) -> float | None:
         """Return the best price of the side."""
-        return self._signed(self._track.h if self.sign > 0 else self._track.l, ago)
+        return self._priced("h" if self.sign > 0 else "l", ago)
 
     def low(self, ago: int = 0) -> float | None:
         """Return the worst price of the side."""
-        return self._signed(self._track.l if self.sign > 0 else self._track.h, ago)
+        return self._priced("l" if self.sign > 0 else "h", ago)
 
     def typical(self, ago: int = 0) -> float:
         """Return the price that a VWAP takes of a bar; raises `LOOKAHEAD` outside the view."""
@@ -203,6 +203,12 @@ class View(_Slice):
         for swing in self._track.swings_until(self._count):
             if swing.kind == real:
                 yield self._count - 1 - swing.index, self.sign * swing.price
+
+    def _priced(self, letter: str, ago: int) -> float | None:
+        at = self._count - 1 - ago
+        if ago < 0:
+            raise refuse("LOOKAHEAD", index=ago)
+        return self.sign * self._track.price(letter, at) if at >= 0 else None
 
     def _rows(self, column: list[float], count: int, ago: int) -> list[float]:
         at = self._at(ago)

@@ -20,16 +20,14 @@ def detect(scene: Scene, session: Session) -> Found | None:  # noqa: ARG001 - ev
     fast, slow, close = bars.read.ema(20), bars.read.ema(50), bars.close()
     if fast is None or slow is None or close is None or fast <= slow or close <= fast:
         return None
-    atr, adx, low, begun, high = (
-        bars.read.atr(),
-        bars.read.adx(),
-        bars.low(),
-        bars.open(),
-        bars.high(),
-    )
-    if atr is None or adx is None or low is None or begun is None or high is None:
+    low, begun, high = bars.low(), bars.open(), bars.high()
+    if low is None or begun is None or high is None or close <= begun:
         return None
-    if low > fast + float(limits.touch_atr) * atr or close <= begun or adx < limits.adx:
+    atr = bars.read.atr()
+    if atr is None or low > fast + float(limits.touch_atr) * atr:
+        return None
+    adx = bars.read.adx()
+    if adx is None or adx < limits.adx:
         return None
     swing = next(iter(bars.swings("high")), None)
     if swing is None or swing[0] > limits.swing_bars or not _is_rising(scene):
