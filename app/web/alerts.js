@@ -7,6 +7,7 @@ import { decimal, local, stamp, words } from "./format.js";
 import { badge } from "./label.js";
 import { loadAlerts } from "./lists.js";
 import { refused, sentence, trouble, waiting } from "./panel.js";
+import { ticker } from "./plans.js";
 import { state } from "./state.js";
 
 /** @typedef {import("./wire.js").Alert} Alert */
@@ -22,11 +23,12 @@ const FLAGS = { ALREADY_BEYOND: "The price is beyond that level already: it must
 const BY_SUBJECT = new Set(["plan_event", "risk"]);
 const ENDED = new Set(["done", "expired"]);
 const TEXT_MAX = 300;
+const PLANS_MAX = 5;
 
 class CornermanAlerts extends Live {
   static uses = ["alerts", "alertsProblem"];
   static properties = { rule: { state: true }, problem: { state: true }, busy: { state: true }, said: { state: true },
-    editing: { state: true }, leaving: { state: true }, opened: { state: true } };
+    editing: { state: true }, leaving: { state: true }, opened: { state: true }, plans: { state: true } };
   #text = "";
   #key = "";
   #far = false;
@@ -41,6 +43,7 @@ class CornermanAlerts extends Live {
     this.editing = "";
     this.leaving = "";
     this.opened = "";
+    /** @type {import("./ideas.js").PlanLine[] | null} */ this.plans = null;
   }
 
   /** Runs one act of the person; a refusal is shown and nothing is lost.
@@ -131,7 +134,34 @@ class CornermanAlerts extends Live {
           <button @click=${() => { this.rule = null; this.#focus("#alert-words"); }}>Change the words</button></div></div>` : nothing}
       ${refused(this.problem)}${this.problem?.code === "ALERT_LEVEL_FAR" && !this.editing ? html`<div class="actions">
         <button class="small" data-act="far" @click=${() => this.#understand(true)}>I mean that level</button></div>` : nothing}
+      ${this.#planned()}
       <p class="sr" role="status">${this.rule ? `Understood: ${this.rule.canonical}. Save it, or change the words.` : this.said}</p>`;
+  }
+
+  /** The newest stored plans, each with a button that watches all its moments. */
+  #planned() {
+    const watched = new Set((state.alerts ?? []).filter((one) => one.kind === "plan_event" && !ENDED.has(one.state)).map((one) => one.subject));
+    return html`<details class="plans-to-watch" @toggle=${(/** @type {any} */ event) => this.#readPlans(event.target.open)}><summary>Watch a plan</summary>
+      ${!this.plans ? waiting("Plans") : !this.plans.length ? html`<p class="none">No plan is stored yet. Ask the coach for one: plan ${state.symbol}.</p>`
+        : html`<ul class="plain">${this.plans.map((one) => html`<li><span>${ticker(one)} ${one.side}, entry ${decimal(one.entry, 2, 4)}, stop ${decimal(one.stop, 2, 4)} <small class="muted">${one.id}</small></span>
+          ${watched.has(one.id) ? html`<span class="chip armed">watching</span>` : html`<button class="small" ?disabled=${this.busy}
+            aria-label=${`Watch the plan ${one.id} of ${ticker(one)}`} @click=${() => this.#watchPlan(one.id)}>Watch</button>`}</li>`)}</ul>`}</details>`;
+  }
+
+  /** @param {boolean} open */
+  async #readPlans(open) {
+    if (!open) return;
+    await this.#do(async () => {
+      this.plans = /** @type {{items: import("./ideas.js").PlanLine[]}} */ (await get(`plans?limit=${PLANS_MAX}`)).items;
+    });
+  }
+
+  /** @param {string} id */
+  #watchPlan(id) {
+    return this.#do(async () => {
+      await post("alerts", { kind: "plan_event", plan_id: id }, newKey());
+      await loadAlerts();
+    }, "The plan is watched");
   }
 
   /** @param {Alert[]} alerts */
