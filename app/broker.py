@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 
 from services.kit.clock import Clock
@@ -15,7 +16,17 @@ from services.orders.external import OrderFact
 from services.orders.order_client import OrderClient
 from services.orders.paper import PaperBroker
 from services.orders.tradier import TradierBroker
-from services.orders.tradier_account import get_balances, list_accounts, list_positions
+from services.orders.tradier_account import (
+    Activity,
+    Balances,
+    ClosedAtBroker,
+    HeldAtBroker,
+    get_balances,
+    list_accounts,
+    list_closed,
+    list_history,
+    list_positions,
+)
 from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import BROKER, TradierSeat, build_seat
 from services.trade.day_trade import ASSUMED, DayTradeRule
@@ -68,10 +79,24 @@ class TradierAccount:
             for row in self._reader.listing()
         ]
 
+    @property
+    def provenance(self) -> str:
+        """Return how real its money is: `LIVE`, or `SIMULATED` in the sandbox."""
+        return self._seat.provenance
+
+    def owned(self) -> tuple[Balances, list[HeldAtBroker]]:
+        """Return the money and the positions of now. Raises `BrokerUnreachable`."""
+        return get_balances(self._reader), list_positions(self._reader)
+
+    def activity(self, start: date, end: date) -> tuple[list[Activity], list[ClosedAtBroker]]:
+        """Return what happened on these days, both included. Raises `BrokerUnreachable`."""
+        history = list_history(self._reader, start=start, end=end)
+        return history, list_closed(self._reader, start=start, end=end)
+
     def holdings(self) -> Holdings:
         """Return cash and positions. Raises `BrokerUnreachable`."""
-        money = get_balances(self._reader)
-        held = {own_symbol(one.symbol): one.quantity for one in list_positions(self._reader)}
+        money, positions = self.owned()
+        held = {own_symbol(one.symbol): one.quantity for one in positions}
         rule = _RULES.get(money.type, ASSUMED)
         return Holdings(cash=money.cash, units=held, day_trade_rule=rule)
 

@@ -41,6 +41,7 @@ from app.http.answer_models import (
     ToolAnswer,
     ToolFacts,
 )
+from app.http.broker_models import BrokerAccount, BrokerActivity
 from app.http.live_models import LiveState
 from app.http.market_models import MarketStatus, MetricsList, TaskRunAnswer, TaskRuns
 from app.http.pick_models import OptionPickList, PickList, WeekendAnswer
@@ -105,6 +106,8 @@ ANSWERS: dict[str, Any] = {
     "GET /broker/fills": LabelledItems[FillAnswer],
     "GET /market/status": MarketStatus,
     "GET /market/replay": ReplayState,
+    "GET /broker/account": BrokerAccount,
+    "GET /broker/account/activity": BrokerActivity,
     "POST /market/replay": ReplayState,
     "GET /snapshots": LabelledItems[LastGood],
     "GET /instruments": LabelledItems[Instrument],
