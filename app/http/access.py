@@ -53,6 +53,7 @@ GET    /api/v1/broker/orders                        read     read
 GET    /api/v1/broker/orders/{id}                   read     read
 POST   /api/v1/broker/orders/{id}/cancel            confirm  mutate  top money
 GET    /api/v1/broker/positions                     read     read
+GET    /api/v1/broker/stops                         read     read
 GET    /api/v1/broker/balances                      read     read
 GET    /api/v1/broker/fills                         read     read
 GET    /api/v1/market/status                        read     read

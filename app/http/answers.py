@@ -67,6 +67,7 @@ from services.market.action_record import CorporateAction
 from services.market.instrument import Instrument
 from services.market.last_good import LastGood
 from services.orders.freeze import Freeze
+from services.orders.position_facts import PositionStop
 from services.orders.switch import Switch
 from services.preference import Setting
 from services.research.backtests import Backtest
@@ -102,6 +103,7 @@ ANSWERS: dict[str, Any] = {
     "GET /broker/orders/{id}": OrderDetail,
     "POST /broker/orders/{id}/cancel": OrderAnswer,
     "GET /broker/positions": LabelledItems[HeldValue],
+    "GET /broker/stops": Items[PositionStop],
     "GET /broker/balances": Balances,
     "GET /broker/fills": LabelledItems[FillAnswer],
     "GET /market/status": MarketStatus,

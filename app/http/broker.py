@@ -13,7 +13,7 @@ from app.http.unit import read, write
 from app.http.wire import Body, Line, Word
 from services.kit.context import Context
 from services.ledger import book, portfolio, valuation
-from services.orders import execute, store
+from services.orders import execute, position_facts, store
 
 router = APIRouter(prefix="/api/v1/broker")
 PortfolioId = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
@@ -69,6 +69,12 @@ async def list_positions(request: Request, portfolio_id: PortfolioId = None) -> 
         return {"items": value.holdings, **label_of_value(ctx, value)}
 
     return await write(request, act)
+
+
+@router.get("/stops")
+async def list_stops(request: Request, portfolio_id: PortfolioId = None) -> Response:
+    """List the nearest stop known of every position, and whether an order holds it."""
+    return await write(request, lambda ctx: {"items": position_facts.list_stops(ctx, portfolio_id)})
 
 
 @router.get("/balances")

@@ -190,3 +190,34 @@ def _basis_of(ctx: Context, order: Order) -> _Basis:
         targets = [one["price"] for one in plan.document["targets"]] if plan else ()
     target = Decimal(str(targets[0])) if targets else None
     return _Basis(order.protective_stop or found.number("stop"), target, found.ref)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionStop:
+    """The nearest stop known of a position. `works` is true when a stop order holds it.
+
+    `stop_source` is that order's id, `position stop` for one that a person gave it, or the plan.
+    """
+
+    listing: str
+    symbol: str
+    stop: Decimal | None
+    stop_source: str
+    works: bool
+
+
+def list_stops(ctx: Context, portfolio_id: str | None = None) -> list[PositionStop]:
+    """Return the stop of every position of a portfolio, the default one for None, by listing.
+
+    Raises `PORTFOLIO_UNKNOWN`.
+    """
+    book = portfolio.get_portfolio(ctx, portfolio_id)
+    return [_stop_of(ctx, book.id, held) for held in positions(ctx, book.id)]
+
+
+def _stop_of(ctx: Context, portfolio_id: str, held: Holding) -> PositionStop:
+    working, kept = _working(ctx, portfolio_id, held), find_stop(ctx, portfolio_id, held)
+    basis = _basis(ctx, portfolio_id, held)
+    stop, source = _nearest(held, working, kept.stop if kept else None, basis)
+    works = any(one.stop == stop for one in working if one.stop is not None)
+    return PositionStop(held.listing, held.symbol, stop, source, works)
