@@ -38,7 +38,7 @@ CAPABILITIES = (
     "- **Alerts**: `alert me when AAPL goes above 420`, `AAPL > 420`, `my alerts`, "
     "`delete my AAPL alert`\n"
     "- **Your book**: `what do I hold and why?`, `my orders`, `my fills`, "
-    "`my balances`, `my portfolio`\n"
+    "`my balances`, `my portfolio`, `my risk`\n"
     "- **Journal**: `note: waited for the pullback`, `show my journal`, "
     "`why did you propose that?`\n"
 )
@@ -364,6 +364,7 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.ORDERS: lambda _wish, known: _said(known, "orders"),
     Errand.FILLS: book_words,
     Errand.BALANCES: book_words,
+    Errand.RISK: book_words,
     Errand.PORTFOLIO: lambda _wish, known: _said(known, "portfolio"),
     Errand.JOURNAL: lambda _wish, known: _said(known, "journal_list"),
 }

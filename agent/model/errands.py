@@ -385,6 +385,7 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.ORDERS: lambda _wish, known: _once("orders", known),
     Errand.FILLS: book_errands.fills,
     Errand.BALANCES: book_errands.balances,
+    Errand.RISK: book_errands.risk,
     Errand.PORTFOLIO: lambda _wish, known: _once("portfolio", known),
     Errand.JOURNAL: lambda wish, known: _once(
         "journal_list", known, query=wish.symbol, days=wish.days

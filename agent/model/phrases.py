@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE
+from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE, RISK_SHAPE
 from agent.model.position_errands import MANAGE_SHAPE
 from agent.model.record_errands import BACKTEST, SCORE
 from agent.model.spoken import sells, side_of, symbols_of, timeframe_of, values_of
@@ -26,6 +26,7 @@ class Errand(StrEnum):
     ORDERS = "orders"
     FILLS = "fills"
     BALANCES = "balances"
+    RISK = "risk"
     HOLDINGS = "holdings"
     PORTFOLIO = "portfolio"
     NOTE = "note"
@@ -275,6 +276,7 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         ),
         (Errand.FILLS, FILLS_SHAPE),
         (Errand.BALANCES, BALANCES_SHAPE),
+        (Errand.RISK, RISK_SHAPE),
         (
             Errand.PORTFOLIO,
             (

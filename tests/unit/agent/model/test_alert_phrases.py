@@ -125,3 +125,15 @@ async def test_an_unknown_symbol_and_a_far_level_are_told(coach):
 )
 def test_only_a_wish_to_be_told_is_about_alerts(text, intent):
     assert intent_of(text) is intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["my risk", "what's my risk?", "how is my risk now?", "risk limits", "am I near my limits?",
+     "how much am I risking?", "show me the account's risk"],
+)  # fmt: skip
+async def test_the_risk_of_the_account_is_told_when_it_is_asked_for(coach, text):
+    clean(await coach.say("my balances"))
+    told = clean(await coach.say(text))
+    assert told.tools == ["risk_state"]
+    assert told.text.startswith("Risk is inside its limits. Open risk is 0.00 USD"), told
