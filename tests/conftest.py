@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 from services.kit.bus.memory import MemoryBus
@@ -29,6 +30,13 @@ from tests import postgres
 
 NOW = datetime(2027, 1, 12, 15, 0, tzinfo=UTC)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+hypothesis.settings.register_profile(
+    "calm",
+    hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("calm")  # a busy machine is no fault of what is tested
 LONG = {
     "test_cli_plans.py",
     "test_determinism.py",

@@ -24,7 +24,7 @@ from tests.journeys.serving import (
     violations,
 )
 
-pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.crash
 PROVE = os.environ.get("CORNERMAN_PROVE") == "1"
 TEXT = "A plan names its stop before its entry. " * 24
 

@@ -116,6 +116,7 @@ class TradierBrokerage:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
 
             def setup(self) -> None:
                 super().setup()

@@ -40,6 +40,8 @@ class VendorServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
+            wbufsize = 65_536
 
             def do_GET(self) -> None:
                 server.requests.append(self.path)

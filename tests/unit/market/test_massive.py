@@ -64,8 +64,8 @@ def feed(server, clock):
     made.close()
 
 
-def open_feed(server, clock, key=KEY, **settings):
-    limits = HttpLimits(attempts_max=1, read_s=PATIENCE_S)
+def open_feed(server, clock, key=KEY, *, read_s=5.0, **settings):
+    limits = HttpLimits(attempts_max=1, read_s=read_s)
     return MassiveFeed(server.base_url, key, clock, limits=limits, **settings)
 
 
@@ -392,10 +392,12 @@ def test_the_breaker_opens_after_five_failures_and_closes_by_itself(
 
 
 @pytest.mark.parametrize("fault", [Fault.SILENCE, Fault.REDIRECT, Fault.DEEP, Fault.OVERSIZE])
-def test_other_faults_are_refusals_and_never_a_price(server, feed, ctx, fault):
+def test_other_faults_are_refusals_and_never_a_price(server, clock, ctx, fault):
+    feed = open_feed(server, clock, read_s=PATIENCE_S)
     server.fault("/v2/snapshot", fault)
     code = refused(lambda: feed.quote(ctx(), "AAPL")).code
     assert code in ("PROVIDER_UNAVAILABLE", "PROVIDER_BODY_INVALID")
+    feed.close()
 
 
 def test_a_wrong_key_says_so_and_is_not_tried_again_at_once(server, clock, ctx):

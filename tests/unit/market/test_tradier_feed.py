@@ -81,14 +81,22 @@ def feed(server, clock):
 
 
 @pytest.fixture
+def impatient(server, clock):
+    """A feed that a test may let wait for nothing."""
+    made = open_feed(server, clock, read_s=PATIENCE_S)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def sandbox(server, clock):
     made = open_feed(server, clock, env="sandbox")
     yield made
     made.close()
 
 
-def open_feed(server, clock, token=TOKEN, env="production"):
-    limits = HttpLimits(attempts_max=1, read_s=PATIENCE_S)
+def open_feed(server, clock, token=TOKEN, env="production", read_s=5.0):
+    limits = HttpLimits(attempts_max=1, read_s=read_s)
     return TradierFeed(token, clock, env=env, base_url=server.base_url, limits=limits)
 
 
@@ -362,7 +370,8 @@ def test_the_vendors_own_count_ends_the_budget_whether_in_s_or_ms(server, clock,
 
 
 @pytest.mark.parametrize("fault", [Fault.HTML_504, Fault.HALF_BODY, Fault.RESET, Fault.SILENCE])
-def test_the_breaker_opens_tries_once_and_closes_again(server, clock, feed, ctx, fault):
+def test_the_breaker_opens_tries_once_and_closes_again(server, clock, impatient, ctx, fault):
+    feed = impatient
     feed.instrument(ctx(), "AAPL")
     server.fault(QUOTES, fault, times=6)
     for _ in range(5):
