@@ -130,17 +130,17 @@ def served(shell: dict[str, str], tmp_path: Path) -> Iterator[str]:
             yield address_of(server, tmp_path / "serve.txt")
         finally:
             os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=20)
+            server.wait(timeout=60)
 
 
 def address_of(server: subprocess.Popen[bytes], said: Path) -> str:
-    for _ in range(600):
+    for _ in range(1200):
         found = re.search(r"on (http://127\.0\.0\.1:\d+)", said.read_text())
         if found:
             return found.group(1)
         assert server.poll() is None, said.read_text()
         time.sleep(0.05)
-    raise AssertionError(f"no address within 30 s: {said.read_text()}")
+    raise AssertionError(f"no address within 60 s: {said.read_text()}")
 
 
 def run_page(page: Path, shell: dict[str, str], folder: Path, address: str) -> None:
@@ -157,7 +157,7 @@ def run_page(page: Path, shell: dict[str, str], folder: Path, address: str) -> N
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=300,
     )
     outputs = done.stdout.split(_MARK)
     assert len(outputs) == len(todo) + 1, done.stdout

@@ -53,7 +53,7 @@ def run(*command: object, cwd: Path | str = "/", env: dict[str, str] | None = No
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         env=env or clean_environment(),
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
