@@ -17,7 +17,9 @@ from tools.wording.figures import Exact
 class AlertSetArgs(Args):
     """What to watch; a symbol for prices and volume, a plan_id for plan_event, neither for risk."""
 
-    kind: Literal["price_above", "price_below", "vwap_cross", "rvol_above", "plan_event", "risk"]
+    kind: Literal[
+        "price_above", "price_below", "vwap_cross", "rvol_above", "plan_event", "risk"
+    ] = Field(description="A price, distance from VWAP, relative volume, a stored plan, the risk.")
     symbol: SymbolText | None = Field(None, description="Ticker symbol, such as AAPL.")
     level: DecimalText | None = Field(
         None, description="The price, or the multiple of the usual volume, as the person said it."

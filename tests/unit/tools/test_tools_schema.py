@@ -47,6 +47,7 @@ REACHABLE = {
     "propose_order",
     "quote",
     "replay",
+    "risk_state",
     "score",
     "size",
     "untaken",
