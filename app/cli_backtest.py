@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from services.research.report import Report
 
 
+_TERMS = ("train_months", "test_months", "embargo_days")
+
+
 def backtest(
     *,
     config: Annotated[
@@ -26,12 +29,14 @@ def backtest(
     folder: Annotated[
         Path | None, typer.Option(help="A folder of daily and hour files; else the bundled days.")
     ] = None,
-    grid: Annotated[
-        Path | None, typer.Option(help="A JSON file of values to sweep, by parameter.")
-    ] = None,
-    folds: Annotated[
-        str | None,
-        typer.Option(help="Walk-forward: months of train and test, days between: 12/3/30."),
+    tried: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            "--folds",
+            help="A JSON file of values to sweep by parameter; or a walk-forward by months of "
+            "train and test and days between, such as 24/6/40. Both may be given.",
+        ),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report's page here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
@@ -54,29 +59,33 @@ def backtest(
         asked = named_config(config, tuple(symbol or sorted(bars)), "1d")
     else:
         asked = parse_config(_read(Path(config)))
-    if folds is not None:
-        asked = with_folds(asked, _fold_terms(folds))
+    folds, grid = _tried(tried or [])
+    asked = with_folds(asked, folds)
     if grid is not None and asked.folds is None:
-        _sweep(asked, bars, _read(grid), as_json=as_json)
+        _sweep(asked, bars, grid, as_json=as_json)
         return
     if grid is not None:
-        asked = replace(asked, grid={name: tuple(row) for name, row in _read(grid).items()})
+        asked = replace(asked, grid={name: tuple(row) for name, row in grid.items()})
     report = _run(asked, bars)
     if html is not None:
         _write_page(report, html)
     _say(report, as_json=as_json)
 
 
-def _fold_terms(text: str) -> dict[str, int]:
-    """Return the terms of folds. Worked: `24/6/45` fits on 24 months, 45 days on tests 6."""
-    from services.kit.errors import refuse
+def _tried(values: Sequence[str]) -> tuple[dict[str, int | None], dict[str, Any] | None]:
+    """Return the terms of folds, empty without them, and the grid of a file.
 
-    parts = text.split("/")
-    names = ("train_months", "test_months", "embargo_days")
-    if len(parts) != len(names) or not all(part.isascii() and part.isdecimal() for part in parts):
-        rule = "must be months of train, months of test and days between, such as 12/3/30"
-        raise refuse("PARAM_INVALID", name="folds", value=text[:40], rule=rule)
-    return dict(zip(names, map(int, parts), strict=True))
+    Worked: `24/6/45` fits on 24 months and tests the 6 that begin 45 days later.
+    """
+    folds: dict[str, int | None] = {}
+    grid = None
+    for value in values:
+        parts = value.split("/")
+        if len(parts) == len(_TERMS) and all(one.isascii() and one.isdecimal() for one in parts):
+            folds = dict(zip(_TERMS, map(int, parts), strict=True))
+        else:
+            grid = _read(Path(value))
+    return folds, grid
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -138,8 +138,9 @@ def fold_lines(report: Report) -> list[str]:
     for one in report.walk_forward.folds:
         first, end = one.fold.test
         by = f"{one.fitted} past setups" if one.fitted else str(one.chosen or "no set chosen")
+        plural = "" if one.test_n == 1 else "s"
         mean = "" if one.test_expectancy_r is None else f", {one.test_expectancy_r} R"
-        lines.append(f"  {first} to {end}, by {by}: {one.test_n} trades{mean}")
+        lines.append(f"  {first} to {end}, by {by}: {one.test_n} trade{plural}{mean}")
     return lines
 
 
