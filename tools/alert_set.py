@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,10 +31,10 @@ class AlertSetArgs(Args):
         None, description="Percent beyond the level, below 0 for a warning before it."
     )
     plan_id: str | None = Field(
-        None, pattern=r"^plan_[0-9a-f]{16}$", description="A stored plan, for kind plan_event."
+        None, max_length=21, pattern=r"^plan_[0-9a-f]{16}$", description="A plan, for plan_event."
     )
-    moments: list[Literal["entry", "target", "stop", "invalidation", "time_stop"]] | None = Field(
-        None, max_length=5, description="Which moments of the plan; all of them without it."
+    moments: list[Annotated[str, Field(max_length=20)]] | None = Field(
+        None, max_length=5, description="Of entry, target, stop, invalidation, time_stop; or all."
     )
     risk_state: Literal["warn", "breach", "frozen", "change"] | None = Field(
         None, description="For kind risk: tell from this state on, or each change."
