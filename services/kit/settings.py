@@ -238,13 +238,7 @@ class Settings(BaseModel):
         ),
     )
     track_cache_mb: int = Field(
-        512,
-        ge=16,
-        le=65_536,
-        description=(
-            "Memory in MB for bars with their indicators; a symbol of liquid years takes about 8. "
-            "What does not fit is read again when it is asked for."
-        ),
+        512, ge=16, le=65_536, description="Memory in MB for bars with indicators, 8 a symbol."
     )
     feature_mock_mode: bool = Field(
         False,

@@ -9,17 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from itertools import chain
-from operator import attrgetter
 from threading import RLock
 
-from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
-from services.kit.money import decimal_text
-from services.market.bar import Bar, validate_bars
+from services.market.bar import Bar
 from services.market.feed import COUNT_MAX, BarSeries, Feed
 from services.market.fetching import read_ahead
 from services.market.grid import MINUTES
@@ -32,6 +26,7 @@ from services.market.session import (
     trading_minutes,
 )
 from services.market.shown_bars import advised_bars, require_one_scale
+from services.strategy.bar_text import bar_rows, require_sound, vwap_rows
 from services.strategy.scene import MarketContext
 from services.strategy.standing import Memo
 from services.strategy.track import Track
@@ -45,9 +40,6 @@ MEMO_MAX = 2000
 _BEFORE = 30
 """Good bars that a new one is held against: the last one, and the usual course."""
 SESSION_MINUTES = 390
-_ZERO, _INFINITY = Decimal(0), Decimal("Infinity")
-_INSTANTS = 16_384
-"""Texts of bars' starts that are kept: symbols of one market share them."""
 
 
 @dataclass(slots=True)
@@ -76,11 +68,8 @@ class Kept:
         if not fresh:
             return
         lead = "," if self.hashed else ""
-        self.rows.update((lead + ",".join(_rows(fresh))).encode())
-        told = [
-            f"{_instant(bar.t_open)} {decimal_text(bar.vw)};" for bar in fresh if bar.vw is not None
-        ]
-        self.vwaps.update("".join(told).encode())
+        self.rows.update((lead + ",".join(bar_rows(fresh))).encode())
+        self.vwaps.update("".join(vwap_rows(fresh)).encode())
         self.hashed += len(fresh)
 
     @property
@@ -286,7 +275,7 @@ def _refreshed(
         if same is not None:
             fresh = replace(series, bars=series.bars[same + 1 :])
             good = advised_bars(ctx, fresh, instrument, kept.track.bars[-_BEFORE:])
-            _require_sound([last, *good])
+            require_sound([last, *good])
             kept.push(good)
             return kept
     count = _count(instrument.calendar, timeframe, begins, as_of.date())
@@ -335,7 +324,7 @@ def build_kept(series: BarSeries, instrument: Instrument, *, begins: date) -> Ke
     bars = [bar for bar in series.bars if bar.complete]
     if bars and bars[0].t_open.date() < begins:
         bars = [bar for bar in bars if bar.t_open.date() >= begins]
-    _require_sound(bars)
+    require_sound(bars)
     rows = hashlib.sha256(b'bars/v1\n{"bars":[')
     named = {"symbol": instrument.id, "timeframe": series.timeframe}
     tail = b"]," + json.dumps(named, separators=(",", ":")).encode()[1:]
@@ -351,58 +340,3 @@ def build_kept(series: BarSeries, instrument: Instrument, *, begins: date) -> Ke
     )
     kept.push(bars)
     return kept
-
-
-def _require_sound(bars: Sequence[Bar]) -> None:
-    """Refuse NaN and prices that can not be true; nothing is computed from them."""
-    if _are_sound(bars):
-        return
-    for bar in bars:
-        if not all(value.is_finite() for value in (bar.o, bar.h, bar.l, bar.c, bar.v)):
-            raise refuse("BAR_INVALID", ts=instant_text(bar.t_open), check="not a number")
-    validate_bars(bars)
-
-
-def _are_sound(bars: Sequence[Bar]) -> bool:
-    """Return whether every bar is as `validate_bars` wants it, in one pass without a message."""
-    last = None
-    try:
-        for bar in bars:
-            low, high = bar.l, bar.h
-            if not (_ZERO < low <= bar.o <= high < _INFINITY and low <= bar.c <= high):
-                return False
-            if not _ZERO <= bar.v < _INFINITY or (last is not None and bar.t_open <= last):
-                return False
-            last = bar.t_open
-    except InvalidOperation:
-        return False
-    return True
-
-
-_instant = lru_cache(maxsize=_INSTANTS)(instant_text)
-_numbers = attrgetter("o", "h", "l", "c", "v")
-_t_open = attrgetter("t_open")
-
-
-def _rows(bars: Sequence[Bar]) -> list[str]:
-    """Return the bars as they stand in the document `bars/v1`."""
-    texts = [
-        text if text[-1] in "123456789" and "E" not in text else _tidy(text)
-        for text in map(str, chain.from_iterable(map(_numbers, bars)))
-    ]
-    by_five = [iter(texts)] * 5
-    return [
-        f'["{begun}","{o}","{h}","{low}","{c}","{v}"]'
-        for begun, o, h, low, c, v in zip(map(_instant, map(_t_open, bars)), *by_five, strict=True)
-    ]
-
-
-def _tidy(text: str) -> str:
-    """Return `decimal_text` of the number that a text of `str` stands for."""
-    if text.isdigit():
-        return text
-    whole, _, rest = text.partition(".")
-    if whole.isdigit() and rest.isdigit():
-        rest = rest.rstrip("0")
-        return f"{whole}.{rest}" if rest else whole
-    return decimal_text(Decimal(text))
