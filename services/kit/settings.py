@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 _LIMIT = re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+Fraction = Annotated[Decimal, Field(gt=0, le=1)]
 Rate = Annotated[
     str, Field(description="`20/minute` form: a whole number per second, minute, hour or day.")
 ]
@@ -284,24 +285,15 @@ class Settings(BaseModel):
     replay_speed: int = Field(
         1, ge=1, le=3600, description="Speed of a new replay clock, in market seconds per second."
     )
-    risk_day_loss: Decimal = Field(
-        Decimal("0.03"),
-        gt=0,
-        le=1,
-        description="Loss of a day, as a fraction of the equity at the open, that ends new risk.",
+    risk_day_loss: Fraction = Field(
+        Decimal("0.03"), description="Loss of a day, of the equity at the open, that ends new risk."
     )
-    risk_week_loss: Decimal = Field(Decimal("0.06"), gt=0, le=1, description="The same for a week.")
-    risk_open_risk: Decimal = Field(
-        Decimal("0.05"),
-        gt=0,
-        le=1,
-        description="What all positions may give back to their stops, as a fraction of the equity.",
+    risk_week_loss: Fraction = Field(Decimal("0.06"), description="The same for a week.")
+    risk_open_risk: Fraction = Field(
+        Decimal("0.05"), description="What all positions may give back to their stops, of equity."
     )
-    risk_peak_drawdown: Decimal = Field(
-        Decimal("0.10"),
-        gt=0,
-        le=1,
-        description="Fall from the highest equity at which the account freezes until released.",
+    risk_peak_drawdown: Fraction = Field(
+        Decimal("0.10"), description="Fall from the highest equity that freezes the account."
     )
     risk_max_positions: int = Field(8, ge=1, le=100_000, description="Positions held at once.")
     risk_max_trades_day: int = Field(
@@ -355,22 +347,14 @@ class Settings(BaseModel):
             raise ValueError("must be an http or https address")
         return value.rstrip("/")
 
-    @field_validator("massive_base_url", "polygon_base_url")
+    @field_validator("massive_base_url", "polygon_base_url", "massive_ws_base")
     @classmethod
-    def _provider_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
-        if not parts.hostname or not (parts.scheme == "https" or loopback):
-            raise ValueError("must be an https address")
-        return value.rstrip("/")
-
-    @field_validator("massive_ws_base")
-    @classmethod
-    def _stream_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        loopback = parts.scheme == "ws" and parts.hostname in _LOOPBACK
-        if not parts.hostname or not (parts.scheme == "wss" or loopback):
-            raise ValueError("must be a wss address")
+    def _provider_url(cls, value: str, info: ValidationInfo) -> str:
+        parts, streams = urlsplit(value), info.field_name == "massive_ws_base"
+        safe, near = ("wss", "ws") if streams else ("https", "http")
+        loopback = parts.scheme == near and parts.hostname in _LOOPBACK
+        if not parts.hostname or not (parts.scheme == safe or loopback):
+            raise ValueError(f"must be {'a' if streams else 'an'} {safe} address")
         return value.rstrip("/")
 
     @field_validator("tradier_base_url")
