@@ -18,9 +18,10 @@ from services.kit.outbox import outbox_rows
 from services.ledger import portfolio
 from services.market.live import LiveBook
 from services.orders.risk_engine import evaluate_account, is_due
+from services.trade.risk_store import list_risks
 
-REST_S = 5.0
-"""An account is looked at this often although nothing seems to have happened."""
+REST_S, QUIET_S = 5.0, 60.0
+"""Accounts are looked at this often although nothing happened; when nothing is held or ordered."""
 _log = structlog.get_logger("risk")
 
 
@@ -30,6 +31,7 @@ class _Look:
 
     at: float
     mark: int
+    rest_s: float
 
 
 _looks: WeakKeyDictionary[Database, dict[Principal, _Look]] = WeakKeyDictionary()
@@ -39,7 +41,7 @@ def poll_risk(product: Product) -> int:
     """Evaluate the accounts of every tenant whose turn it is, and return 0 so that the loop rests.
 
     A fill, an order, and with a stream every second, brings the turn at once; else it comes every
-    five seconds. Nothing is written while nothing has changed.
+    five seconds, and every minute where nothing is held. Nothing is written while nothing changed.
     """
     for who in tenant_principals(product):
         try:
@@ -54,11 +56,14 @@ def _look_at(product: Product, who: Principal) -> None:
     now, mark = product.clock.monotonic(), product.runtime.read(who, _mark_of)
     last = looks.get(who)
     streamed = isinstance(product.runtime.ports.get(LiveBook), LiveBook)
-    if last is not None and not streamed and last.mark == mark and now - last.at < REST_S:
+    rest_s = last.rest_s if last is not None else 0.0
+    if streamed and rest_s == REST_S:
+        rest_s = 0.0
+    if last is not None and last.mark == mark and now - last.at < rest_s:
         return
-    looks[who] = _Look(now, mark)
     for portfolio_id in product.runtime.read(who, _due):
         product.runtime.write(who, partial(_evaluate, portfolio_id=portfolio_id))
+    looks[who] = _Look(now, mark, product.runtime.read(who, _rest_s))
 
 
 def _evaluate(ctx: Context, portfolio_id: str) -> None:
@@ -71,6 +76,11 @@ def _mark_of(ctx: Context) -> int:
     """Return the newest message of the tenant: every fill and every order leaves one."""
     newest = select(outbox_rows.c.seq).order_by(outbox_rows.c.seq.desc()).limit(1)
     return int(ctx.db.scalar(newest) or 0)
+
+
+def _rest_s(ctx: Context) -> float:
+    """Return how long the accounts may rest: what holds nothing hardly changes by itself."""
+    return REST_S if any(one.body.get("positions") for one in list_risks(ctx)) else QUIET_S
 
 
 def _due(ctx: Context) -> list[str]:

@@ -56,14 +56,20 @@ def build_subject_alert(ctx: Context, ask: AlertAsk) -> Alert:
 
 
 def restart_subject(ctx: Context, alert: Alert, expires_at: datetime | None) -> Alert:
-    """Return an alert on a plan or the risk as watching anew from now, perhaps for longer."""
+    """Return an alert on a plan or the risk as watching anew from now, perhaps for longer.
+
+    An end that is past is replaced by the usual one. What happened while it rested is not told.
+    """
+    as_of, until = ctx.port(Feed).as_of(ctx), expires_at or alert.expires_at
+    if expires_at is None and until is not None and until <= as_of:
+        until = None
     ask = AlertAsk(
         kind=alert.kind,
         plan_id=alert.subject if alert.kind is AlertKind.PLAN_EVENT else "",
         moments=read_terms(alert.terms).moments if alert.kind is AlertKind.PLAN_EVENT else (),
         risk_state=alert.terms if alert.kind is AlertKind.RISK else "",
         repeat=alert.repeat,
-        expires_at=expires_at or alert.expires_at,
+        expires_at=until,
         note=alert.note,
     )
     made = build_subject_alert(ctx, ask)
@@ -73,7 +79,7 @@ def restart_subject(ctx: Context, alert: Alert, expires_at: datetime | None) -> 
         user_id=alert.user_id,
         created_at=alert.created_at,
         note_by=alert.note_by,
-        memory={**made.memory, **alert.memory},
+        memory=made.memory if alert.kind is AlertKind.RISK else alert.memory,
         last_event_at=alert.last_event_at,
         first_triggered_at=alert.first_triggered_at,
         triggers=alert.triggers,

@@ -191,3 +191,13 @@ def test_an_alert_on_a_plan_rests_lasts_longer_and_has_no_level_to_change(desk):
     assert change(note="for Friday").note == "for Friday"
     with pytest.raises(Refusal, match="PARAM_INVALID"):
         change(level=D(100))
+
+
+def test_an_expired_alert_on_a_plan_wakes_with_the_usual_end(desk):
+    desk.feed.put(bar(0, 100.3, 100.35, 100.2, 100.3))
+    made = desk.watch_plan(desk.store_plan(), expires_at=OPEN + 3 * MINUTE).alert
+    desk.feed.put(*[bar(at, 100.3, 100.35, 100.2, 100.3) for at in range(1, 8)])
+    desk.poll()
+    assert desk.alert(made.id).state == "expired"
+    woken = desk.do(lambda ctx: book.update_alert(ctx, made.id, AlertChange(paused=False))).alert
+    assert (woken.state, woken.expires_at) == ("armed", OPEN + (40 + 24 * 60) * MINUTE)

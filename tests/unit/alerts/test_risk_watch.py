@@ -124,6 +124,10 @@ def test_an_alert_on_the_risk_rests_and_refuses_what_it_has_not(desk, account):
     store_change(desk, account, 1, "ok", "breach")
     assert desk.poll() == 0
     assert change(paused=False, repeat=False).repeat is False
+    assert desk.poll() == 0, "what happened while it rested is not told"
+    store_change(desk, account, 2, "breach", "ok")
+    store_change(desk, account, 3, "ok", "warn")
+    assert desk.poll() == 1
     with pytest.raises(Refusal, match="PARAM_INVALID"):
         change(level=D(3))
     with pytest.raises(Refusal, match="PARAM_INVALID"):

@@ -7,7 +7,7 @@ import pytest
 
 from app.http.desk_frames import look
 from app.risk_limits import build_policy
-from app.risk_poll import REST_S, poll_risk
+from app.risk_poll import QUIET_S, REST_S, poll_risk
 from services.identity.user import open_tenant
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import Bus
@@ -17,6 +17,7 @@ from services.kit.policy import DEFAULT_POLICY
 from services.kit.work import Runtime
 from services.ledger import portfolio
 from services.market.feed import Feed
+from services.orders.desk import set_unready
 from services.trade.risk_store import list_risks
 from tests.fakes.hand_feed import HandFeed
 from tests.fakes.order_desk import OrderDesk
@@ -67,6 +68,15 @@ def test_an_account_is_looked_at_after_an_order_and_else_every_five_seconds(prod
     desk.buy("MSFT", quantity="20")
     poll_risk(product)
     assert stored(product, owner)[0].state == "breach"
+
+
+def test_an_account_that_holds_nothing_rests_for_a_minute(product, owner):
+    poll_risk(product)
+    product.runtime.write(owner, lambda ctx: set_unready(ctx, "the record does not verify"))
+    for wait_s, state in ((REST_S, "ok"), (QUIET_S, "frozen")):
+        product.clock.advance(seconds=wait_s)
+        poll_risk(product)
+        assert stored(product, owner)[0].state == state
 
 
 def test_a_figure_that_moves_reaches_the_readers_of_the_risk_without_an_event(product, desk, owner):
