@@ -26,7 +26,11 @@ const STOPPED = {
 
 /** The tools whose result is a plan. */
 const PLANNERS = new Set(["plan", "plan_check"]);
-const MAKERS = new Set(["propose_order", "cancel_order"]);
+const MAKERS = new Set(["propose_order", "cancel_order", "position_action"]);
+
+/** Whether a call made a card: a moved stop or a hedge may leave none.
+ * @param {import("./wire.js").ToolCall} call */
+const drew = (call) => call.name !== "position_action" || (call.digest ?? "").includes("Prepared");
 
 export class Conversation {
   /** @type {Turn[]} */ turns = [];
@@ -110,7 +114,7 @@ export class Conversation {
    * @param {import("./wire.js").Proposal[]} proposals */
   #place(proposals) {
     const makers = this.turns.flatMap((turn) => turn.blocks.flatMap((block) => block.kind === "tools"
-      ? block.calls.filter((call) => call.ok && MAKERS.has(call.name)).map(() => turn) : []));
+      ? block.calls.filter((call) => call.ok && MAKERS.has(call.name) && drew(call)).map(() => turn) : []));
     const edited = makers.length < proposals.length;
     /** @type {Map<string, Turn>} */ const places = new Map();
     const made = proposals.filter((one) => !(edited && one.supersedes));

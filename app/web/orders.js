@@ -1,23 +1,26 @@
 // @ts-check
-// Owns the element `cornerman-orders`: orders with their real state and the person's own Cancel.
+// Owns the element `cornerman-orders`: orders with their state in words, their timeline, and the person's own Cancel.
 import { html, nothing } from "./vendor/lit.js";
 import { ApiError, post } from "./api.js";
 import { Live } from "./element.js";
-import { decimal, quantity, words } from "./format.js";
+import { decimal, quantity } from "./format.js";
 import { badge } from "./label.js";
+import { stateWords } from "./order_words.js";
 import { loadOrders } from "./refresh.js";
 import { state } from "./state.js";
+import "./timeline.js";
 
 const SHOWN = 12;
 
 class CornermanOrders extends Live {
   static uses = ["orders"];
-  static properties = { problem: { state: true }, busy: { state: true } };
+  static properties = { problem: { state: true }, busy: { state: true }, shown: { state: true } };
 
   constructor() {
     super();
     this.problem = "";
     this.busy = "";
+    this.shown = "";
   }
 
   /** @param {string} id */
@@ -34,27 +37,55 @@ class CornermanOrders extends Live {
     this.busy = "";
   }
 
+  /** Opens the timeline of an order, or closes the one that is open; Escape closes it as well.
+   * @param {string} id */
+  #toggle(id) {
+    const before = this.shown;
+    this.shown = before === id ? "" : id;
+    if (!this.shown) void this.updateComplete.then(() => /** @type {HTMLElement | null} */ (this.querySelector(`[data-steps="${before}"]`))?.focus());
+  }
+
   render() {
     const orders = state.orders;
+    const shown = orders?.find((one) => one.id === this.shown);
     return html`<section aria-label="Orders"><h3>Orders</h3>
       ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
       ${!orders ? html`<div class="bone" aria-hidden="true"></div>`
         : orders.length ? this.#table(orders.slice(0, SHOWN))
-          : html`<p class="none">No orders yet. A confirmed card appears here.</p>`}</section>`;
+          : html`<p class="none">No orders yet. A confirmed card appears here.</p>`}
+      ${shown ? this.#steps(shown) : nothing}</section>`;
   }
 
   /** @param {import("./wire.js").Order[]} orders */
   #table(orders) {
     return html`<div class="wide" tabindex="0" role="region" aria-label="Orders table"><table>
       <thead><tr><th scope="col">Order</th><th scope="col">State</th><th scope="col">Type</th>
-        <th scope="col" class="number">Filled</th><th scope="col" class="number">Avg</th></tr></thead>
+        <th scope="col" class="number">Filled</th><th scope="col" class="number">Avg</th><th scope="col"><span class="sr">Steps</span></th></tr></thead>
       <tbody>${orders.map((one) => html`<tr class=${one.is_open ? "open" : ""}>
         <th scope="row"><span class="side ${one.side}">${one.side}</span> ${quantity(one.quantity)} ${one.symbol} ${badge(one.provenance)}</th>
-        <td title=${one.reason}>${words(one.state)} ${one.is_open ? html`<button class="small" ?disabled=${this.busy === one.id || one.state === "CANCEL_PENDING"}
+        <td class="standing">${this.#state(one)} ${one.is_open ? html`<button class="small" ?disabled=${this.busy === one.id || one.state === "CANCEL_PENDING"}
           aria-label=${`Cancel order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#cancel(one.id)}>Cancel</button>` : nothing}</td>
         <td>${one.type}${one.limit_price ? ` ${decimal(one.limit_price)}` : one.stop_price ? ` ${decimal(one.stop_price)}` : ""}</td>
         <td class="number">${quantity(one.filled_quantity)}</td><td class="number">${decimal(one.avg_price, 2, 4)}</td>
+        <td><button class="small" data-steps=${one.id} aria-expanded=${this.shown === one.id} aria-controls="order-steps"
+          aria-label=${`Timeline of ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#toggle(one.id)}>Timeline</button></td>
       </tr>`)}</tbody></table></div>`;
+  }
+
+  /** @param {import("./wire.js").Order} one */
+  #state(one) {
+    const said = stateWords(one.state);
+    return html`<span class=${said.doubt ? "doubt" : ""}>${said.head}${said.means ? html`<span class="means">: ${said.means}</span>` : nothing}</span>
+      ${one.reason ? html`<small class="muted">${one.reason}</small>` : nothing}`;
+  }
+
+  /** @param {import("./wire.js").Order} one */
+  #steps(one) {
+    return html`<div id="order-steps" class="steps-of" role="region" aria-label=${`Timeline of ${one.side} ${one.quantity} ${one.symbol}`}
+      @keydown=${(/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") this.#toggle(one.id); }}>
+      <div class="actions"><h4>${one.side} ${quantity(one.quantity)} ${one.symbol}</h4><span class="push"></span>
+        <button class="small" @click=${() => this.#toggle(one.id)}>Close timeline</button></div>
+      <cornerman-timeline .order=${one.id}></cornerman-timeline></div>`;
   }
 }
 

@@ -70,7 +70,7 @@ def _none(
 
 def _no_pick(found: OptionPicks) -> str:
     if not found.expiries:
-        return "no expiry lies within the days of a protective put"
+        return "no expiry with puts lies within the days of a protective put"
     return "no put passes the screen of days, delta, open interest, volume and spread"
 
 

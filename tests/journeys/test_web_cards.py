@@ -111,7 +111,7 @@ def test_a_working_order_is_cancelled_by_the_person_at_once(page):
     row = _working(page, "buy 13 IBM limit 150")
     row.get_by_role("button", name="Cancel order").click()
     expect(row).to_contain_text("cancelled")
-    expect(row.get_by_role("button")).to_have_count(0)
+    expect(row.get_by_role("button", name="Cancel order")).to_have_count(0)
     expect(page.locator("cornerman-activity")).to_contain_text("Order cancelled")
 
 

@@ -1,0 +1,45 @@
+// @ts-check
+// Owns how the state of an order and each step of it are said to a person.
+import { words } from "./format.js";
+
+/** What each state is called, and what it means for the person. @type {Record<string, [string, string]>} */
+const STATES = {
+  QUEUED: ["confirmed", "waiting to be sent"],
+  CLAIMED: ["confirmed", "about to be sent"],
+  SUBMITTING: ["sending", "waiting for the broker's answer"],
+  UNKNOWN: ["in doubt", "looking at the broker, nothing will be sent twice"],
+  PRESUMED_NOT_ACCEPTED: ["not found at the broker", "it counts as not accepted and is still watched for; nothing will be sent twice"],
+  WORKING: ["working", "accepted, waiting for a fill"],
+  PARTIALLY_FILLED: ["partially filled", "the rest is working"],
+  CANCEL_PENDING: ["cancel asked", "waiting for the broker; it may still fill"],
+  CANCEL_UNKNOWN: ["cancel in doubt", "looking at the broker; it may still fill"],
+  FILLED: ["filled", ""],
+  CANCELLED: ["cancelled", "nothing more will fill"],
+  REJECTED: ["rejected", "the broker refused it"],
+  EXPIRED: ["expired", "its time ran out"],
+  DENIED: ["denied", "a guard stopped it before it was sent"],
+  DISPUTED: ["disputed", "the broker and our book disagree; look at both before you trade on"],
+};
+const DOUBTED = new Set(["UNKNOWN", "CANCEL_UNKNOWN", "PRESUMED_NOT_ACCEPTED", "DISPUTED"]);
+/** @type {Record<string, string>} */
+const STEPS = {
+  proposed: "Proposed as a card", token_issued: "Card opened for confirmation", "order.confirmed": "Confirmed by a person",
+  "order.claim": "Taken up to be sent", "order.send": "Sent to the broker", "order.acknowledge": "Accepted by the broker",
+  "order.reject": "Refused by the broker", "order.lose": "No clear answer: in doubt, the broker is asked",
+  "order.presume": "Not found at the broker", "order.part_fill": "Filled in part", "order.fill": "Filled",
+  "order.ask_cancel": "Cancel asked of the broker", "order.cancel": "Cancelled", "order.lose_cancel": "No clear answer to the cancel",
+  "order.keep": "The order stays", "order.expire": "Expired", "order.dispute": "Disputed", "order.deny": "Stopped by a guard",
+  "order.requeue": "Not sent, queued again", "order.cancel_wanted": "Cancel wanted by a person", "order.answer": "The broker's answer",
+};
+
+/** @param {string} name @returns {{head: string, means: string, doubt: boolean}} */
+export function stateWords(name) {
+  const [head, means] = STATES[name] ?? [words(name), ""];
+  return { head, means, doubt: DOUBTED.has(name) };
+}
+
+/** Says one step of an order's life; one without words of its own keeps its name.
+ * @param {string} kind */
+export function stepWords(kind) {
+  return STEPS[kind] ?? words(kind.replaceAll(".", " "));
+}
