@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_PROCESS_S = 300
+_PROCESS_S = 600
 
 
 @dataclass(frozen=True, slots=True)
