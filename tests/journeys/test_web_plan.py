@@ -5,14 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.page import AXE, WAIT_MS, begin, desk_on, say
+from tests.journeys.page import WAIT_MS, begin, desk_on, faults, say
 from tests.unit.http.live import KEY
 from tests.unit.trade.test_option_choice import contract, of_side, with_chain
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 expect.set_options(timeout=WAIT_MS)
-_AXE = """axe.run().then((found) => found.violations.map((one) =>
-  `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 _ANSWER = """() => {
   const texts = [...document.querySelectorAll(".turn.answer")].at(-1).querySelectorAll(".text");
   const copy = [...texts].at(-1).cloneNode(true);
@@ -45,13 +43,6 @@ def page(desk):
     page.close()
 
 
-def _faults(page) -> list[str]:
-    if not AXE.is_file():
-        pytest.skip("not run: axe-core is not installed (npm ci in app/web)")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(_AXE)
-
-
 def _made(desk, symbol="IBM") -> str:
     head = {"idempotency-key": f"{KEY}-made-{symbol}"}
     answer = desk.live.page().post("/api/v1/plans", json={"symbol": symbol}, headers=head)
@@ -64,7 +55,7 @@ def test_a_plan_is_a_card_with_its_drawing_its_doubts_and_buttons_that_only_writ
     card = page.locator(".turn cornerman-plan article")
     expect(card.get_by_role("heading", level=3)).to_have_text("Long MSFT, crossing of averages")
     drawing = card.locator("svg.plan-svg")
-    for said in ("entry 26.44", "stop 26.14", "T1 26.74", "Entry zone 26.44"):
+    for said in ("entry 26.44", "stop 26.15", "T1 26.73", "Entry zone 26.44"):
         expect(drawing).to_have_attribute("aria-label", re.compile(re.escape(said)))
     expect(drawing.locator(".zone")).to_have_count(1)
     expect(card.locator(".band-acceptable")).to_have_text("acceptable")
@@ -147,14 +138,14 @@ def test_the_page_of_an_idea_draws_the_plan_and_has_no_way_to_order(desk, scheme
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{desk.live.up.address}/ideas/{_made(desk)}")
-    expect(page.locator("svg.plan-svg")).to_have_attribute("aria-label", re.compile("stop 187.20"))
+    expect(page.locator("svg.plan-svg")).to_have_attribute("aria-label", re.compile("stop 187.21"))
     expect(page.locator("svg.plan-svg text.named").first).to_be_attached()
     expect(page.locator("details.part[open]")).to_have_count(5)
     expect(page.locator("article")).to_contain_text("Nothing is ordered by a plan")
     expect(page.locator("article .actions, [data-act], form")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("window.__violations") == []
-    assert _faults(page) == []
+    assert faults(page) == []
     page.close()
 
 
