@@ -66,7 +66,7 @@ class CornermanRisk extends Live {
     const money = (/** @type {string | null} */ text) => text === null ? "–" : `${decimal(text)} ${risk.currency}`;
     const result = (/** @type {string | null} */ text) => text === null ? "–" : html`<span class=${tone(text)}>${signed(text)} ${risk.currency}</span>`;
     const bare = [...new Set(risk.positions.filter((one) => one.stop === null).map((one) => one.symbol))];
-    return html`<p class="line ${said.kind}" data-risk=${risk.state}><span class="dot"></span><b>${sentence(said.word)}</b>
+    return html`<p class="risk-line ${said.kind}" data-risk=${risk.state}><span class="dot"></span><b>${sentence(said.word)}</b>
         ${said.next ? html`<span class="muted">${said.next}</span>` : nothing}</p>
       ${risk.reason ? html`<p>${sentence(risk.reason)}</p>` : nothing}
       <dl class="facts"><div><dt>Open risk</dt><dd>${money(risk.open_risk)} <small>${risk.open_risk_r === null ? "" : `${decimal(risk.open_risk_r)} R`}</small></dd></div>
