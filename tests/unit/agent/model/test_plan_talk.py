@@ -32,7 +32,7 @@ async def test_a_plan_is_found_explained_sized_at_half_and_ordered(coach):
     assert "Confidence" in planned.text
     why = clean(await coach.say("why this stop?"))
     assert why.tools == []
-    assert "Stop 187.20" in why.text
+    assert "Stop 187.21" in why.text
     sure = clean(await coach.say("how sure are you?"))
     assert "uncalibrated" in sure.text
     for asked in ("what would change your mind?", "what would prove you wrong?"):
