@@ -35,10 +35,11 @@ class _Column:
     """Values by bar: `fold` makes those of many bars at once, `step` that of the newest.
 
     `reads` names the columns that both take a row of, by their letters; without one it is the bar.
+    A column with a step goes on with each bar once it was read, others grow when they are asked.
     """
 
     fold: Callable[..., Sequence[Any]]
-    step: Callable[..., Any]
+    step: Callable[..., Any] | None = None
     reads: str = ""
     values: list[Any] = field(default_factory=list)
     rows: tuple[list[Any], ...] = ()
@@ -152,7 +153,7 @@ class Track:
             before = len(self.bars)
             self._append((bar,))
             for column in self._read:
-                if len(column.values) == before:
+                if len(column.values) == before and column.step is not None:
                     column.values.append(column.step(*[row[-1] for row in column.rows]))
 
     def extend(self, bars: Iterable[Bar]) -> None:
@@ -186,7 +187,7 @@ class Track:
             if first < len(self.bars):
                 for letter in column.reads:
                     self.grown(letter)
-                if not first:
+                if column.step is not None and not first:
                     self._read.append(column)
                 column.values.extend(column.fold(*[row[first:] for row in column.rows]))
         return column.values
@@ -237,12 +238,10 @@ def _columns(bars: list[Bar]) -> dict[str | int, _Column]:
     for n in EMA_LENGTHS:
         average = Ema(n)
         found[n] = _Column(partial(fold_ema, average), average.push, "c")
-    atr, rsi, adx = Atr(WILDER), Rsi(WILDER), Adx(WILDER)
-    found["atr"] = _Column(partial(fold_atr, atr), atr.push, "hlc")
-    found["rsi"] = _Column(partial(fold_rsi, rsi), rsi.push, "c")
-    found["adx"] = _Column(partial(fold_adx, adx), adx.push, "hlc")
-    returns = LogReturns()
-    found["returns"] = _Column(returns.fold, returns.push, "c")
+    found["atr"] = _Column(partial(fold_atr, Atr(WILDER)), reads="hlc")
+    found["rsi"] = _Column(partial(fold_rsi, Rsi(WILDER)), reads="c")
+    found["adx"] = _Column(partial(fold_adx, Adx(WILDER)), reads="hlc")
+    found["returns"] = _Column(LogReturns().fold, reads="c")
     for column in found.values():
         column.rows = tuple(found[letter].values for letter in column.reads) or column.rows
     return found
