@@ -23,7 +23,8 @@ const STATES = {
 const DOUBTED = new Set(["UNKNOWN", "CANCEL_UNKNOWN", "PRESUMED_NOT_ACCEPTED", "DISPUTED"]);
 /** @type {Record<string, string>} */
 const STEPS = {
-  proposed: "Proposed as a card", token_issued: "Card opened for confirmation", "order.confirmed": "Confirmed by a person",
+  proposed: "Proposed as a card", token_issued: "Card opened for confirmation", confirmed: "Card confirmed by a person",
+  "order.confirmed": "Order made, waiting to be sent", "ledger.posted": "Posted to the ledger",
   "order.claim": "Taken up to be sent", "order.send": "Sent to the broker", "order.acknowledge": "Accepted by the broker",
   "order.reject": "Refused by the broker", "order.lose": "No clear answer: in doubt, the broker is asked",
   "order.presume": "Not found at the broker", "order.part_fill": "Filled in part", "order.fill": "Filled",

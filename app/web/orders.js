@@ -76,7 +76,7 @@ class CornermanOrders extends Live {
   #state(one) {
     const said = stateWords(one.state);
     return html`<span class=${said.doubt ? "doubt" : ""}>${said.head}${said.means ? html`<span class="means">: ${said.means}</span>` : nothing}</span>
-      ${one.reason ? html`<small class="muted">${one.reason}</small>` : nothing}`;
+      ${one.reason && one.reason !== said.head ? html`<small class="muted">${one.reason}</small>` : nothing}`;
   }
 
   /** @param {import("./wire.js").Order} one */

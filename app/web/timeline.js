@@ -68,7 +68,8 @@ class CornermanTimeline extends Live {
   /** @param {AuditLine} line @param {OrderDetail} one */
   #line(line, one) {
     const arrow = one.transitions.find((step) => line.subject === one.id && step.number === line.facts.number);
-    const why = String(arrow?.reason || line.facts.reason || "");
+    const reason = String(arrow?.reason || line.facts.reason || "");
+    const why = stepWords(line.kind).toLowerCase().includes(reason) ? "" : reason;
     return html`<li><span>${stepWords(line.kind)}${arrow ? html` <small class="muted">now ${stateWords(arrow.to_state).head}</small>` : nothing}</span>
       ${why ? html`<span class="muted">${why}</span>` : nothing}
       <small class="muted"><time datetime=${line.at} title=${stamp(line.at)}>${local(line.at)}</time>, audit <span title=${line.hash}>#${line.seq}</span></small></li>`;

@@ -24,6 +24,7 @@ from services.trade.plan_store import find_plan
 from services.trade.position_action import PositionFacts, Working, nearest_stop
 from services.trade.position_stop import find_stop, side_of
 from services.trade.risk_facts import limits_of
+from services.trade.risk_words import reason_words
 
 _ORDERS_MAX = 50
 """Filled orders that are asked for the plan of a position, newest first."""
@@ -113,7 +114,7 @@ def _facts(
         target=basis.target,
         basis=basis.ref,
         account_state=reading.state if reading else "ok",
-        account_reason=", ".join(reading.breaches) if reading else "",
+        account_reason=reason_words(reading, account.risk.currency) if reading else "",
         quote_age_s=Decimal((market.as_of - quote.ts) // timedelta(milliseconds=1)) / 1000,
         quote_age_max_s=Decimal(ctx.policy.orders.quote_age_advice_s),
         provenance=str(quote.provenance),
