@@ -18,11 +18,6 @@ _ZERO = Decimal(0)
 _PLACES = 8
 
 
-def known_executions(ctx: Context, order_id: str) -> frozenset[str]:
-    """Return the ids of every execution on record of an order, posted or disputed."""
-    return frozenset(row.exec_id for row in _recorded(ctx, order_id))
-
-
 def new_executions(ctx: Context, row: Row[Any], view: BrokerView) -> tuple[BrokerFill, ...]:
     """Return the executions of a view that our books lack, in order.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import select
+from sqlalchemy.engine import Row
 
 from services import audit
 from services.kit.context import Context
@@ -15,6 +16,7 @@ from services.kit.money import decimal_text
 from services.kit.outbox import put
 from services.ledger import portfolio
 from services.orders.broker import Desk
+from services.orders.order import ENDED, State
 from services.orders.tables import order_intents
 
 
@@ -44,6 +46,7 @@ class Listed(Protocol):
 def tell_external(desk: Desk, account: Listed) -> int:
     """Put every order that nobody confirmed here on record, with an alert; return how many.
 
+    So is one of ours that the broker refused in words and has all the same.
     What such an order does to the account shows as drift, which a person settles by a posting of
     their own. Each is told once. Raises `BrokerUnreachable`.
     """
@@ -68,12 +71,12 @@ def _untold(ctx: Context, account_id: str, listed: Sequence[OrderFact]) -> list[
         return []
     table = order_intents.c
     rows = ctx.db.rows(
-        select(table.client_order_id, table.broker_order_id)
+        select(table.client_order_id, table.broker_order_id, table.state)
         .where(table.account_id == account_id)
         .order_by(table.id)
     )
     ours = frozenset(row.broker_order_id for row in rows)
-    tags = frozenset(row.client_order_id for row in rows)
+    tags = frozenset(row.client_order_id for row in rows if not _is_refused(row))
     return [
         one
         for one in listed
@@ -81,6 +84,11 @@ def _untold(ctx: Context, account_id: str, listed: Sequence[OrderFact]) -> list[
         and one.tag not in tags
         and not audit.trail(ctx, _subject(account_id, one), limit=1)
     ]
+
+
+def _is_refused(row: Row[Any]) -> bool:
+    """Return True for an order that never reached the broker, as far as we know."""
+    return row.broker_order_id is None and State(row.state) in ENDED
 
 
 def _tell(ctx: Context, account_id: str, one: OrderFact) -> None:
@@ -99,7 +107,7 @@ def _tell(ctx: Context, account_id: str, one: OrderFact) -> None:
         status=one.status,
     )
     said = (
-        f"{account_id} has an order that was not confirmed here: {one.side} "
+        f"{account_id} has an order that is not on its way from here: {one.side} "
         f"{decimal_text(one.quantity)} {one.symbol} ({one.status})"
     )
     put(

@@ -18,7 +18,7 @@ from services.kit.bus.port import Bus
 from services.kit.clock import Clock, HandClock
 from services.kit.ids import CountedIds
 from services.kit.work import Runtime
-from services.ledger.portfolio import PAPER_SEAT, Seat, open_portfolio
+from services.ledger.portfolio import Seat, open_portfolio
 from services.market.feed import Feed
 from services.market.quote import Provenance
 from services.orders.broker import Broker, Desk
@@ -65,9 +65,8 @@ class DelayedFeed(HandFeed):
 
 
 def _open_desk(
-    database: Any, settings: Any, feed: HandFeed, broker: Broker, *, seat: Seat = PAPER_SEAT
+    database: Any, settings: Any, feed: HandFeed, broker: Broker, *, clock: HandClock, seat: Seat
 ) -> OrderDesk:
-    clock = HandClock(feed.time)
     ports = {Bus: MemoryBus(), Feed: feed, Broker: broker}
     desk = OrderDesk(Runtime(database, clock, CountedIds(), settings, ports=ports), feed)
     desk.portfolio_id = desk.write(lambda ctx: open_portfolio(ctx, "Desk", seat=seat)).id
@@ -82,7 +81,12 @@ class PaperHouse:
         self.feed.minute_volume = Decimal(0)
         self.account_id = "acc_1"
         self.desk = _open_desk(
-            database, settings, self.feed, self.broker, seat=Seat(id=self.account_id)
+            database,
+            settings,
+            self.feed,
+            self.broker,
+            clock=HandClock(self.feed.time),
+            seat=Seat(id=self.account_id),
         )
 
     def close(self) -> None: ...
@@ -115,8 +119,7 @@ class TradierHouse:
         routes = self.broker_at(self.fake.base_url, clock, limits)
         self.broker = routes.of(self.account_id)
         seat = Seat(id=self.account_id, broker="tradier", mode=self.seat.mode)
-        self.desk = _open_desk(database, settings, self.feed, routes, seat=seat)
-        self.fake.clock = self.desk.runtime.clock
+        self.desk = _open_desk(database, settings, self.feed, routes, clock=clock, seat=seat)
 
     @staticmethod
     def broker_at(base_url: str, clock: Clock, limits: WireLimits = FAST) -> BrokerRoutes:

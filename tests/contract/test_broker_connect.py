@@ -318,7 +318,7 @@ def test_an_order_of_the_brokers_own_page_is_told_once_and_its_fill_is_drift(ins
         json.loads(one.payload) for one in made.desk().rows(outbox_rows, outbox_rows.c.dedupe_key)
     ]
     (alert,) = [one for one in alerts if one.get("code") == "ORDER_EXTERNAL"]
-    assert "was not confirmed here: buy 5 IBM" in alert["message"]
+    assert "not on its way from here: buy 5 IBM" in alert["message"]
     assert len(made.day.orders()) == 1
     made.house.fill("5", "180.00", row)
     made.house.owns("49100.00", IBM="5")
@@ -326,6 +326,18 @@ def test_an_order_of_the_brokers_own_page_is_told_once_and_its_fill_is_drift(ins
     made.tend()
     assert made.desk().refused(lambda: made.desk().propose("MSFT")).code == "KILL_SWITCH"
     assert made.desk().held("IBM") == 0
+
+
+def test_an_order_that_was_refused_in_words_and_booked_all_the_same_is_told(install):
+    made = install()
+    made.tend()
+    made.house.answers = ["booked:errors"]
+    order_id = made.desk().buy(quantity="3")
+    made.day.work(1)
+    assert made.desk().order(order_id).state is State.REJECTED
+    made.tend()
+    (told,) = made.desk().audited("order.external")
+    assert told["facts"]["tag"] == made.house.posts[0]["tag"]
 
 
 def test_a_broker_that_does_not_answer_is_never_flat(install):

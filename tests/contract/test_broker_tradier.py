@@ -14,12 +14,14 @@ from services.orders import store
 from services.orders.broker import (
     Accepted,
     Ambiguous,
+    Broker,
     BrokerStatus,
     BrokerUnreachable,
     Change,
+    NotSent,
     Rejected,
 )
-from services.orders.order import OrderType, Tif
+from services.orders.order import OrderType, State, Tif
 from services.orders.order_client import OrderClient
 from services.orders.tradier import TradierBroker
 from services.orders.tradier_account import (
@@ -328,6 +330,49 @@ def test_a_limit_of_the_broker_is_respected(house, port, fake):
     assert len(fake.reads) == 1
     clock.advance(seconds=13)
     assert broker.look(port, house.account_id, ["cm-1"]) == []
+
+
+def test_the_brokers_own_count_of_requests_is_believed(house, port, fake):
+    broker, clock = paced(house)
+    ends = round((clock.now().timestamp() + 30) * 1000)
+    fake.quota = {
+        "X-Ratelimit-Allowed": "60",
+        "X-Ratelimit-Used": "60",
+        "X-Ratelimit-Available": "0",
+        "X-Ratelimit-Expiry": str(ends),
+    }
+    assert broker.look(port, house.account_id, ["cm-1"]) == []
+    with pytest.raises(BrokerUnreachable, match="30 s"):
+        broker.look(port, house.account_id, ["cm-1"])
+    clock.advance(seconds=31)
+    fake.quota = {}
+    assert broker.look(port, house.account_id, ["cm-1"]) == []
+
+
+def test_a_listing_without_an_end_is_no_answer(house, port, fake):
+    for _ in range(1000):
+        fake.place_by_hand()
+    with pytest.raises(BrokerUnreachable, match="more than 40 pages"):
+        house.broker.look(port, house.account_id, ["cm-1"])
+
+
+def test_an_order_that_the_broker_no_longer_knows_is_an_alarm_and_no_end(house, fake):
+    order_id = house.desk.buy(type="limit", limit_price="189.00", tif="gtc")
+    house.desk.work()
+    fake.booked.clear()
+    with capture_logs() as logs:
+        house.desk.work()
+    assert "broker.order_vanished" in [line["event"] for line in logs]
+    assert house.desk.order(order_id).state is State.WORKING
+
+
+def test_a_broker_that_is_off_answers_nothing(house, port):
+    house.desk.runtime.ports[Broker].shut(house.account_id, "off for a test")
+    absent = house.desk.runtime.ports[Broker].of(house.account_id)
+    assert absent.submit(port, order_for(house)) == NotSent("off for a test")
+    assert absent.cancel(port, house.account_id, "cm-1") == NotSent("off for a test")
+    with pytest.raises(BrokerUnreachable, match="off for a test"):
+        absent.look(port, house.account_id, ["cm-1"])
 
 
 # The pages of the account.

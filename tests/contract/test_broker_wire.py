@@ -11,6 +11,8 @@ from decimal import Decimal
 import pytest
 
 from services import invariant
+from services.ledger.portfolio import withdraw
+from services.ledger.tables import reservations
 from services.orders import execute, reconcile, switch
 from services.orders.broker import Accepted, Ambiguous, BrokerStatus, NotSent, Rejected
 from services.orders.order import State
@@ -183,6 +185,48 @@ def test_an_order_that_arrives_minutes_later_is_adopted_and_freezes_the_desk(hou
     house.meet()
     later(desk, 60)
     assert (desk.order(order_id).state, desk.held()) == (State.FILLED, Decimal(10))
+    assert desk.read(switch.state).state == "HALTED"
+
+
+def thought_lost(house, desk, *args, **rest):
+    """Return an order whose hold was given back at the end of its session."""
+    house.fake.answers = ["late"]
+    order_id = desk.buy(*args, **rest)
+    desk.work(2)
+    later(desk, 60, rounds=3)
+    assert desk.order(order_id).state is State.PRESUMED_NOT_ACCEPTED
+    desk.feed.advance(hours=7)
+    later(desk, 60)
+    return order_id
+
+
+@pytest.mark.fault("F038")
+def test_a_sale_that_comes_back_to_life_holds_its_units_again(house, desk):
+    desk.buy()
+    desk.work()
+    house.meet()
+    desk.work()
+    order_id = thought_lost(house, desk, "AAPL", "sell", "10")
+    house.fake.arrive()
+    later(desk, 60)
+    assert desk.order(order_id).state is State.WORKING
+    assert [row.quantity for row in desk.rows(reservations, reservations.c.order_id)] == [10]
+    house.fake.fill("10", "190.00", house.fake.of(house.fake.posts[1]["tag"]))
+    later(desk, 60)
+    assert (desk.order(order_id).state, desk.held()) == (State.FILLED, 0)
+
+
+@pytest.mark.fault("F038")
+def test_what_is_no_longer_free_can_not_be_held_again_and_that_is_on_record(house, desk):
+    order_id = thought_lost(house, desk)
+    free = desk.cash().available.amount
+    desk.write(lambda ctx: withdraw(ctx, desk.portfolio_id, free - 5, key="out"))
+    house.fake.arrive()
+    later(desk, 60)
+    assert [one["facts"]["code"] for one in desk.audited("order.not_held")] == ["INSUFFICIENT_CASH"]
+    house.meet()
+    later(desk, 60)
+    assert (desk.order(order_id).state, desk.held()) == (State.DISPUTED, 0)
     assert desk.read(switch.state).state == "HALTED"
 
 

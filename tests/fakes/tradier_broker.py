@@ -110,6 +110,7 @@ class TradierBrokerage:
     documents: dict[str, Any] = field(default_factory=dict)
     silence_s: float = 0.7
     preview_errors: str = ""
+    quota: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         house = self
@@ -456,6 +457,8 @@ class TradierBrokerage:
         handler.send_response(status)
         handler.send_header("Content-Type", kind)
         handler.send_header("Content-Length", str(len(body)))
+        for name, value in self.quota.items():
+            handler.send_header(name, value)
         if status == 302:
             handler.send_header("Location", self.base_url + handler.path)
         handler.end_headers()
