@@ -56,9 +56,9 @@ GET    /api/v1/broker/positions                     read     read
 GET    /api/v1/broker/stops                         read     read
 GET    /api/v1/broker/balances                      read     read
 GET    /api/v1/broker/fills                         read     read
-GET    /api/v1/market/status                        read     read
 GET    /api/v1/broker/account                       read     read
 GET    /api/v1/broker/account/activity              read     read
+GET    /api/v1/market/status                        read     read
 GET    /api/v1/market/replay                        read     read
 POST   /api/v1/market/replay                        propose  mutate
 GET    /api/v1/snapshots                            read     read
