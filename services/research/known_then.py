@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from services.kit.context import Context
-from services.market.history.bundle import load_history
 from services.strategy.documents import (
     CALIBRATOR,
     RECORD,
@@ -16,7 +16,7 @@ from services.strategy.documents import (
     calibrator_from,
     list_documents,
     record_from,
-    shipped_documents,
+    shipped_versions,
 )
 from services.strategy.record import Calibrator, RecordKey, SetupRecord
 
@@ -77,8 +77,8 @@ NOTHING_KNOWN = KnownThen()
 def known_then(ctx: Context) -> KnownThen:
     """Return the documents of a tenant with the times they were in force, and those that ship.
 
-    A stored one speaks from its approval to its revocation. One that ships was made of the whole
-    bundled history, so it speaks of no bar before the end of that.
+    A stored one speaks from its approval to its revocation. Each version that ships was made of
+    the bundled history up to a day, and speaks of no bar before the end of that.
     """
     stored = [
         one for kind in (RECORD, CALIBRATOR) for one in list_documents(ctx, kind, limit=_STORED_MAX)
@@ -87,13 +87,12 @@ def known_then(ctx: Context) -> KnownThen:
 
 
 def shipped_then() -> KnownThen:
-    """Return the documents that ship, in force after the last day of the bundled history."""
-    last = max(found.days[-1] for found in load_history().values())
-    since = datetime.combine(last, time.max, UTC)
+    """Return the documents that ship, each version in force after the history it was made of."""
     return KnownThen(
         tuple(
-            Spoken(since=since, what=record_from(body) if kind == RECORD else calibrator_from(body))
-            for (kind, _), body in sorted(shipped_documents().items())
+            Spoken(since=one.since, what=_read(kind, one.body))
+            for (kind, _), versions in sorted(shipped_versions().items())
+            for one in versions
         )
     )
 
@@ -101,5 +100,9 @@ def shipped_then() -> KnownThen:
 def _spoken(stored: Iterable[Document]) -> Iterable[Spoken]:
     for one in stored:
         if one.approved_at is not None:
-            read = record_from if one.kind == RECORD else calibrator_from
-            yield Spoken(since=one.approved_at, until=one.revoked_at, what=read(one.body))
+            what = _read(one.kind, one.body)
+            yield Spoken(since=one.approved_at, until=one.revoked_at, what=what)
+
+
+def _read(kind: str, body: Mapping[str, Any]) -> SetupRecord | Calibrator:
+    return record_from(body) if kind == RECORD else calibrator_from(body)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from services.kit.canonical import canonical
@@ -13,10 +14,11 @@ from services.kit.errors import refuse
 from services.kit.money import use_context
 from services.kit.policy import DEFAULT_POLICY, Policy
 from services.research.calibration_page import render_page
-from services.research.fit import Fitted, fit
+from services.research.fit import fit
 from services.research.label import Label, Labelled, label_history
 from services.research.raw_bars import RawHistory, build_tracks, bundled, folder
 from services.strategy.documents import CALIBRATOR, DEFAULTS, RECORD
+from services.strategy.record import Calibrator, SetupRecord
 from services.strategy.track import Track
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,14 +59,35 @@ def labels_of(sources: Iterable[Source]) -> list[Label]:
     return sorted(found, key=lambda one: (one.trigger_ts, one.key.text, one.symbol))
 
 
-def build_defaults(fitted: Fitted) -> bytes:
-    """Return the bytes of the documents that ship: every record, and what calibrators there are."""
-    rows = [{"kind": RECORD, "key": one.key.text, "body": one.body()} for one in fitted.records]
-    rows += [
-        {"kind": CALIBRATOR, "key": one.key.text, "body": one.body()} for one in fitted.calibrators
-    ]
-    rows.sort(key=lambda row: (str(row["kind"]), str(row["key"])))
+def build_defaults(labels: Sequence[Label], last: date) -> bytes:
+    """Return the bytes of the documents that ship: one version per year end, and that of `last`.
+
+    Each is made of the labels that had ended by its day, so that a replay and a backtest can stand
+    on what was known then. `last` is the last day of the history.
+    """
+    rows: list[dict[str, object]] = []
+    for until in _versions(labels, last):
+        fitted = fit([one for one in labels if one.ended_at.date() <= until])
+        made: list[tuple[str, SetupRecord | Calibrator]] = [
+            *((RECORD, one) for one in fitted.records),
+            *((CALIBRATOR, one) for one in fitted.calibrators),
+        ]
+        rows += [
+            {"kind": kind, "key": one.key.text, "until": until.isoformat(), "body": one.body()}
+            for kind, one in made
+        ]
+    rows.sort(key=lambda row: (str(row["kind"]), str(row["key"]), str(row["until"])))
     return canonical({"documents": rows}) + b"\n"
+
+
+def _versions(labels: Sequence[Label], last: date) -> list[date]:
+    years = sorted({one.ended_at.year for one in labels})
+    return [*(end for year in years if (end := date(year, 12, 31)) < last), last]
+
+
+def last_day(sources: Iterable[Source]) -> date:
+    """Return the last day of any history."""
+    return max(one.history.bars["1d"][-1].t_close.date() for one in sources)
 
 
 def make(path: Path | None, tell: Callable[[str], None] = lambda _: None) -> tuple[bytes, str]:
@@ -74,13 +97,13 @@ def make(path: Path | None, tell: Callable[[str], None] = lambda _: None) -> tup
     the bundled history without one. Raises `PARAM_INVALID` for a folder without daily files.
     """
     own = collect(bundled(), tell=tell)
-    own_fit = fit(labels_of(own))
+    defaults = build_defaults(labels_of(own), last_day(own))
     if path is None:
-        return build_defaults(own_fit), _page(own)
+        return defaults, _page(own)
     if not any((path / "equity_daily").glob("*.csv.gz")):
         rule = "must hold equity_daily/*.csv.gz and factor_files"
         raise refuse("PARAM_INVALID", name="data", value=str(path), rule=rule)
-    return build_defaults(own_fit), _page(collect(folder(path), tell=tell))
+    return defaults, _page(collect(folder(path), tell=tell))
 
 
 def _page(sources: Sequence[Source]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from services import audit
 from services.kit.canonical import bytes_hash, canonical
 from services.kit.context import Actor, Context
 from services.kit.errors import check, refuse
+from services.market.as_of import market_now
 from services.strategy.curve import IsotonicFit, PlattFit
 from services.strategy.document_tables import documents
 from services.strategy.record import Calibrator, RecordKey, SetupRecord
@@ -147,7 +148,10 @@ def find_leading(ctx: Context, kind: str, key: str) -> Document | None:
 
 
 def find_record(ctx: Context, setup_id: str, side: Side, horizon: str) -> SetupRecord | None:
-    """Return the record in force of a setup at the policy's version: approved, else shipped."""
+    """Return the record in force of a setup at the policy's version: approved, else shipped.
+
+    A shipped one was made of nothing later than the market's now, which a replay sets back.
+    """
     key = RecordKey(setup_id, ctx.policy.setups.version, side, horizon)
     body = _body_in_force(ctx, RECORD, key)
     return None if body is None else record_from(body)
@@ -164,18 +168,49 @@ def _body_in_force(ctx: Context, kind: str, key: RecordKey) -> Mapping[str, Any]
     found = find_leading(ctx, kind, key.text)
     if found is not None:
         return found.body
-    shipped = shipped_documents().get((kind, key.text))
+    shipped = shipped_at(kind, key.text, market_now(ctx))
     if shipped is None:
         return None
     row = _find_row(ctx, hash_of(kind, shipped))
     return shipped if row is None or row.revoked_at is None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A body that ships, made of outcomes up to the end of the day `until` and of none later."""
+
+    until: date
+    body: Mapping[str, Any]
+
+    @property
+    def since(self) -> datetime:
+        """Return the moment from which it may speak: before, it would tell the future."""
+        return datetime.combine(self.until + timedelta(days=1), time(), UTC)
+
+
 @cache
-def shipped_documents() -> Mapping[tuple[str, str], Mapping[str, Any]]:
-    """Return the bodies that ship with the product, by kind and key."""
+def shipped_versions() -> Mapping[tuple[str, str], tuple[Shipped, ...]]:
+    """Return every version that ships by kind and key, the oldest history first."""
     rows = json.loads(DEFAULTS.read_text("ascii"))["documents"]
-    return {(row["kind"], row["key"]): row["body"] for row in rows}
+    found: dict[tuple[str, str], list[Shipped]] = {}
+    for row in rows:
+        made = Shipped(date.fromisoformat(row["until"]), row["body"])
+        found.setdefault((row["kind"], row["key"]), []).append(made)
+    return {key: tuple(sorted(of, key=lambda one: one.until)) for key, of in found.items()}
+
+
+def shipped_documents() -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """Return the bodies that ship with the product, each of the whole history, by kind and key."""
+    return {key: of[-1].body for key, of in shipped_versions().items()}
+
+
+def shipped_at(kind: str, key: str, moment: datetime) -> Mapping[str, Any] | None:
+    """Return the shipped body that may speak at a moment of the market; None before the first.
+
+    Worked: on a replay of 2012-01-03 it is the one made of outcomes up to 2011-12-31.
+    """
+    spoken = [one.body for one in shipped_versions().get((kind, key), ()) if one.since <= moment]
+    return spoken[-1] if spoken else None
 
 
 def record_from(body: Mapping[str, Any]) -> SetupRecord:

@@ -9,12 +9,15 @@ from itertools import pairwise
 import pytest
 
 from services.kit.errors import Refusal
+from services.kit.policy import DEFAULT_POLICY
 from services.research import raw_bars
 from services.research.config import BacktestConfig, FoldTerms, RuleTerms
 from services.research.dry_run import dry_run, rule_sets, steps_of
 from services.research.engine import Extras, run
 from services.research.fold_time import time_folds
 from services.research.known_then import KnownThen, Spoken, known_then, shipped_then
+from services.research.label import label_history
+from services.research.raw_bars import RawHistory, build_tracks
 from services.research.report_page import page_of
 from services.research.report_words import fold_lines, summary_of, words_of
 from services.research.stated import calibration_of
@@ -205,11 +208,25 @@ def test_the_worked_calibration(days):
 
 
 def test_a_document_that_ships_speaks_of_no_bar_that_it_was_made_from(days):
-    last = max(rows[-1].t_close for rows in days.values())
+    labels = [
+        one
+        for symbol, rows in days.items()
+        for one in label_history(
+            build_tracks(RawHistory(symbol=symbol, source="bundled", bars={"1d": list(rows)})),
+            policy=DEFAULT_POLICY,
+        ).labels
+        if one.key == KEY
+    ]
     shipped = shipped_then()
-    assert len(shipped.rows) == 8
-    assert shipped.record(KEY, last) is None
-    assert shipped.record(KEY, last + timedelta(days=1)).n > 0
+    assert shipped.record(KEY, labels[0].ended_at) is None
+    for year in (2004, 2008, 2012):
+        begins = datetime(year, 1, 1, tzinfo=UTC)
+        before = shipped.record(KEY, begins - timedelta(seconds=1))
+        found = shipped.record(KEY, begins)
+        ended = sum(one.ended_at < begins for one in labels)
+        assert before.n < found.n
+        assert 0 < ended <= found.n < ended + 10
+        assert shipped.record(KEY, begins + timedelta(days=364)) == found
 
 
 def test_a_stored_document_speaks_from_its_approval_to_its_revocation(runtime, owner, clock):

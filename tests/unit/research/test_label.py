@@ -7,9 +7,8 @@ from decimal import Decimal as D  # noqa: N817 - tables of numbers read better s
 import pytest
 
 from services.kit.policy import DEFAULT_POLICY
-from services.research.fit import fit
 from services.research.label import find_setups, label_history, labels_hash
-from services.research.publish import PAGE, build_defaults, collect, labels_of, main
+from services.research.publish import PAGE, build_defaults, collect, labels_of, last_day, main
 from services.research.raw_bars import build_tracks, bundled, folder
 from services.strategy.documents import DEFAULTS, shipped_documents
 from tests.conftest import SHARED, absent
@@ -82,8 +81,8 @@ def test_prices_before_a_split_are_in_todays_terms_and_so_is_a_cent(apple):
 
 
 def test_the_shipped_documents_are_made_of_the_bundled_history():
-    fitted = fit(labels_of(collect(bundled())))
-    assert DEFAULTS.read_bytes() == build_defaults(fitted)
+    sources = collect(bundled())
+    assert DEFAULTS.read_bytes() == build_defaults(labels_of(sources), last_day(sources))
     keys = {key for _, key in shipped_documents()}
     assert "ema_pullback/1/long/swing" in keys
 

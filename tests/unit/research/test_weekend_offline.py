@@ -17,6 +17,7 @@ from services.research.resting import at_close
 from services.research.weekend import build_weekend, last_closed, make_weekend
 from services.strategy.load import TrackCache
 from services.trade.plan_store import list_plans
+from services.trade.wording import pct_words
 from tools.wording.picks import watch_words, weekend_words
 
 WEEKS = 8
@@ -139,7 +140,9 @@ def test_a_weekend_without_an_edge_says_so_and_lists_what_to_watch(desk):
     body = desk(build_weekend).body
     said = weekend_words(body)
     assert "None of them has a measured edge" in said
-    assert "uncalibrated prior chance 15.04% against 50.57% to break even" in said
+    sure = body["swings"][0]["confidence"]
+    stated, even = (pct_words(Decimal(sure[name])) for name in ("value", "p_breakeven_tp1"))
+    assert f"uncalibrated prior chance {stated} against {even} to break even" in said
     lines = watch_words(body)
     assert len(lines) == len(body["watch"]) == 3
     for one, line in zip(body["watch"], lines, strict=True):

@@ -19,7 +19,13 @@ from services.market.replay import ReplayFeed
 from services.market.store import PricePoint, record_price
 from services.research.follow import follow_due
 from services.research.replay_plan import replay_plan
-from services.strategy.documents import approve_document, store_document
+from services.strategy.documents import (
+    approve_document,
+    find_record,
+    record_from,
+    shipped_versions,
+    store_document,
+)
 from services.strategy.load import TrackCache
 from services.strategy.record import RecordKey, SetupRecord
 from services.trade.plan_service import PlanWish, make_plan
@@ -110,6 +116,25 @@ def test_later_prices_in_the_store_change_no_plan_and_no_replay(desk, clock):
     desk(plant)
     assert made(desk) == dict(plain.document)
     assert desk(lambda ctx: replay_plan(ctx, plain.id)).same
+
+
+def test_the_record_of_a_plan_holds_no_outcome_after_the_replays_clock(desk, clock):
+    """What ships was made of the whole history; a replay stands on the version of its time."""
+    key = RecordKey("weekly_breakout", 1, "long", "swing")
+
+    def found(ctx):
+        return ctx.port(Feed).as_of(ctx), find_record(ctx, key.setup_id, key.side, key.horizon)
+
+    now, record = desk(found)
+    versions = shipped_versions()["setup_record/v1", key.text]
+    then = [one for one in versions if one.until < now.date()]
+    assert now.year == 2012
+    assert then[-1].until.isoformat() == "2011-12-31"
+    assert record == record_from(then[-1].body)
+    assert record.n < record_from(versions[-1].body).n
+    assert [record_from(one.body).n for one in versions] == sorted(
+        record_from(one.body).n for one in versions
+    )
 
 
 def test_later_news_are_no_part_of_a_plan(desk, runtime):
