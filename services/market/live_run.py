@@ -67,7 +67,7 @@ class MinuteBuild:
         self.v += run.counted & _VOLUME
         self.paid += Decimal(run.counted >> VOLUME_BITS).scaleb(-PLACES)
         self.n += len(run.numbers)
-        self._numbers += array("q", run.numbers)
+        self._numbers += run.numbers
 
     def bar(self, opens: datetime) -> Bar:
         """Return the bar of the trades so far."""
@@ -96,7 +96,7 @@ class Run:
     )  # fmt: skip
 
     last: Tick
-    numbers: list[int]
+    numbers: array[int]
     counted: int
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class Run:
     def open(self, build: MinuteBuild, opens: datetime, newest: Tick) -> None:
         """Count trades after `newest`, which is the last of the build, until its minute ends."""
         self._build, self.last = build, newest
-        self.numbers, self.counted = [], 0
+        self.numbers, self.counted = _no_numbers(), 0
         self.end = (opens + _MINUTE - EPOCH) // _MS
         self.low, self.high = _within(build.l, inf), _within(build.h, -inf)
 

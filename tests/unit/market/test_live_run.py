@@ -199,6 +199,17 @@ def test_messages_with_exact_sizes_stay_quick():
     assert [one.size for one in made.trades] == [100, D("0.5"), D("2.25")]
 
 
+def test_a_sequence_number_that_64_bits_do_not_hold_is_taken_with_care():
+    made, last = book(), 2**63
+    made.note(frame(trade(), trade(at=1, number=last - 1), at=1))
+    for _ in range(2):
+        made.note(decode_frame(body(trade(price="11", at=2, number=last)), OPEN))
+    made.note(frame(trade(at=1, number=last - 1), at=3))
+    made.note(Frame(received_at=OPEN + timedelta(minutes=2)))
+    [bar] = made.recent_bars("A")
+    assert (bar.n, bar.c, made.find_trade("A").seq) == (3, 11, last)
+
+
 def test_other_rows_leave_the_trades_of_their_message_quick():
     bar = {"ev": "A", "sym": "A", "o": 1, "h": 1, "l": 1, "c": 1, "s": MS - 1000}
     made = frame(trade(), quote("A", "10.01"), json.dumps(bar), trade(at=1, number=2), at=1)
