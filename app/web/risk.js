@@ -25,7 +25,7 @@ const COUNTS = new Set(["loss_streak", "positions", "trades_day"]);
 export function riskWarning() {
   const risk = state.risk;
   if (!risk || risk.state === "ok") return null;
-  return { text: `Risk: ${SAID[risk.state].word}. ${risk.reason}`, next: SAID[risk.state].next };
+  return { text: `Risk: ${SAID[risk.state].word}. ${sentence(risk.reason)}`, next: SAID[risk.state].next };
 }
 
 class CornermanRisk extends Live {

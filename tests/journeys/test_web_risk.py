@@ -37,7 +37,7 @@ def test_a_position_without_a_stop_is_told_in_calm_words_and_orders_say_why(desk
     expect(risk.locator("[data-risk=breach]")).to_contain_text("Limit reached")
     expect(risk).to_contain_text("No stop is known for AAPL")
     banner = page.locator("[data-risk-banner]")
-    expect(banner).to_contain_text("Risk: limit reached. open risk")
+    expect(banner).to_contain_text("Risk: limit reached. Open risk")
     expect(page.locator("cornerman-activity")).to_contain_text("Risk has reached a limit")
     assert faults(page) == []
 
