@@ -14,6 +14,8 @@ from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.market.decode import EASTERN, Record
 from services.orders.broker import (
+    Accepted,
+    BrokerStatus,
     BrokerTraits,
     BrokerUnreachable,
     BrokerView,
@@ -40,6 +42,8 @@ from services.orders.tradier_ticket import as_preview, build_change, build_singl
 _log = structlog.get_logger("orders")
 POLL_S = 2.0
 """How old a listing of one page may be that answers a poll: half of the 60 requests a minute."""
+CANCEL_REST_S = 5.0
+"""How long an acknowledged cancel is left to work before it is asked for again."""
 _REMEMBERED_MAX = 1000
 
 
@@ -97,6 +101,7 @@ class TradierBroker:
         self._scan: _Scan | None = None
         self._changes = 0
         self._month_seen: dict[str, date] = {}
+        self._cancels: dict[str, tuple[float, Accepted]] = {}
 
     def submit(self, _desk: Desk, order: Order) -> Outcome:
         """Post the order once, its client id as the tag; what may not leave is `Rejected` here."""
@@ -124,8 +129,21 @@ class TradierBroker:
         return read_preview(exchange)
 
     def cancel(self, desk: Desk, account_id: str, client_order_id: str) -> Outcome:
-        """Ask for the end of an order; an acknowledgement is none, so look afterwards."""
-        return self._on_order(desk, account_id, client_order_id, method="DELETE")
+        """Ask for the end of an order; an acknowledgement is none, so look afterwards.
+
+        While the order still stands, one that was acknowledged less than `CANCEL_REST_S` ago is
+        not asked for again.
+        """
+        now = desk.runtime.clock.monotonic()
+        at, acknowledged = self._cancels.get(client_order_id, (now - CANCEL_REST_S, None))
+        rests = acknowledged if now - at < CANCEL_REST_S else None
+        outcome = self._on_order(desk, account_id, client_order_id, method="DELETE", rests=rests)
+        if isinstance(outcome, Accepted) and rests is None:
+            with self._lock:
+                if len(self._cancels) > _REMEMBERED_MAX:
+                    self._cancels.clear()
+                self._cancels[client_order_id] = (now, outcome)
+        return outcome
 
     def replace(self, desk: Desk, account_id: str, client_order_id: str, change: Change) -> Outcome:
         """Ask to change type, time and prices of a working order in place; its id stays."""
@@ -178,6 +196,7 @@ class TradierBroker:
         *,
         method: Method,
         form: bytes = b"",
+        rests: Accepted | None = None,
     ) -> Outcome:
         try:
             views = self.look(desk, account_id, [client_order_id])
@@ -185,6 +204,8 @@ class TradierBroker:
             return NotSent(str(error))
         if not views:
             return Rejected("unknown order")
+        if rests is not None and views[0].status is BrokerStatus.OPEN:
+            return rests
         path = f"/orders/{views[0].broker_order_id}"
         exchange = self._change(method, path, form=form, template="/orders/{id}")
         return build_outcome(exchange, judge_cancel)

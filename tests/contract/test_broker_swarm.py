@@ -24,7 +24,7 @@ from tests.contract.test_broker_wire import UNCLEAR
 from tests.fakes.tradier_broker import ANSWERS
 
 KEPT: tuple[int, ...] = (14, 24)
-SEEDS = (*KEPT, *range(int(os.environ.get("CORNERMAN_BROKER_SEEDS", "6"))))
+SEEDS = (*KEPT, *range(int(os.environ.get("CORNERMAN_BROKER_SEEDS", "4"))))
 STEPS = 24
 POINTS = (
     "execute.after_attempt",

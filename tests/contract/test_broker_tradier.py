@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from services.kit.clock import HandClock
 from services.kit.errors import Refusal
-from services.orders import store
+from services.orders import execute, store
 from services.orders.broker import (
     Accepted,
     Ambiguous,
@@ -293,6 +293,22 @@ def test_what_was_read_before_a_cancel_is_forgotten(house, port):
     broker.cancel(port, house.account_id, "cm-1")
     (view,) = broker.look(port, house.account_id, ["cm-1"])
     assert view.status is BrokerStatus.CANCELLED
+
+
+def test_a_cancel_that_takes_its_time_is_not_asked_for_in_every_round(house, fake):
+    order_id = house.desk.buy()
+    house.desk.work()
+    fake.cancel_answers = ["ack"] * 9
+    house.desk.write(lambda ctx: execute.cancel(ctx, order_id))
+    house.desk.work(6)
+    assert len(fake.changes) == 1
+    assert house.desk.order(order_id).state is State.CANCEL_PENDING
+    house.desk.runtime.clock.advance(seconds=5)
+    house.desk.work(2)
+    assert len(fake.changes) == 2
+    fake.end("canceled")
+    house.desk.work()
+    assert house.desk.order(order_id).state is State.CANCELLED
 
 
 def test_a_long_listing_rests_longer(house, port, fake):
