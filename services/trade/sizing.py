@@ -31,7 +31,8 @@ class AccountView:
 
     `symbol_notional` is what is held of this symbol already, `adv_units` its mean daily volume,
     `leaps_held` what all long-dated calls held are worth.
-    The two `_left` figures are less what open positions and working orders risk.
+    The two `_left` figures are less what open positions and working orders risk. `near_limit` says
+    that the account's risk stands at `warn`.
     """
 
     currency: str
@@ -42,6 +43,7 @@ class AccountView:
     symbol_notional: Decimal = ZERO
     adv_units: Decimal | None = None
     leaps_held: Decimal = ZERO
+    near_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class SizingResult:
 
 
 ASK = SizingAsk()
+_EASED = Decimal("0.5")
+"""The part of the usual risk that is suggested while the account's risk is near a limit."""
 
 
 def suggest(
@@ -90,11 +94,15 @@ def suggest(
     """Return the size for `account` under `policy`, its caps, flags, and the caps left out.
 
     Raises what `size` raises, and `CAP_INPUT_MISSING` when an order lacks buying power or day
-    risk. Flags: `NO_CONFIDENCE` (a plan drawn by a person), `UNCALIBRATED` (tier prior).
+    risk. Near a limit of the account half of the usual risk is suggested; a share that the person
+    names stays. Flags: `NO_CONFIDENCE` (a plan drawn by a person), `UNCALIBRATED` (tier prior),
+    `RISK_NEAR_LIMIT`.
     """
     caps = _account_caps(account, policy, ask)
     skipped = _skipped(account, ask)
-    risk_pct = policy.sizing.risk_pct if ask.risk_pct is None else ask.risk_pct
+    eased = account.near_limit and ask.risk_pct is None
+    usual = policy.sizing.risk_pct * (_EASED if eased else 1)
+    risk_pct = usual if ask.risk_pct is None else ask.risk_pct
     rules = EdgeRules(
         kelly_fraction=policy.sizing.kelly_fraction,
         min_multiplier=policy.sizing.min_multiplier,
@@ -124,7 +132,7 @@ def suggest(
         caps={key: rounded(cap, 4) for key, cap in sized.caps.items()},
         caps_skipped=skipped,
         notes=sized.notes,
-        flags=_flags(ask.confidence),
+        flags=(*_flags(ask.confidence), *(("RISK_NEAR_LIMIT",) if eased else ())),
     )
 
 

@@ -22,6 +22,7 @@ from services.trade.confidence_tie import Confidence, is_forced
 from services.trade.option_size import ContractSize, contract_size, is_leaps
 from services.trade.param import require
 from services.trade.plan_store import StoredPlan, get_plan
+from services.trade.risk_store import find_risk
 from services.trade.rr import break_even_probability
 from services.trade.sized_trade import (
     SizeAsk,
@@ -57,6 +58,8 @@ class SizeAnswer:
         if size.size_multiplier != 1:
             sure = "uncalibrated confidence" if "UNCALIBRATED" in size.flags else "confidence"
             eased = f" Its {sure} lets {pct_words(size.size_multiplier)} of the risk be taken."
+        if "RISK_NEAR_LIMIT" in size.flags:
+            eased += " A limit of your risk is near, so half of the usual risk is suggested."
         return (
             f"That is {decimal_text(size.quantity)} {unit} of {self.symbol}: risk "
             f"{size.one_r:.2f} {size.currency} ({pct_words(size.risk_pct_used)} of equity "
@@ -179,7 +182,14 @@ def account_view(ctx: Context, symbol: str) -> AccountView:
         adv_units=_mean_volume([bar.v for bar in days]),
         symbol_notional=(held.market_value if held else None) or Decimal(0),
         leaps_held=_leaps_worth(worth),
+        near_limit=_is_near_limit(ctx, owned.id),
     )
+
+
+def _is_near_limit(ctx: Context, portfolio_id: str) -> bool:
+    """Return whether the risk engine last found the account near one of its limits."""
+    kept = find_risk(ctx, portfolio_id)
+    return kept is not None and kept.state == "warn"
 
 
 def _leaps_worth(worth: valuation.Valuation) -> Decimal:

@@ -8,6 +8,7 @@ from agent.intent import Intent, allows
 from services.alerts import store
 from services.ledger import portfolio
 from services.market import replay
+from services.trade.risk_store import StoredRisk, save_risk
 from tools.registry import call, get_tool
 
 LEVEL = {"symbol": "AAPL", "kind": "price_above", "level": "420"}
@@ -148,3 +149,20 @@ def test_the_risk_of_an_account_is_told_with_its_figures(use, runtime, owner):
     assert {one["name"] for one in body["limits"]} >= {"day_loss", "week_loss", "open_risk"}
     assert body["summary"].startswith("Risk is inside its limits. Open risk is 0.00 USD (0 R)")
     assert found.source[0]["provider"] == "cornerman"
+
+
+def test_near_a_limit_half_of_the_usual_risk_is_sized_and_said(use, runtime, owner):
+    levels = {"symbol": "AAPL", "side": "long", "entry": "409.00", "stop": "359.00"}
+    whole = use("size", levels).result
+    book = runtime.write(owner, lambda ctx: portfolio.get_portfolio(ctx, None))
+    runtime.write(owner, lambda ctx: save_risk(ctx, at_warn(ctx, book.id), known=False))
+    half = use("size", levels).result
+    assert int(whole["quantity"]) // 2 == int(half["quantity"])
+    assert "RISK_NEAR_LIMIT" in half["flags"]
+    assert "A limit of your risk is near, so half" in half["summary"]
+
+
+def at_warn(ctx, portfolio_id):
+    return StoredRisk(portfolio_id=portfolio_id, state="warn", reason="open risk", since=ctx.now,
+                      session="2012-01-03", body={}, told={}, as_of=ctx.now, at=ctx.now,
+                      changes=1)  # fmt: skip

@@ -49,6 +49,7 @@ GOOD = {
     "fills": {"limit": 5},
     "balances": {},
     "positions": {},
+    "risk_state": {},
     "data_health": {"symbols": ["AAPL"]},
     "freeze_list": {},
     "backtest": {"strategy": "ema_cross", "symbols": ["IBM"]},

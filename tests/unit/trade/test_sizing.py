@@ -243,3 +243,15 @@ def test_an_unknown_kind_of_holding_is_refused():
         suggest, LEVELS, ACCOUNT, policy=DEFAULT_POLICY, ask=SizingAsk(holding="forever")
     )
     assert refusal.code == "PARAM_INVALID"
+
+
+def test_near_a_limit_of_the_account_half_of_the_usual_risk_is_suggested():
+    near, day = replace(ACCOUNT, near_limit=True), SizingAsk(holding="intraday")
+    usual = suggest(LEVELS, ACCOUNT, policy=DEFAULT_POLICY, ask=day)
+    eased = suggest(LEVELS, near, policy=DEFAULT_POLICY, ask=day)
+    assert (usual.risk_pct, usual.quantity) == (D("0.01"), D(390))
+    assert (eased.risk_pct, eased.quantity) == (D("0.005"), D(195))
+    assert "RISK_NEAR_LIMIT" in eased.flags
+    said = SizingAsk(holding="intraday", risk_pct=D("0.01"))
+    named = suggest(LEVELS, near, policy=DEFAULT_POLICY, ask=said)
+    assert (named.quantity, "RISK_NEAR_LIMIT" in named.flags) == (D(390), False)
