@@ -60,6 +60,9 @@ class Detection:
     flags: tuple[str, ...] = ()
 
 
+_NOTHING = Detection(())
+
+
 def detect(context: MarketContext, detectors: Iterable[Detector] = DETECTORS) -> Detection:
     """Return every setup whose bar is the newest complete one of its timeframe at `as_of`.
 
@@ -80,15 +83,14 @@ def detect(context: MarketContext, detectors: Iterable[Detector] = DETECTORS) ->
         for side in SIDES
         if (setup := _run(detector, scenes[side][timeframe], session)) is not None
     ]
-    torn = {
-        (one.timeframe, one.trigger_ts)
-        for one in found
-        for other in found
-        if one.side != other.side
-        and (one.timeframe, one.trigger_ts) == (other.timeframe, other.trigger_ts)
-    }
-    kept = [one for one in found if (one.timeframe, one.trigger_ts) not in torn]
+    if not found:
+        return _NOTHING
+    sides: dict[tuple[str, datetime], set[str]] = {}
+    for one in found:
+        sides.setdefault((one.timeframe, one.trigger_ts), set()).add(one.side)
+    kept = [one for one in found if len(sides[(one.timeframe, one.trigger_ts)]) == 1]
     kept.sort(key=lambda one: (one.setup_id, one.timeframe, one.side))
+    torn = len(kept) < len(found)
     return Detection(tuple(kept), ("CONFLICTING_SETUPS",) if torn else ())
 
 

@@ -34,12 +34,13 @@ _t_close = attrgetter("t_close")
 class _Column:
     """Values by bar: `fold` makes those of many bars at once, `step` that of the newest.
 
-    `reads` names the columns that both take a row of, by their letters; without one it is the bar.
-    A column with a step goes on with each bar once it was read, others grow when they are asked.
+    `reads` names the columns that they take, by their letters; without one it is the bars.
+    A column with a step, which takes one value, goes on with each bar once it was read; others
+    grow when they are asked.
     """
 
     fold: Callable[..., Sequence[Any]]
-    step: Callable[..., Any] | None = None
+    step: Callable[[Any], Any] | None = None
     reads: str = ""
     values: list[Any] = field(default_factory=list)
     rows: tuple[list[Any], ...] = ()
@@ -153,8 +154,9 @@ class Track:
             before = len(self.bars)
             self._append((bar,))
             for column in self._read:
-                if len(column.values) == before and column.step is not None:
-                    column.values.append(column.step(*[row[-1] for row in column.rows]))
+                values, step = column.values, column.step
+                if len(values) == before and step is not None:
+                    values.append(step(column.rows[0][-1]))
 
     def extend(self, bars: Iterable[Bar]) -> None:
         """Take more complete bars, ascending and later than the last one."""
