@@ -18,7 +18,8 @@ _WAIT_S = 20.0
 def page(live):
     page = live.page()
     assert post(page, "market/replay", {"action": "pause"}).status_code == 200
-    trade(page, {"symbol": "AAPL", "side": "buy", "quantity": "20", "type": "market"})
+    for symbol, quantity in (("MSFT", "20"), ("AAPL", "5")):
+        trade(page, {"symbol": symbol, "side": "buy", "quantity": quantity, "type": "market"})
     return page
 
 
@@ -60,7 +61,7 @@ def stops(page):
 
 
 def test_a_trim_answers_with_its_card_and_its_checklist(page):
-    answer = act(page, action="trim", symbol="AAPL", share="half")
+    answer = act(page, action="trim", symbol="MSFT", share="half")
     assert answer.status_code == 200, answer.text
     result = answer.json()["result"]
     (card,) = result["cards"]
