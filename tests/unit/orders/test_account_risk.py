@@ -6,11 +6,18 @@ from datetime import timedelta
 from decimal import Decimal as D  # noqa: N817 - a desk of numbers reads better short
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 
+from services.kit.bus.memory import MemoryBus
+from services.kit.bus.port import Bus
+from services.kit.db import Database
+from services.kit.ids import CountedIds
 from services.kit.outbox import due
+from services.kit.work import Runtime
 from services.ledger import portfolio, split, valuation
 from services.ledger.holding import positions
-from services.market.feed import Split
+from services.market.feed import Feed, Split
 from services.market.freeze import clear_freeze, list_freezes
 from services.market.last_good import keep_good
 from services.orders import risk_engine
@@ -20,6 +27,7 @@ from services.trade.position_stop import keep_stop
 from services.trade.risk_store import changes_after
 from services.trade.risk_tables import risk_changes, risk_states
 from tests.fakes.hand_feed import listed
+from tests.fakes.order_desk import OrderDesk
 
 
 def mine(desk):
@@ -290,3 +298,36 @@ def test_two_books_are_judged_apart(desk):
     found = desk.read(lambda ctx: risk_engine.view_risk(ctx, other.id))
     assert (found.state, found.body["equity"]) == ("ok", D(50_000))
     assert view(desk).state == "breach"
+
+
+@pytest.fixture
+def any_desk(database_url, clock, settings, feed):
+    """The same desk on both engines."""
+    database = Database(database_url)
+    ports = {Bus: MemoryBus(), Feed: feed}
+    runtime = Runtime(database, clock, CountedIds(), settings, ports=ports)
+    yield OrderDesk(runtime, feed)
+    runtime.threads.shutdown(wait=True)
+    database.close()
+
+
+def test_both_engines_keep_tell_and_latch_alike(any_desk, feed):
+    desk = any_desk
+    bought(desk, quantity="27")
+    assert evaluate(desk) == 1
+    bought(desk, side="sell", quantity="27")
+    assert evaluate(desk) == 1
+    bought(desk, quantity="500", protective_stop="189.00")
+    feed.set("AAPL", "183.00", "183.10")
+    desk.write(lambda ctx: valuation.record(ctx, mine(desk)))
+    assert evaluate(desk) == 1
+    assert desk.count(day_loss_latches) == 1
+    feed.turn = 1
+    view(desk)
+    feed.turn = 0
+    changes = desk.read(lambda ctx: changes_after(ctx, mine(desk), 0))
+    assert [(one.number, one.before, one.after) for one in changes] == [
+        (1, "ok", "breach"), (2, "breach", "ok"), (3, "ok", "breach"),
+    ]  # fmt: skip
+    with pytest.raises(DBAPIError):
+        desk.write(lambda ctx: ctx.db.change(update(risk_changes).values(reason="another")))
