@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -15,13 +14,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from agent.conversation import get_conversation
-from agent.events import Envelope
-from agent.follow import Snapshot, follow
+from agent.follow import Snapshot
 from agent.log import Cursor, desk_stream, parse_cursor
+from app.http.room_events import EventRooms
 from app.http.runs import Runs
 from app.http.snapshot import conversation_state, desk_state
-from app.http.unit import fetch, principal_of, product_of
-from app.http.wire import Word, dump
+from app.http.unit import fetch, principal_of
+from app.http.wire import Word
 from app.wiring import Product
 from services.kit.errors import refuse
 
@@ -45,6 +44,7 @@ class Streams:
         self._product = product
         self._open: Counter[str] = Counter()
         self.closing = asyncio.Event()
+        self.rooms = EventRooms(product, self.closing)
 
     def admit(self, reader: str) -> None:
         """Count one more stream of a session or key. Raises `STREAM_LIMIT`."""
@@ -93,11 +93,8 @@ def _stream(request: Request, stream: str, after: str | None, snapshot: Snapshot
     principal, streams = principal_of(request), request.app.state.streams
     reader = principal.session_id or principal.user_id
     streams.admit(reader)
-    product = product_of(request)
-    body = _frames(
-        streams,
-        follow(product.runtime, product.bus, principal, stream, after=place, snapshot=snapshot),
-    )
+    events = streams.rooms.follow(principal, stream, after=place, snapshot=snapshot, life_s=LIFE_S)
+    body = _frames(events)
     return _Counted(
         body,
         ping=PING_S,
@@ -136,38 +133,9 @@ class _Counted(EventSourceResponse):
                 self._runs.leave(self._conversation_id)
 
 
-async def _frames(streams: Streams, source: AsyncIterator[Envelope]) -> AsyncIterator[bytes]:
-    """Yield SSE frames until the stream's life ends, the server closes, or the reader goes."""
-    loop = asyncio.get_running_loop()
-    ends_at = loop.time() + LIFE_S
-    closing = asyncio.ensure_future(streams.closing.wait())
-    try:
-        yield b"retry: %d\n\n" % RETRY_MS
-        async with aclosing(source) as envelopes:  # type: ignore[type-var]
-            upcoming = asyncio.ensure_future(anext(envelopes))
-            try:
-                while loop.time() < ends_at:
-                    await asyncio.wait(
-                        (upcoming, closing),
-                        timeout=ends_at - loop.time(),
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    if closing.done() or not upcoming.done():
-                        break
-                    yield frame(upcoming.result())
-                    upcoming = asyncio.ensure_future(anext(envelopes))
-            finally:
-                upcoming.cancel()
-                with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await upcoming
-    finally:
-        closing.cancel()
-
-
-def frame(envelope: Envelope) -> bytes:
-    """Return the SSE frame of one event; unstored ones stand at the head and carry its id."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (
-        envelope.cursor.encode(),
-        envelope.type.encode(),
-        dump(envelope.wire()),
-    )
+async def _frames(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield how long to wait before coming again, then the events."""
+    yield b"retry: %d\n\n" % RETRY_MS
+    async with aclosing(events) as frames:  # type: ignore[type-var]
+        async for one in frames:
+            yield one
