@@ -54,6 +54,7 @@ GOOD = {
     "freeze_list": {},
     "backtest": {"strategy": "ema_cross", "symbols": ["IBM"]},
     "score": {},
+    "untaken": {"limit": 5},
     "portfolio": {},
     "help": {"topic": "quote"},
     "journal_add": {"text": "waited"},
@@ -241,6 +242,7 @@ def test_hostile_values_are_refused_on_every_field(use, name):
     others = {"cancel_order": by_id[0], "alert_update": by_id[1], "alert_delete": by_id[1]}
     others["plan"] = {"symbol": "AAPL"}
     others["replay"] = {"ref": "plan_0123456789abcdef"}
+    others["position_action"] = {"action": "close", "symbol": "AAPL"}
     good = {**GOOD, **others, "audit_trail": {"ref": "abc"}}[name]
     fields = all_tools()[name].parameters()["properties"]
     for field in fields:
