@@ -95,8 +95,9 @@ class SimBroker:
             case "very_late":
                 self.venue.send_later(order, LATE_S + number % VERY_LATE_S)
                 return Ambiguous("read timeout")
+        repeated = bool(self.venue.of(order.client_order_id))
         made = self.venue.receive(order, hidden_s=number % HIDDEN_S if fault == "hidden" else 0)
-        if fault == "bounced":
+        if fault == "bounced" and not repeated:
             self.venue.end(made, BrokerStatus.REJECTED, "margin")
         if fault in ("lost_response", "hidden"):
             return Ambiguous("connection reset")

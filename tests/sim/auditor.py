@@ -148,9 +148,13 @@ class Auditor:
         waits = card.order.type != "market" and card.order.tif == "gtc"
         if self.feed.time >= CLOSE and not waits:
             return "a closed market"
-        rests = self.feed.time >= CLOSE and self.feed.bad.get(symbol) == "stale"
-        if symbol in self.feed.bad and not rests:
-            return f"{self.feed.bad[symbol]} data"
+        bad = self.feed.bad.get(symbol, "")
+        harmless = {
+            "stale": self.feed.time >= CLOSE,
+            "jump": self.feed.mid(symbol) < card.mid * 3 / 2,
+        }
+        if bad and not harmless.get(bad):
+            return f"{bad} data"
         if abs(self.feed.mid(symbol) - card.mid) > DRIFT * card.mid:
             return "a price that ran away"
         return ""

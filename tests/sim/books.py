@@ -74,7 +74,7 @@ class Books:
         made = {fill.exec_id: (one, fill) for one in self._mine(tenant) for fill in one.fills}
         for row in rows.intents:
             self._intent(row)
-        self._executions(rows, made)
+        self._executions(tenant, rows, made)
         self._money(rows, made)
         self._venue(tenant)
 
@@ -120,7 +120,14 @@ class Books:
             if in_time and self.auditor.jumped_at < sent_at:
                 raise Violation("presumed lost while at the broker", client_order_id)
 
-    def _executions(self, rows: Rows, made: dict[str, tuple[Held, BrokerFill]]) -> None:
+    def _surprised(self, tenant: str, one: Held) -> bool:
+        """Return True when units that came after a cancel were sold a second time meanwhile."""
+        symbol = one.order.symbol
+        return any(other.late and other.order.symbol == symbol for other in self._mine(tenant))
+
+    def _executions(
+        self, tenant: str, rows: Rows, made: dict[str, tuple[Held, BrokerFill]]
+    ) -> None:
         client_ids = {row.id: row.client_order_id for row in rows.intents}
         taken: set[str] = set()
         for row in (*rows.fills, *rows.disputed):
@@ -137,7 +144,7 @@ class Books:
                 raise Violation("a fill with other numbers", row.exec_id)
         for row in rows.disputed:
             one, _ = made[row.exec_id]
-            if one.filled <= one.order.quantity:
+            if one.filled <= one.order.quantity and not self._surprised(tenant, one):
                 raise Violation("a dispute without a cause", f"{row.exec_id} {row.reason}")
 
     def _money(self, rows: Rows, made: dict[str, tuple[Held, BrokerFill]]) -> None:
@@ -160,7 +167,7 @@ class Books:
         for one in self._mine(tenant):
             if len(self.venue.of(one.order.client_order_id)) > 1:
                 raise Violation("two orders at the broker for one intent", one.id)
-            whole = min(one.filled, one.order.quantity)
+            whole = min(one.filled, one.order.quantity) - one.late
             units[one.order.symbol] = (
                 units.get(one.order.symbol, START_UNITS) + whole * one.order.sign
             )
@@ -173,8 +180,10 @@ class Books:
         recorded = {row.exec_id for row in (*rows.fills, *rows.disputed)}
         disputed = {row.client_order_id for row in rows.intents if row.state == State.DISPUTED}
         for row in rows.intents:
-            said = _difference(State(row.state), held.get(row.client_order_id))
-            if said:
+            one = held.get(row.client_order_id)
+            excused = row.state == State.DISPUTED and one and self._surprised(tenant, one)
+            said = _difference(State(row.state), one)
+            if said and not excused:
                 return f"{row.id} {said}"
         for one in held.values():
             missing = [fill.exec_id for fill in one.fills if fill.exec_id not in recorded]

@@ -18,7 +18,10 @@ COMMISSION = Decimal("1.00")
 
 @dataclass
 class Held:
-    """One order at the broker; `sent_at` is when it left us, `seen_from` when listings show it."""
+    """One order at the broker; `sent_at` is when it left us, `seen_from` when listings show it.
+
+    `late` counts the units that were reported after its end.
+    """
 
     id: str
     order: Order
@@ -29,6 +32,7 @@ class Held:
     fills: list[BrokerFill] = field(default_factory=list)
     earlier: BrokerView | None = None
     ended_at: float = 0.0
+    late: Decimal = Decimal(0)
 
     @property
     def filled(self) -> Decimal:
@@ -92,6 +96,7 @@ class Venue:
     def fill(self, one: Held, quantity: Decimal, *, at: datetime) -> None:
         """Execute units of an order, at its worst price or a few cents better."""
         one.earlier = one.view()
+        one.late += Decimal(0) if one.open else quantity
         cents = Decimal(len(one.fills) % 3) / 100
         worst = one.order.worst_price.quantize(Decimal("0.01"))
         one.fills.append(
