@@ -62,14 +62,14 @@ def work(desk, quarantine, rounds=1):
 
 
 def test_a_defect_holds_back_its_own_order_only(desk, quarantine):
-    bad, good = desk.buy("AAPL"), desk.buy("MSFT")
+    bad, good = desk.buy("AAPL", quantity="2"), desk.buy("MSFT", quantity="2")
     with capture_logs() as logs:
         work(desk, quarantine, 3)
     assert desk.order(bad).state is State.UNKNOWN
     assert desk.order(good).state is State.WORKING
     held = [line for line in logs if line["event"] == "order.quarantined"]
     assert [(line["order_id"], line["exc_info"]) for line in held] == [(bad, True)]
-    later = desk.buy("IBM")
+    later = desk.buy("IBM", quantity="2")
     work(desk, quarantine)
     assert desk.order(later).state is State.WORKING
 
@@ -94,7 +94,7 @@ def test_a_held_order_is_tried_again_after_a_wait_that_doubles(desk, quarantine,
 def test_a_start_with_a_defective_order_is_unready_reads_and_recovers(
     desk, quarantine, broker, clock
 ):
-    bad, good = desk.buy("AAPL"), desk.buy("MSFT")
+    bad, good = desk.buy("AAPL", quantity="2"), desk.buy("MSFT", quantity="2")
     broker.answers.append("lost")
     work(desk, quarantine)
     broker.answers.clear()

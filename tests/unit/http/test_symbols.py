@@ -112,7 +112,7 @@ def test_a_job_by_hand_is_told_with_its_summary(fresh):
     ran = door.post(f"{API}/task-runs", json={"job": "ingest_eod"})
     assert ran.status_code == 200, ran.text
     assert (ran.json()["status"], ran.json()["origin"]) == ("ok", "manual")
-    assert ran.json()["summary"]["bars"] == 60
+    assert ran.json()["summary"]["bars"] == 400
     listed_runs = get(door, "/task-runs?limit=5")
     assert listed_runs["items"][0]["id"] == ran.json()["id"]
     assert "ingest_intraday" in {one["name"] for one in listed_runs["jobs"]}
