@@ -279,11 +279,15 @@ def _edges(terms: Terms) -> tuple[Number, Number]:
 def excursions(columns: Columns, found: Walk, *, up: bool) -> tuple[Number, Number]:
     """Return the best and worst move of a closed walk in price, at least and at most 0.
 
-    Of its last bar only what surely came before the exit counts: of a target its worst price, of a
-    time stop both, of a stop neither (Sweeney, for bars).
+    Of its last bar only what surely came before the exit counts: its open, unless it is the bar of
+    the entry too; of a target its worst price, of a time stop both (Sweeney, for bars). Worked: long
+    from 100, stopped at 98 in a bar that opened at 103, went 3 up.
     """
     last = found.exit_bar
     best, worst = _span(columns, found.entry, range(found.entry_bar, last), up=up)
+    if last > found.entry_bar:
+        opened = columns.o[last] - found.entry if up else found.entry - columns.o[last]
+        best, worst = max(best, opened), min(worst, opened)
     whole = _span(columns, found.entry, range(last, last + 1), up=up)
     move = found.exit - found.entry if up else found.entry - found.exit
     if found.reason == "time":

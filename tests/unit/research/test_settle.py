@@ -111,6 +111,11 @@ def test_an_end_is_never_taken_back_by_later_bars(rows, cut):
         assert (late.state, late.r, late.ended_at) == (early.state, early.r, early.ended_at)
 
 
+def test_an_open_beyond_the_target_in_the_bar_of_the_stop_was_surely_reached():
+    found = settle(asked(), bars((100, 100, 100, 100), (103, 103, 95, 95), *[(95, 95, 95, 95)] * 2))
+    assert (found.state, found.r, found.mfe_free_r) == ("target", D("1.5"), D("1.5"))
+
+
 @given(st.lists(PRICES, min_size=4, max_size=6))
 def test_a_target_at_x_is_a_free_run_that_reached_x(rows):
     found = settle(asked(), bars(*rows))
