@@ -280,8 +280,8 @@ def excursions(columns: Columns, found: Walk, *, up: bool) -> tuple[Number, Numb
     """Return the best and worst move of a closed walk in price, at least and at most 0.
 
     Of its last bar only what surely came before the exit counts: its open, unless it is the bar of
-    the entry too; of a target its worst price, of a time stop both (Sweeney, for bars). Worked: long
-    from 100, stopped at 98 in a bar that opened at 103, went 3 up.
+    the entry too; of a target its worst price, of a time stop both (Sweeney, for bars). Worked: a
+    long from 100 that was stopped at 98 in a bar that opened at 103 went 3 up.
     """
     last = found.exit_bar
     best, worst = _span(columns, found.entry, range(found.entry_bar, last), up=up)
