@@ -74,7 +74,7 @@ def test_a_lost_connection_is_said_the_text_is_kept_and_all_comes_back(desk, pag
     expect(page.locator(".problem.inline")).to_contain_text("the server does not answer")
     expect(page.locator("cornerman-coach textarea")).to_have_value("what's MSFT doing")
     desk.context.set_offline(False)
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("region", name="Coach").get_by_role("button", name="Try again").click()
     expect(page.locator(".turn.answer .text")).to_contain_text("MSFT")
     expect(page.locator(".problem.inline")).to_have_count(0)
     expect(page.locator(".line.good")).to_be_visible()
