@@ -12,6 +12,7 @@ from agent.egress import Egress
 from agent.model.port import Message, ToolCall
 from agent.transcript import Entry, Result
 from services.kit.canonical import bytes_hash
+from tools.registry import BRIEF_MAX
 
 WHOLE_TURNS = 6
 """Newest turns whose tool results stay whole; older ones keep their digest and reference."""
@@ -124,7 +125,7 @@ def _result_text(
             }
         )
     head = {"ok": result.ok, "ref": result.ref}
-    summary = egress.to_model(result.digest)
+    summary = egress.to_model(result.digest[:BRIEF_MAX])
     if not whole:
         return _json({**head, "cut": True, "summary": summary})
     body = shown(result.payload, egress)

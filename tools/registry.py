@@ -23,6 +23,8 @@ from services.kit.context import Context
 from services.kit.errors import Refusal, check, refuse
 
 ARGUMENTS_MAX_BYTES = 16_384
+DIGEST_MAX, BRIEF_MAX = 2000, 300
+"""The words of a result as people see them, and as a compacted history or a cut result has them."""
 RESULT_MAX_BYTES = 8_192
 _PLACES_MAX = 40
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -219,10 +221,10 @@ class ToolResult:
 
     @property
     def digest(self) -> str:
-        """Return one line for people and for compacted history."""
+        """Return the result in words; every figure that is said of it has its source here."""
         if self.error is not None:
-            return f"{self.error['code']}: {self.error['message']}"[:300]
-        return str(self.result.get("summary", ""))[:300]
+            return f"{self.error['code']}: {self.error['message']}"[:BRIEF_MAX]
+        return str(self.result.get("summary", ""))[:DIGEST_MAX]
 
     @property
     def source(self) -> list[dict[str, Any]]:
@@ -243,7 +245,7 @@ class ToolResult:
             "ok": self.ok,
             "ref": self.ref,
             "cut": True,
-            "summary": self.digest,
+            "summary": self.digest[:BRIEF_MAX],
             "start_of_result": text[: RESULT_MAX_BYTES // 2],
         }
         return json.dumps(short, ensure_ascii=True, separators=(",", ":"))

@@ -13,6 +13,7 @@ import { quoteOf, seePlan } from "./plans.js";
 const NUMBER = /(?<![\w.,/-])(?!(?<=target )\d(?![\d.]))[+−-]?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?%|R\b)?(?![\w/])(?!-\d)/g;
 const PLAN = /\bplan_[0-9a-f]{16}\b/g;
 const DAY = /(?<![\w-])\d{4}-\d{2}-\d{2}(?![\w-])/g;
+const INSTANT = /^(\d{4}-\d{2}-\d{2})T(\d{2}):(\d{2})/;
 const PLACES_MAX = 6;
 const COMPOSED = "plan_";
 /** @type {WeakMap<object, {numbers: Set<string>, days: Set<string>}>} */
@@ -47,7 +48,11 @@ function ways(text, into) {
  * @param {unknown} body @param {Set<string>} numbers @param {Set<string>} days */
 function gather(body, numbers, days) {
   if (typeof body === "string") {
-    if (/^-?\d+(\.\d+)?$/.test(body)) ways(body, numbers);
+    const [, day, hour, minute] = INSTANT.exec(body) ?? [];
+    if (day) {
+      days.add(day);
+      [hour, minute].forEach((one) => numbers.add(plain(one)));
+    } else if (/^-?\d+(\.\d+)?$/.test(body)) ways(body, numbers);
     else for (const one of numbersIn(body)) (/^\d{4}-/.test(one.text) ? days : numbers).add(/^\d{4}-/.test(one.text) ? one.text : plain(one.text));
   } else if (typeof body === "number") numbers.add(plain(String(body)));
   else if (body !== null && typeof body === "object") Object.values(body).forEach((one) => gather(one, numbers, days));

@@ -80,6 +80,7 @@ def test_a_plan_is_a_card_with_its_drawing_its_doubts_and_buttons_that_only_writ
     "lines",
     [
         ("plan MSFT", "why this stop?"),
+        ("plan MSFT", "what would change your mind?"),
         ("plan MSFT", "what if I risk half?"),
         ("any setups in my list?",),
         ("weekend plan",),

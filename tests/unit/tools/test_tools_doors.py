@@ -14,7 +14,7 @@ from agent.toolbox import Toolbox
 from app.cli import app
 from services.kit.context import SCOPES
 from tests.unit.http.live import KEY, live_server
-from tools.registry import Effect, all_tools
+from tools.registry import DIGEST_MAX, Effect, all_tools
 
 _count = itertools.count()
 
@@ -80,7 +80,7 @@ def test_http_runs_the_tool_itself(post, name):
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert set(body["result"]) == set(all_tools()[name].result.model_fields)
-    assert body["digest"] == body["result"]["summary"][:300]
+    assert body["digest"] == body["result"]["summary"][:DIGEST_MAX]
 
 
 def test_a_refusal_is_the_same_code_at_every_door(post):
