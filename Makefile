@@ -4,6 +4,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 NPM := $(shell command -v npm 2>/dev/null)
+# One test runner more than cores: many tests wait for a server, a page or a process.
+RUNNERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test prove check bench web features lock reference calibrate screenshots install install-dev clean
@@ -14,7 +16,7 @@ run: $(VENV)/.product app/web/vendor/.built
 
 ## test: the whole suite, at most 8 minutes on 2 cores
 test: $(VENV)/.dev app/web/vendor/.built
-	$(PY) -m pytest -n auto --dist loadgroup -q -m "not prove" --cov --cov-report=term:skip-covered --cov-report=json:coverage.json
+	$(PY) -m pytest -n $(RUNNERS) --dist loadgroup -q -m "not prove" --cov --cov-report=term:skip-covered --cov-report=json:coverage.json
 	$(PY) -m tests.house.coverage_gate coverage.json
 
 ## prove: the same suites at release figures

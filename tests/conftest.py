@@ -54,7 +54,6 @@ PROVING = tuple(
     f"tests/{suite}"
     for suite in (
         "contract/",
-        "sim/",
         "stateful/",
         "unit/app/",
         "unit/http/",
