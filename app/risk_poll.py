@@ -7,14 +7,13 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 import structlog
-from sqlalchemy import select
 
 from app.jobs import tenant_principals
 from app.wiring import Product
 from services.alerts.risk_watch import tell_risk
 from services.kit.context import Context, Principal
 from services.kit.db import Database
-from services.kit.outbox import outbox_rows
+from services.kit.outbox import newest_seq
 from services.ledger import portfolio
 from services.market.live import LiveBook
 from services.orders.risk_engine import evaluate_account, is_due
@@ -27,7 +26,7 @@ _log = structlog.get_logger("risk")
 
 @dataclass(slots=True)
 class _Look:
-    """When a tenant was last looked at, and the newest of its messages then."""
+    """When a tenant was last looked at, and its newest message then: fills and orders leave one."""
 
     at: float
     mark: int
@@ -53,7 +52,7 @@ def poll_risk(product: Product) -> int:
 
 def _look_at(product: Product, who: Principal) -> None:
     looks = _looks.setdefault(product.runtime.database, {})
-    now, mark = product.clock.monotonic(), product.runtime.read(who, _mark_of)
+    now, mark = product.clock.monotonic(), product.runtime.read(who, newest_seq)
     last = looks.get(who)
     streamed = isinstance(product.runtime.ports.get(LiveBook), LiveBook)
     rest_s = last.rest_s if last is not None else 0.0
@@ -70,12 +69,6 @@ def _evaluate(ctx: Context, portfolio_id: str) -> None:
     """Evaluate one account; alerts on its state see the change in the same unit of work."""
     if evaluate_account(ctx, portfolio_id):
         tell_risk(ctx)
-
-
-def _mark_of(ctx: Context) -> int:
-    """Return the newest message of the tenant: every fill and every order leaves one."""
-    newest = select(outbox_rows.c.seq).order_by(outbox_rows.c.seq.desc()).limit(1)
-    return int(ctx.db.scalar(newest) or 0)
 
 
 def _rest_s(ctx: Context) -> float:

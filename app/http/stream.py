@@ -60,10 +60,6 @@ class Streams:
             del self._open[reader]
         self._product.metrics.streams.dec()
 
-    def open_count(self, reader: str) -> int:
-        """Return how many streams a session or key holds."""
-        return self._open[reader]
-
 
 @router.get("/conversations/{id}/events", response_class=EventSourceResponse)
 async def follow_conversation(

@@ -11,7 +11,7 @@ from services.alerts import store
 from services.alerts.alert import Alert, AlertKind, Standing, from_seconds, to_seconds
 from services.alerts.fold import expire
 from services.alerts.rule import AlertBar, AlertEvent, step_alert
-from services.alerts.telling import Origin, RiskStep, tell_expired, tell_risk_step
+from services.alerts.telling import Origin, RiskStep, save_told, tell_risk_step
 from services.kit.context import Context
 from services.kit.errors import Refusal
 from services.market.feed import Feed
@@ -61,11 +61,9 @@ def _one(ctx: Context, alert: Alert, as_of: datetime) -> int:
     after = expire(after, as_of)
     if after == alert:
         return 0
-    saved = store.save(ctx, after)
+    saved = save_told(ctx, after, before_time)
     if saved is None:
         return 0
-    if after.state != before_time:
-        tell_expired(ctx, saved, before_time)
     origin = Origin("risk engine", str(ctx.port(Feed).provenance), as_of)
     return sum(tell_risk_step(ctx, saved, step, origin) for step in steps)
 

@@ -140,11 +140,17 @@ def tell_unconfirmed(ctx: Context, alert: Alert) -> None:
         _put(ctx, alert.symbol, "info", message, "ALERT_UNCONFIRMED", one.event_key)
 
 
-def tell_expired(ctx: Context, alert: Alert, before: str) -> None:
-    """Audit that an alert ended without an event of its last bars."""
-    audit.record(
-        ctx, "alert.state", alert.id, symbol=alert.symbol, before=before, after=alert.state
-    )
+def save_told(ctx: Context, alert: Alert, before: str) -> Alert | None:
+    """Store an alert, and audit an end by time: a state that is not `before` any more.
+
+    Returns it as stored, or None when somebody else changed it meanwhile.
+    """
+    saved = store.save(ctx, alert)
+    if saved is not None and saved.state != before:
+        audit.record(
+            ctx, "alert.state", saved.id, symbol=saved.symbol, before=before, after=saved.state
+        )
+    return saved
 
 
 def _trigger(

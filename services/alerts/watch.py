@@ -17,7 +17,7 @@ from services.alerts.plan_event import read_terms, scaled, terms_text
 from services.alerts.standpoint import means_for
 from services.alerts.telling import (
     Origin,
-    tell_expired,
+    save_told,
     tell_resting,
     tell_skipped,
     tell_step,
@@ -234,11 +234,9 @@ def _one(ctx: Context, alert: Alert, batch: _Batch, *, frozen: bool, by_time: bo
         after = expire(after, batch.origin.as_of - _SETTLED)
     if after == alert:
         return 0
-    saved = store.save(ctx, after)
+    saved = save_told(ctx, after, before_time)
     if saved is None:
         return 0
-    if after.state != before_time:
-        tell_expired(ctx, saved, before_time)
     new = sum(tell_step(ctx, saved, step, batch.origin) for step in steps)
     if alert.latency == "fast":
         tell_unconfirmed(ctx, saved)

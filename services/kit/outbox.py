@@ -28,6 +28,7 @@ outbox_rows = tenant_table(
     Index("ix_outbox_waiting", "tenant_id", "delivered_at", "seq"),
 )
 
+_NEWEST = select(outbox_rows.c.seq).order_by(outbox_rows.c.seq.desc()).limit(1)
 _KNOWN = select(outbox_rows.c.seq).where(outbox_rows.c.dedupe_key == bindparam("dedupe"))
 
 
@@ -40,6 +41,11 @@ class Message:
     key: str
     payload: Mapping[str, Any]
     at: datetime
+
+
+def newest_seq(ctx: Context) -> int:
+    """Return the number of the tenant's newest message, delivered or not; 0 before the first."""
+    return int(ctx.db.scalar(_NEWEST) or 0)
 
 
 def put(ctx: Context, kind: str, key: str, payload: Mapping[str, object], *, dedupe: str) -> None:

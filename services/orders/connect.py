@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from services import audit
 from services.kit.context import Context
@@ -189,9 +189,10 @@ def _rests(ctx: Context, account_id: str) -> bool:
         for state in (State.CLAIMED, *WITH_BROKER)
         if state not in (State.WORKING, State.PARTIALLY_FILLED)
     ]
-    rows = ctx.db.rows(
-        select(table.state, table.updated_at)
-        .where(table.account_id == account_id)
-        .order_by(table.id)
+    lately = table.updated_at > ctx.now - _SETTLING
+    row = ctx.db.row(
+        select(table.id)
+        .where(table.account_id == account_id, or_(table.state.in_(moving), lately))
+        .limit(1)
     )
-    return not any(row.state in moving or row.updated_at > ctx.now - _SETTLING for row in rows)
+    return row is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.engine import Row
 
 from services import audit
@@ -72,7 +72,13 @@ def _untold(ctx: Context, account_id: str, listed: Sequence[OrderFact]) -> list[
     table = order_intents.c
     rows = ctx.db.rows(
         select(table.client_order_id, table.broker_order_id, table.state)
-        .where(table.account_id == account_id)
+        .where(
+            table.account_id == account_id,
+            or_(
+                table.broker_order_id.in_([one.broker_order_id for one in listed]),
+                table.client_order_id.in_([one.tag for one in listed]),
+            ),
+        )
         .order_by(table.id)
     )
     ours = frozenset(row.broker_order_id for row in rows)

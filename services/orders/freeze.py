@@ -11,7 +11,7 @@ from services.market.freeze import Freeze, clear_freeze, list_freezes
 from services.market.quality_tables import freezes
 from services.orders.switch import TENANT, SwitchState, set_state
 
-__all__ = ["Freeze", "freeze", "frozen_reason", "list_freezes", "unfreeze"]
+__all__ = ["Freeze", "freeze", "frozen_reason", "list_freezes", "open_freeze", "unfreeze"]
 
 
 _STANDING = (
@@ -40,6 +40,18 @@ def freeze(ctx: Context, reason: str, *, subject: str, scope: str = TENANT) -> N
     )
     if same is not None:
         return
+    freeze_id = open_freeze(ctx, reason, subject=subject, scope=scope)
+    put(
+        ctx,
+        "alert",
+        subject,
+        {"level": "critical", "message": reason, "code": "FROZEN", "subject": subject},
+        dedupe=f"freeze:{freeze_id}",
+    )
+
+
+def open_freeze(ctx: Context, reason: str, *, subject: str, scope: str) -> str:
+    """Put one freeze of `scope` on record and return its id; no switch moves, nobody is told."""
     freeze_id = ctx.ids.new("frz")
     ctx.db.insert(
         freezes,
@@ -53,13 +65,7 @@ def freeze(ctx: Context, reason: str, *, subject: str, scope: str = TENANT) -> N
         },
     )
     audit.record(ctx, "orders.frozen", subject, reason=reason, scope=scope, freeze=freeze_id)
-    put(
-        ctx,
-        "alert",
-        subject,
-        {"level": "critical", "message": reason, "code": "FROZEN", "subject": subject},
-        dedupe=f"freeze:{freeze_id}",
-    )
+    return freeze_id
 
 
 def frozen_reason(ctx: Context, scopes: tuple[str, ...]) -> str:

@@ -17,6 +17,7 @@ from services.ledger.valuation import Valuation, mark_of
 from services.orders.account_risk import AccountRisk, read_account
 from services.orders.guard_facts import MarketFacts, clean_market
 from services.orders.order import OPEN, Order, OrderType, Side, order_from_json
+from services.orders.stop_cover import find_advice, openers
 from services.orders.tables import order_intents
 from services.trade import advice
 from services.trade.param import ZERO
@@ -25,9 +26,6 @@ from services.trade.position_action import PositionFacts, Working, nearest_stop
 from services.trade.position_stop import find_stop, side_of
 from services.trade.risk_facts import limits_of
 from services.trade.risk_words import reason_words
-
-_ORDERS_MAX = 50
-"""Filled orders that are asked for the plan of a position, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +156,8 @@ def _work(row: Any) -> Working:
 
 def _basis(ctx: Context, portfolio_id: str, held: Holding) -> _Basis:
     """Return the plan of the newest order that opened units of the position and named one."""
-    mine = order_intents.c
-    rows = ctx.db.rows(
-        select(mine.order_json, mine.filled_quantity)
-        .where(
-            mine.portfolio_id == portfolio_id,
-            mine.listing == held.listing,
-            mine.side == ("buy" if held.quantity > 0 else "sell"),
-            mine.filled_quantity > ZERO,
-        )
-        .order_by(mine.id.desc())
-        .limit(_ORDERS_MAX)
-    )
     left = abs(held.quantity)
-    for row in rows:
+    for row in openers(ctx, portfolio_id, held.listing, long=held.quantity > 0):
         found = _basis_of(ctx, order_from_json(row.order_json))
         if left <= 0 or found.stop is not None:
             return found if left > 0 else _Basis()
@@ -181,9 +167,8 @@ def _basis(ctx: Context, portfolio_id: str, held: Holding) -> _Basis:
 
 def _basis_of(ctx: Context, order: Order) -> _Basis:
     """Return the stop that an order names, else its plan's, and the plan's first target."""
-    found = advice.find(ctx, order.basis_ref) if order.basis_ref else None
-    same = found is not None and found.symbol == order.symbol and found.opens == order.side.value
-    if found is None or not same:
+    found = find_advice(ctx, order.basis_ref, order.symbol, order.side.value)
+    if found is None:
         return _Basis(order.protective_stop)
     targets = found.document.get("targets") or ()
     if found.ref.startswith(advice.PLAN_PREFIX):

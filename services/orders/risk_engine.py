@@ -19,6 +19,7 @@ from services.ledger import portfolio
 from services.market.freeze import portfolio_scope
 from services.market.quality_tables import freezes
 from services.orders.account_risk import FALLEN, AccountRisk, latch_day_loss, read_account
+from services.orders.freeze import open_freeze
 from services.trade.risk import RiskPosition, RiskReading, State
 from services.trade.risk_facts import limit_amount
 from services.trade.risk_store import (
@@ -74,12 +75,6 @@ def view_risk(ctx: Context, portfolio_id: str | None = None) -> RiskView:
     """
     book = portfolio.get_portfolio(ctx, portfolio_id)
     return _view(read_account(ctx, book.id))
-
-
-def evaluate_risk(ctx: Context) -> int:
-    """Evaluate every account of the tenant; return how many states changed."""
-    books = portfolio.list_portfolios(ctx)
-    return sum(evaluate_account(ctx, book.id) for book in books)
 
 
 def evaluate_account(ctx: Context, portfolio_id: str) -> bool:
@@ -309,9 +304,6 @@ def _freeze_fallen(ctx: Context, portfolio_id: str, reading: RiskReading) -> Non
     )
     if standing is not None:
         return
-    freeze_id = ctx.ids.new("frz")
-    reason = f"the account fell by {rounded(100 * reading.account.drawdown, 2)}% from its peak"
-    values = {"id": freeze_id, "scope": scope, "reason": reason, "subject": FALLEN}
-    who = {"opened_at": ctx.now, "opened_by": ctx.principal.user_id}
-    ctx.db.insert(freezes, {**values, **who})
-    audit.record(ctx, "orders.frozen", FALLEN, reason=reason, scope=scope, freeze=freeze_id)
+    fall = rounded(100 * reading.account.drawdown, 2)
+    reason = f"the account fell by {fall}% from its peak"
+    open_freeze(ctx, reason, subject=FALLEN, scope=scope)

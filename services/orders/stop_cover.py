@@ -21,6 +21,7 @@ from services.market.feed import Feed
 from services.orders.order import OPEN, Order, OrderType, Side
 from services.orders.tables import fills, order_intents
 from services.trade import advice
+from services.trade.advice import Advice
 from services.trade.param import ONE, ZERO
 from services.trade.position_stop import find_stop
 from services.trade.position_stop_tables import position_stops
@@ -139,7 +140,20 @@ def planned_stop(ctx: Context, order: Order) -> Decimal | None:
     """Return the stop that an order names, else that of the plan or size it came from."""
     if order.protective_stop is not None:
         return order.protective_stop
-    return _advised_stop(ctx, order.basis_ref, order.symbol, order.side.value)
+    return _stop_of(find_advice(ctx, order.basis_ref, order.symbol, order.side.value))
+
+
+def find_advice(ctx: Context, ref: str | None, symbol: str, side: str) -> Advice | None:
+    """Return the plan or size that an order names, when it advised to open just that side."""
+    found = advice.find(ctx, ref) if ref else None
+    same = found is not None and found.symbol == symbol and found.opens == side
+    return found if same else None
+
+
+def openers(ctx: Context, portfolio_id: str, listing: str, *, long: bool) -> list[Any]:
+    """Return the newest filled orders that bought (or sold short) a listing, newest first."""
+    side = Side.BUY if long else Side.SELL
+    return ctx.db.rows(_OPENERS, of_portfolio=portfolio_id, of_listing=listing, on_side=side.value)
 
 
 def _working(rows: Sequence[Any], listing: str, *, long: bool) -> list[Cover]:
@@ -159,10 +173,7 @@ def _planned(
 
     Units and stops of orders from before a split are brought to the units of now.
     """
-    side = Side.BUY if held.quantity > 0 else Side.SELL
-    rows = ctx.db.rows(
-        _OPENERS, of_portfolio=portfolio_id, of_listing=held.listing, on_side=side.value
-    )
+    rows = openers(ctx, portfolio_id, held.listing, long=held.quantity > 0)
     found: list[Cover] = []
     for row in rows:
         if left <= 0:
@@ -170,7 +181,7 @@ def _planned(
         terms = _terms(row.order_json)
         stop = terms.protective_stop
         if stop is None:
-            stop = _advised_stop(ctx, terms.basis_ref, held.symbol, terms.side)
+            stop = _stop_of(find_advice(ctx, terms.basis_ref, held.symbol, terms.side))
         factor = _split_factor(ctx, held.listing, row.id) if was_split else ONE
         units = row.filled_quantity * factor
         found.append(Cover(units, None if stop is None else stop / factor))
@@ -188,11 +199,8 @@ def _split_factor(ctx: Context, listing: str, order_id: str) -> Decimal:
     return factor
 
 
-def _advised_stop(ctx: Context, ref: str | None, symbol: str, side: str) -> Decimal | None:
-    found = advice.find(ctx, ref) if ref else None
-    if found is None or found.symbol != symbol or found.opens != side:
-        return None
-    return found.number("stop")
+def _stop_of(found: Advice | None) -> Decimal | None:
+    return None if found is None else found.number("stop")
 
 
 @dataclass(frozen=True, slots=True)

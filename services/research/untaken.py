@@ -143,9 +143,10 @@ def _fates(ctx: Context, rows: Iterable[Row[Any]]) -> dict[str, tuple[Fate, str]
     """Return, by ref, the best fate of the cards and refusals that belong to each suggestion."""
     known = {row.ref for row in rows}
     drawn = {_levels(row.symbol, row.side, row.stop): row.ref for row in rows if not row.setup_key}
-    sizes = _plans_of_sizes(ctx)
+    met = [*_cards(ctx), *_refusals(ctx)]
+    sizes = _plans_of_sizes(ctx, {str(wanted.get("basis_ref")) for _, _, wanted in met})
     found: dict[str, tuple[Fate, str]] = {}
-    for fate, why, wanted in [*_cards(ctx), *_refusals(ctx)]:
+    for fate, why, wanted in met:
         basis = str(wanted.get("basis_ref") or "")
         basis = sizes.get(basis, basis)
         side = "long" if wanted.get("side") == "buy" else "short"
@@ -165,13 +166,15 @@ def _levels(symbol: str, side: str, stop: Any) -> tuple[str, str, Decimal]:
     return (symbol.rpartition(":")[2].upper(), side, Decimal(stop))
 
 
-def _plans_of_sizes(ctx: Context) -> dict[str, str]:
-    """Return the plan that each stored size was made of."""
-    kinds = select(audit.audit_events).where(audit.audit_events.c.kind == "advice.size")
-    newest = kinds.order_by(audit.audit_events.c.seq.desc()).limit(CARDS_MAX)
+def _plans_of_sizes(ctx: Context, refs: Iterable[str]) -> dict[str, str]:
+    """Return the plan that each size among `refs` was made of."""
+    events = audit.audit_events
+    made = select(events.c.subject, events.c.payload).where(
+        events.c.kind == "advice.size", events.c.subject.in_(sorted(refs))
+    )
     asked = {
         row.subject: json.loads(row.payload)["facts"].get("inputs", {}).get("ask", {})
-        for row in ctx.db.rows(newest)
+        for row in ctx.db.rows(made.order_by(events.c.seq))
     }
     return {ref: ask["plan_id"] for ref, ask in asked.items() if ask.get("plan_id")}
 

@@ -157,11 +157,6 @@ class Loaded:
     memo: Memo
 
 
-def load_context(ctx: Context, symbol: str) -> MarketContext:
-    """Return the market of one listing on all five timeframes; raises as `load` does."""
-    return load(ctx, symbol).context
-
-
 def load(ctx: Context, symbol: str, timeframes: Sequence[str] = TIMEFRAMES) -> Loaded:
     """Return the tracks of a listing up to the feed's `as_of`, complete bars only.
 

@@ -35,7 +35,7 @@ def mine(desk):
 
 
 def evaluate(desk):
-    return desk.write(risk_engine.evaluate_risk)
+    return desk.write(lambda ctx: risk_engine.evaluate_account(ctx, mine(desk)))
 
 
 def view(desk):

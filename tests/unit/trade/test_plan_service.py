@@ -18,7 +18,7 @@ from services.market.feed import Feed
 from services.market.replay import ReplayFeed
 from services.strategy.curve import PlattFit
 from services.strategy.documents import approve_document, store_document
-from services.strategy.load import TrackCache, load, load_context
+from services.strategy.load import TrackCache, load
 from services.strategy.record import Calibrator, RecordKey
 from services.trade import advice
 from services.trade.plan_service import PlanWish, make_plan
@@ -74,7 +74,7 @@ def test_every_value_of_a_plan_is_labelled_and_its_bars_are_cited_by_hash(desk):
 
 def test_tracks_that_grow_bar_by_bar_equal_those_that_are_loaded_at_once(desk, clock):
     for _ in range(4):
-        desk(lambda ctx: load_context(ctx, "IBM"))
+        desk(lambda ctx: load(ctx, "IBM"))
         clock.advance(minutes=17)
     kept = desk(lambda ctx: load(ctx, "IBM"))
 
