@@ -33,6 +33,15 @@ class Turn:
         return [name for name, _ in self.calls]
 
 
+def clean(turn: Turn) -> Turn:
+    """No figure without a source, no sentence replaced, and something said."""
+    assert turn.unverified == (), turn
+    assert turn.marks == (), turn
+    assert turn.text.strip(), turn
+    assert turn.stop == "final", turn
+    return turn
+
+
 @dataclass(slots=True)
 class CoachDesk:
     """Says things, confirms cards, lets the market and the executor go on."""

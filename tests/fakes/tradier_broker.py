@@ -22,12 +22,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from services.kit.clock import Clock
+from tests.fakes.vendor_server import Loopback
 
 TOKEN = "good-token"
 ACCOUNT = "VA000001"
@@ -89,7 +90,7 @@ class Booked:
 
 
 @dataclass
-class TradierBrokerage:
+class TradierBrokerage(Loopback):
     """The house. `answers`, `cancel_answers` and `list_answers` are consumed one per request."""
 
     clock: Clock
@@ -113,36 +114,8 @@ class TradierBrokerage:
     quota: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        house = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
-
-            def setup(self) -> None:
-                super().setup()
-                house.connections += 1
-
-            def log_message(self, *_: object) -> None: ...
-
-        for verb in ("GET", "POST", "PUT", "DELETE"):
-            setattr(Handler, f"do_{verb}", lambda handler: house.serve(handler, handler.command))
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return super().__enter__()
 
     @property
     def headers(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 PAGE = b"<html>\n<head><title>504 Gateway Time-out</title></head>\n<body></body></html>"
 SILENT_S_MAX = 30.0
@@ -27,13 +27,11 @@ class Planned:
     times: int | None
 
 
-@dataclass(kw_only=True)
-class VendorServer:
-    """Serves what `answer` of a subclass sends; `requests` keeps path with query."""
+class Loopback:
+    """An HTTP server on a loopback port; `serve` of a subclass answers each request."""
 
-    requests: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    planned: list[Planned] = field(default_factory=list)
+    verbs: ClassVar = ("GET", "POST", "PUT", "DELETE")
+    connections: int = 0
 
     def __enter__(self) -> Self:
         server = self
@@ -43,14 +41,14 @@ class VendorServer:
             disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
             wbufsize = 65_536
 
-            def do_GET(self) -> None:
-                server.requests.append(self.path)
-                server.headers.append({name.lower(): value for name, value in self.headers.items()})
-                with suppress(ConnectionError):
-                    server.answer(self)
+            def setup(self) -> None:
+                super().setup()
+                server.connections += 1
 
             def log_message(self, *_: object) -> None: ...
 
+        for verb in self.verbs:
+            setattr(Handler, f"do_{verb}", lambda handler: server.serve(handler, handler.command))
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self._http.handle_error = lambda *_: None  # type: ignore[method-assign]
@@ -66,6 +64,25 @@ class VendorServer:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def serve(self, handler: BaseHTTPRequestHandler, verb: str) -> None:
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True)
+class VendorServer(Loopback):
+    """Serves what `answer` of a subclass sends; `requests` keeps path with query."""
+
+    verbs: ClassVar = ("GET",)
+    requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    planned: list[Planned] = field(default_factory=list)
+
+    def serve(self, handler: BaseHTTPRequestHandler, verb: str) -> None:
+        self.requests.append(handler.path)
+        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
+        with suppress(ConnectionError):
+            self.answer(handler)
 
     def fault(self, prefix: str, fault: Enum, *, times: int | None = None) -> None:
         self.planned.append(Planned(prefix, fault, times))

@@ -5,19 +5,7 @@ import pytest
 from agent.intent import Intent, intent_of
 from services.alerts import store
 from services.orders import proposal
-from services.orders.broker import Broker
-from services.orders.paper import PaperBroker
-from tests.conftest import build_runtime
-from tests.fakes.coach_desk import CoachDesk
-from tests.unit.agent.model.test_rules_loop import clean
-
-
-@pytest.fixture
-def coach(database, clock, settings, owner):
-    made = build_runtime(database, clock, settings)
-    made.ports[Broker] = PaperBroker()
-    yield CoachDesk(made, owner, clock)
-    made.threads.shutdown(wait=True)
+from tests.fakes.coach_desk import clean
 
 
 def alerts(coach):

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from agent.model.record_errands import strategy_of
-from services.orders.broker import Broker
-from services.orders.paper import PaperBroker
 from services.research.backtests import list_backtests
 from services.research.follow import follow_due
 from services.strategy.load import TrackCache
-from tests.conftest import build_runtime
 from tests.fakes.coach_desk import CoachDesk
 
 
 @pytest.fixture
-def coach(database, clock, settings, owner) -> Iterator[CoachDesk]:
-    made = build_runtime(database, clock, settings)
-    made.ports.update({Broker: PaperBroker(), TrackCache: TrackCache()})
-    desk = CoachDesk(made, owner, clock)
+def coach(coach, clock) -> CoachDesk:
+    """The desk of everyone, with its tracks kept, after half an hour of trading."""
+    coach.runtime.ports[TrackCache] = TrackCache()
     clock.advance(minutes=35)
-    yield desk
-    made.threads.shutdown(wait=True)
+    return coach
 
 
 async def test_setups_in_the_list_are_ranked_plans_with_every_reject(coach):

@@ -11,7 +11,7 @@ from services.kit.clock import instant_text
 from services.orders.broker import Broker
 from services.orders.paper import PaperBroker
 from tests.conftest import build_runtime
-from tests.fakes.coach_desk import CoachDesk
+from tests.fakes.coach_desk import CoachDesk, clean
 from tests.fakes.massive_server import Fault, MassiveServer
 from tests.unit.market.massive_account import NOW, open_account
 from tests.unit.market.test_chain import EXPIRY, contract, listed
@@ -56,13 +56,6 @@ def replayed(database, clock, settings, owner) -> Iterator[CoachDesk]:
     made.ports[Broker] = PaperBroker()
     yield CoachDesk(made, owner, clock)
     made.threads.shutdown(wait=True)
-
-
-def clean(turn):
-    assert turn.unverified == (), turn
-    assert turn.marks == (), turn
-    assert turn.stop == "final", turn
-    return turn
 
 
 async def test_news_are_told_as_quotations_of_strangers(coach):

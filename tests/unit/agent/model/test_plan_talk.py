@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from services.orders.broker import Broker
-from services.orders.paper import PaperBroker
 from services.strategy.load import TrackCache
-from tests.conftest import build_runtime
-from tests.fakes.coach_desk import CoachDesk
-from tests.unit.agent.model.test_rules_loop import clean
+from tests.fakes.coach_desk import CoachDesk, clean
 
 
 @pytest.fixture
-def coach(database, clock, settings, owner) -> Iterator[CoachDesk]:
-    made = build_runtime(database, clock, settings)
-    made.ports[Broker] = PaperBroker()
-    made.ports[TrackCache] = TrackCache()
-    desk = CoachDesk(made, owner, clock)
+def coach(coach, clock) -> CoachDesk:
+    """The desk of everyone, with its tracks kept, after half an hour of trading."""
+    coach.runtime.ports[TrackCache] = TrackCache()
     clock.advance(minutes=35)
-    yield desk
-    made.threads.shutdown(wait=True)
+    return coach
 
 
 async def test_a_plan_is_found_explained_sized_at_half_and_ordered(coach):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -14,29 +13,9 @@ from agent.provenance import Grounds, check_call
 from services.kit.errors import Refusal
 from services.ledger import book, holding, portfolio
 from services.orders import store
-from services.orders.broker import Broker
-from services.orders.paper import PaperBroker
-from tests.conftest import build_runtime
-from tests.fakes.coach_desk import CoachDesk
+from tests.fakes.coach_desk import clean
 
 NAMES = {"aapl": "AAPL", "apple": "AAPL", "msft": "MSFT", "ibm": "IBM"}
-
-
-@pytest.fixture
-def coach(database, clock, settings, owner) -> Iterator[CoachDesk]:
-    made = build_runtime(database, clock, settings)
-    made.ports[Broker] = PaperBroker()
-    yield CoachDesk(made, owner, clock)
-    made.threads.shutdown(wait=True)
-
-
-def clean(turn):
-    """No figure without a source, no sentence replaced, and something said."""
-    assert turn.unverified == (), turn
-    assert turn.marks == (), turn
-    assert turn.text.strip(), turn
-    assert turn.stop == "final", turn
-    return turn
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from services.orders.broker import Broker
 from services.orders.order import State
 from services.orders.paper import PaperBroker
 from tests.conftest import build_runtime
-from tests.fakes.coach_desk import CoachDesk
+from tests.fakes.coach_desk import CoachDesk, clean
 from tests.fakes.hand_feed import HandFeed
 
 
@@ -26,27 +26,12 @@ def _runtime(database, clock, settings, **ports) -> Iterator[Runtime]:
     made.threads.shutdown(wait=True)
 
 
-@pytest.fixture
-def coach(database, clock, settings, owner) -> Iterator[CoachDesk]:
-    for made in _runtime(database, clock, settings):
-        yield CoachDesk(made, owner, clock)
-
-
 def held(coach) -> dict[str, int]:
     def look(ctx):
         mine = portfolio.get_portfolio(ctx, None)
         return {one.symbol: int(one.quantity) for one in holding.positions(ctx, mine.id)}
 
     return coach.write(look)
-
-
-def clean(turn):
-    """No figure without a source, no sentence replaced, and something said."""
-    assert turn.unverified == (), turn
-    assert turn.marks == (), turn
-    assert turn.text.strip(), turn
-    assert turn.stop == "final", turn
-    return turn
 
 
 async def test_the_first_journey_from_a_plan_to_why_it_is_held(coach):
