@@ -126,12 +126,16 @@ class BrokerView:
 class BrokerTraits:
     """What an adapter promises. Only a broker that dedupes client ids may be sent one twice.
 
-    `replaces` means that a working order can be changed in place (`Replaces`).
+    `replaces` means that a working order can be changed in place (`Replaces`). `groups` means that
+    it takes an entry with its exits in one order and works them itself; then a look for the exits'
+    client id (`bracket.exit_client_id`) says how they stand. Otherwise our books send the exits
+    when the entry has filled.
     """
 
     name: str
     dedupes_client_id: bool
     replaces: bool = False
+    groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)

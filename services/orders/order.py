@@ -35,6 +35,18 @@ class Tif(StrEnum):
     GTC = "gtc"
 
 
+class OrderClass(StrEnum):
+    """How orders hang together; an order without a class stands alone.
+
+    `OTO` is an entry and one exit, `OTOCO` (a bracket) an entry and two exits that exclude each
+    other, `OCO` a sale at a target or at a stop, whichever trades first.
+    """
+
+    OTO = "oto"
+    OTOCO = "otoco"
+    OCO = "oco"
+
+
 class State(StrEnum):
     """Where an order stands. It is born `QUEUED`, in the transaction that confirms it."""
 
@@ -179,6 +191,10 @@ class Order:
     Prices are per unit in the instrument's currency. `worst_price` bounds what is paid per unit
     (a buy) or is the expected price of a sale. `protective_stop` and `basis_ref` are attachments:
     they say what the risk was measured against and place nothing.
+
+    `order_class` makes it a group. An entry (`OTO`, `OTOCO`) names the exits that are placed when
+    it has filled: a sale at `take_profit` or better, and one at market once `stop_loss` trades. An
+    `OCO` sells at `limit_price`, or at market once `stop_loss` trades.
     """
 
     instrument_id: str
@@ -198,6 +214,14 @@ class Order:
     stop_price: Decimal | None = None
     protective_stop: Decimal | None = None
     basis_ref: str | None = None
+    order_class: OrderClass | None = None
+    take_profit: Decimal | None = None
+    stop_loss: Decimal | None = None
+
+    @property
+    def has_exits(self) -> bool:
+        """Return True for an entry that places exits when it has filled."""
+        return self.order_class in (OrderClass.OTO, OrderClass.OTOCO)
 
     @property
     def sign(self) -> int:
@@ -228,8 +252,16 @@ def intent_hash(order: Order) -> str:
     return tagged_hash("intent/v1", body)
 
 
-_ENUMS = {"side": Side, "type": OrderType, "tif": Tif}
-_NUMBERS = ("quantity", "worst_price", "limit_price", "stop_price", "protective_stop")
+_ENUMS = {"side": Side, "type": OrderType, "tif": Tif, "order_class": OrderClass}
+_NUMBERS = (
+    "quantity",
+    "worst_price",
+    "limit_price",
+    "stop_price",
+    "protective_stop",
+    "take_profit",
+    "stop_loss",
+)
 
 
 def order_from_json(text: str) -> Order:
@@ -238,7 +270,8 @@ def order_from_json(text: str) -> Order:
     names = {field.name for field in fields(Order)}
     check(set(body) <= names, "stored order has unknown fields", extra=sorted(set(body) - names))
     for name, kind in _ENUMS.items():
-        body[name] = kind(body[name])
+        if name in body:
+            body[name] = kind(body[name])
     for name in _NUMBERS:
         if name in body:
             body[name] = parse_decimal(body[name], name)

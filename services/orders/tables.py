@@ -50,7 +50,7 @@ proposals = tenant_table(
     Column("decided_at", UtcDateTime),
     Column("decided_by", Text),
     UniqueConstraint("tenant_id", "client_order_id"),
-    CheckConstraint(_one_of("kind", ("order", "cancel")), name="kind"),
+    CheckConstraint(_one_of("kind", ("order", "cancel", "replace")), name="kind"),
     CheckConstraint(_one_of("status", PROPOSAL_STATUSES), name="status"),
     Index(
         "ix_proposals_open_intent",
@@ -88,6 +88,7 @@ order_intents = tenant_table(
     "order_intents",
     Column("id", Text, primary_key=True),
     Column("proposal_id", Text, nullable=False),
+    Column("parent_id", Text),
     Column("version", Integer, nullable=False),
     Column("token_id", Text, nullable=False),
     Column("portfolio_id", Text, nullable=False),
@@ -121,14 +122,24 @@ order_intents = tenant_table(
     Column("confirmed_by", Text, nullable=False),
     Column("confirmed_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    UniqueConstraint("tenant_id", "proposal_id"),
     UniqueConstraint("tenant_id", "client_order_id"),
     UniqueConstraint("tenant_id", "broker", "account_id", "broker_order_id"),
+    UniqueConstraint("tenant_id", "parent_id"),
+    Index(
+        "ix_order_intents_proposal",
+        "tenant_id",
+        "proposal_id",
+        unique=True,
+        sqlite_where=text("parent_id IS NULL"),
+        postgresql_where=text("parent_id IS NULL"),
+    ),
     CheckConstraint(_one_of("state", ORDER_STATES), name="state"),
     CheckConstraint(_one_of("side", ("buy", "sell")), name="side"),
     CheckConstraint("filled_quantity >= 0 AND filled_quantity <= quantity", name="filled"),
     Index("ix_order_intents_state", "tenant_id", "state"),
 )
+
+"""One order of a confirmed proposal; `parent_id` names the entry whose exits an order is."""
 
 order_transitions = tenant_table(
     "order_transitions",

@@ -15,6 +15,7 @@ from services.orders.order import (
     TRANSITIONS,
     Event,
     Order,
+    OrderClass,
     OrderType,
     Side,
     State,
@@ -63,6 +64,9 @@ OTHERS = {
     "stop_price": Decimal(1),
     "protective_stop": Decimal(186),
     "basis_ref": None,
+    "order_class": OrderClass.OTOCO,
+    "take_profit": Decimal(210),
+    "stop_loss": Decimal(187),
 }
 
 
