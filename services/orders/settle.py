@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.engine import Row
 
-from services import audit, journal
+from services import audit
 from services.kit.context import Context
 from services.kit.errors import Kind, Refusal
 from services.kit.failpoint import reach
-from services.kit.money import parse_decimal, rounded, tick_round
-from services.kit.outbox import put
 from services.ledger.book import release
-from services.ledger.fill_posting import FillFacts, post_fill
-from services.ledger.tables import reservations
-from services.market.round import round_at
 from services.orders import desk as desks
 from services.orders.broker import (
     Accepted,
@@ -37,18 +30,16 @@ from services.orders.broker import (
 )
 from services.orders.executions import new_executions
 from services.orders.freeze import freeze
-from services.orders.order import ENDED, Event, Order, State, order_from_json
+from services.orders.order import ENDED, Event, State
 from services.orders.resurrect import take_back
 from services.orders.sent import end_unsent, lose, sent_before
 from services.orders.store import announce_order, change_order, locked_row, order_row
-from services.orders.tables import disputed_fills, fills, order_intents, proposals, submit_attempts
-from services.trade import advice
+from services.orders.tables import order_intents, submit_attempts
+from services.orders.take_fill import LATE_WATCH, dispute, take_fill
 
 _UNSEEN = (State.SUBMITTING, State.UNKNOWN, State.PRESUMED_NOT_ACCEPTED)
 _NOT_SENT_MAX = 2
 """Attempts of one order when it is proved that nothing left: the first and one more."""
-_LATE_WATCH = timedelta(seconds=120)
-"""An ended order is asked about until a look after this time, for fills that come late."""
 _ENDS = {
     BrokerStatus.CANCELLED: Event.CANCEL,
     BrokerStatus.EXPIRED: Event.EXPIRE,
@@ -185,7 +176,7 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
     if was in _UNSEEN and (view.fills or view.status is not BrokerStatus.REJECTED):
         row = change_order(ctx, row, Event.ACKNOWLEDGE, reason="seen at the broker")
     for made in new_executions(ctx, row, view):
-        row = _take_fill(ctx, row, made)
+        row = take_fill(ctx, row, made)
     row = _take_status(ctx, row, view)
     if was in _UNSEEN and row.state == State.WORKING:
         announce_order(ctx, row, f"{row.id}:working:{row.epoch}")
@@ -200,174 +191,6 @@ def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
     if (view.status is not BrokerStatus.OPEN) != ended:
         return True
     return bool(new_executions(ctx, row, view))
-
-
-def _take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
-    order = order_from_json(row.order_json)
-    total = row.filled_quantity + made.quantity
-    if (
-        row.state == State.DISPUTED
-        or made.quantity <= 0
-        or made.price <= 0
-        or total > order.quantity
-    ):
-        return dispute(ctx, row, made, "more was filled than was ordered")
-    values = {**_fill_values(ctx, row, order, made), "round": round_at(ctx, made.at)}
-    ctx.db.insert(fills, {"id": ctx.ids.new("fill"), **values})
-    posted = post_fill(
-        ctx,
-        FillFacts(
-            order_id=row.id,
-            portfolio_id=row.portfolio_id,
-            exec_id=made.exec_id,
-            listing=order.instrument_id,
-            symbol=order.symbol,
-            side=order.side.value,
-            quantity=made.quantity,
-            price=made.price,
-            commission=made.commission,
-            currency=order.currency,
-            at=made.at,
-            provenance=made.provenance,
-        ),
-    )
-    reach("settle.after_post")
-    remaining = order.quantity - total
-    _shrink_reservation(ctx, row, order, remaining)
-    row = change_order(
-        ctx,
-        row,
-        Event.PART_FILL if remaining else Event.FILL,
-        reason="" if remaining else "filled",
-        filled_quantity=total,
-        avg_price=_average(ctx, row.id),
-        watch_until=ctx.now + _LATE_WATCH if State(row.state) in ENDED else row.watch_until,
-    )
-    _write_journal(ctx, row, order, made, pnl=posted.pnl)
-    put(
-        ctx,
-        "position.changed",
-        row.portfolio_id,
-        {
-            "portfolio_id": row.portfolio_id,
-            "symbol": order.symbol,
-            "order_id": row.id,
-            "exec_id": made.exec_id,
-            "batch_seq": posted.seq,
-        },
-        dedupe=f"fill:{made.exec_id}",
-    )
-    return row
-
-
-def _write_journal(
-    ctx: Context, row: Row[Any], order: Order, made: BrokerFill, *, pnl: Decimal | None
-) -> None:
-    journal.record_execution(
-        ctx,
-        order_id=row.id,
-        exec_id=made.exec_id,
-        symbol=order.symbol,
-        side=order.side.value,
-        quantity=made.quantity,
-        price=made.price,
-        commission=made.commission,
-        currency=order.currency,
-        at=made.at,
-        provenance=made.provenance,
-        portfolio_id=row.portfolio_id,
-        pnl=pnl,
-        source=row.broker,
-        proposal_id=row.proposal_id,
-        run_id=row.run_id,
-        conversation_id=row.conversation_id,
-        plan=order.basis_ref or "",
-        **_planned(ctx, row, order),
-    )
-
-
-def _planned(ctx: Context, row: Row[Any], order: Order) -> dict[str, Decimal]:
-    """Return the plan that the order was measured against: entry, stop and risk in money."""
-    if order.protective_stop is None:
-        return {}
-    planned = {"planned_stop": order.protective_stop}
-    basis = advice.find(ctx, order.basis_ref) if order.basis_ref else None
-    entry = basis.number("entry") if basis is not None else None
-    if entry is not None:
-        planned["planned_entry"] = entry
-    risk = json.loads(
-        ctx.db.scalar(select(proposals.c.risk_json).where(proposals.c.id == row.proposal_id))
-        or "{}"
-    )
-    if "money" in risk:
-        planned["planned_risk"] = parse_decimal(risk["money"], "risk")
-    return planned
-
-
-def _fill_values(ctx: Context, row: Row[Any], order: Order, made: BrokerFill) -> dict[str, Any]:
-    return {
-        "order_id": row.id,
-        "portfolio_id": row.portfolio_id,
-        "broker": row.broker,
-        "account_id": row.account_id,
-        "exec_id": made.exec_id,
-        "listing": order.instrument_id,
-        "symbol": order.symbol,
-        "side": order.side.value,
-        "quantity": made.quantity,
-        "price": made.price,
-        "commission": made.commission,
-        "currency": order.currency,
-        "provenance": made.provenance,
-        "at": made.at,
-        "received_at": ctx.now,
-    }
-
-
-def _average(ctx: Context, order_id: str) -> Decimal:
-    rows = ctx.db.rows(
-        select(fills.c.quantity, fills.c.price)
-        .where(fills.c.order_id == order_id)
-        .order_by(fills.c.id)
-    )
-    units = sum((row.quantity for row in rows), Decimal(0))
-    return rounded(sum((row.quantity * row.price for row in rows), Decimal(0)) / units, 8)
-
-
-def _shrink_reservation(ctx: Context, row: Row[Any], order: Order, remaining: Decimal) -> None:
-    held = ctx.db.row(
-        select(reservations.c.cash, reservations.c.quantity).where(
-            reservations.c.order_id == row.id
-        )
-    )
-    if held is None:
-        return
-    worst = tick_round(remaining * order.worst_price, Decimal("0.01"), "ceil")
-    release(
-        ctx, row.id, keep_cash=min(held.cash, worst), keep_quantity=min(held.quantity, remaining)
-    )
-
-
-def dispute(ctx: Context, row: Row[Any], made: BrokerFill, reason: str) -> Row[Any]:
-    """Record a fill that can not be true, post nothing, and freeze everything."""
-    order = order_from_json(row.order_json)
-    ctx.db.insert(
-        disputed_fills,
-        {"id": ctx.ids.new("dsp"), "reason": reason, **_fill_values(ctx, row, order, made)},
-    )
-    audit.record(
-        ctx,
-        "order.disputed_fill",
-        row.id,
-        exec_id=made.exec_id,
-        reason=reason,
-        quantity=made.quantity,
-        price=made.price,
-    )
-    if State(row.state) not in (State.FILLED, State.DISPUTED):
-        row = change_order(ctx, row, Event.DISPUTE, reason=reason)
-    freeze(ctx, f"order {row.id}: {reason}", subject=row.id)
-    return row
 
 
 def _take_status(ctx: Context, row: Row[Any], view: BrokerView) -> Row[Any]:
@@ -388,7 +211,7 @@ def _take_status(ctx: Context, row: Row[Any], view: BrokerView) -> Row[Any]:
         row,
         _ENDS[view.status],
         reason=view.reason or view.status.value,
-        watch_until=ctx.now + _LATE_WATCH,
+        watch_until=ctx.now + LATE_WATCH,
     )
 
 
