@@ -104,6 +104,7 @@ class BrokerView:
 
     A broker that names its executions fills in `fills`; one that only counts fills in `total`,
     and our books make the executions of it. `legs` are the orders of a group, in its order.
+    `terms` says at what the order stands; None where the broker does not say.
     """
 
     client_order_id: str
@@ -113,6 +114,7 @@ class BrokerView:
     reason: str = ""
     total: BrokerTotal | None = None
     legs: tuple[BrokerLeg, ...] = ()
+    terms: Change | None = None
 
     @property
     def filled(self) -> Decimal:
@@ -180,7 +182,10 @@ class Broker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a working order becomes. Prices per unit; the quantity stays as it is."""
+    """What a working order becomes, or stands at. Prices per unit; the quantity stays as it is.
+
+    A stop with a limit beside it is a stop-limit, as the stop of a buy with its price band.
+    """
 
     type: OrderType
     tif: Tif
