@@ -45,7 +45,16 @@ from services.orders.store import order_row
 from services.orders.tables import proposals
 from services.trade.user_plan import cost_per_unit
 
-_EDITABLE = ("quantity", "type", "limit_price", "stop_price", "protective_stop", "tif")
+_EDITABLE = (
+    "quantity",
+    "type",
+    "limit_price",
+    "stop_price",
+    "protective_stop",
+    "tif",
+    "take_profit",
+    "stop_loss",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +126,7 @@ def _store_order(
     version: int = 1,
     supersedes: str | None = None,
 ) -> Proposal:
-    expires_at = desk.seen_now(ctx) + timedelta(seconds=_ttl_s(ctx, order))
+    expires_at = desk.seen_now(ctx) + timedelta(seconds=ttl_s(ctx, order))
     seen, results = _require_allowed(ctx, order, market, expires_at)
     reference = reference_price(order, market.quote)
     risk = build_risk(
@@ -128,7 +137,7 @@ def _store_order(
         equity=seen.open_equity,
         risk_pct=ctx.policy.sizing.risk_pct,
     )
-    return _insert(
+    return insert_proposal(
         ctx,
         order,
         origin,
@@ -137,7 +146,7 @@ def _store_order(
             "version": version,
             "supersedes": supersedes,
             "target_order_id": None,
-            "quote_json": _quote_json(market),
+            "quote_json": quote_json(market),
             "reference_price": market.quote.mid,
             "dq_snapshot_id": market.dq_snapshot_id,
             "expires_at": expires_at,
@@ -194,7 +203,7 @@ def propose_cancel(
     )
     order = replace(order, client_order_id=ctx.ids.new("cx").replace("_", "-"))
     ttl = timedelta(seconds=ctx.policy.orders.ttl_paper_s)
-    return _insert(
+    return insert_proposal(
         ctx,
         order,
         origin,
@@ -215,7 +224,8 @@ def propose_cancel(
     )
 
 
-def _insert(ctx: Context, order: Order, origin: Origin, values: dict[str, Any]) -> Proposal:
+def insert_proposal(ctx: Context, order: Order, origin: Origin, values: dict[str, Any]) -> Proposal:
+    """Store a pending proposal of `order` with `values`, audited and told; return it."""
     proposal_id = ctx.ids.new("prop")
     ctx.db.insert(
         proposals,
@@ -270,11 +280,12 @@ def edit(ctx: Context, proposal_id: str, changes: Mapping[str, Any]) -> Proposal
 
     When the edited order is pending already, that proposal is returned instead of a second one.
 
-    `changes` may name quantity, type, limit_price, stop_price, protective_stop (Decimals) and
-    tif. Raises `PROPOSAL_UNKNOWN`, `PROPOSAL_NOT_PENDING`, `EDIT_EMPTY` and what `propose` raises.
+    `changes` may name quantity, type, limit_price, stop_price, protective_stop, take_profit,
+    stop_loss (Decimals) and tif. Raises `PROPOSAL_UNKNOWN`, `PROPOSAL_NOT_PENDING`, `EDIT_EMPTY`
+    and what `propose` raises.
     """
     row = require_pending(ctx, proposal_id)
-    if row.kind == "cancel":
+    if row.kind != "order":
         raise refuse("EDIT_EMPTY")
     before = order_from_json(row.order_json)
     draft = _edited(before, changes)
@@ -321,6 +332,8 @@ def _edited(order: Order, changes: Mapping[str, Any]) -> OrderDraft:
         "tif": order.tif.value,
         **prices,
         "protective_stop": order.protective_stop,
+        "take_profit": order.take_profit,
+        "stop_loss": order.stop_loss,
         **given,
         "type": kind,
     }
@@ -333,14 +346,16 @@ def _edited(order: Order, changes: Mapping[str, Any]) -> OrderDraft:
     )
 
 
-def _ttl_s(ctx: Context, order: Order) -> int:
+def ttl_s(ctx: Context, order: Order) -> int:
+    """Return how many seconds a person may take to confirm an order."""
     policy = ctx.policy.orders
     if order.mode == "paper":
         return policy.ttl_paper_s
     return policy.ttl_live_market_s if order.type is OrderType.MARKET else policy.ttl_live_limit_s
 
 
-def _quote_json(market: MarketFacts) -> str:
+def quote_json(market: MarketFacts) -> str:
+    """Return the quote that a card shows, as canonical text."""
     quote = market.quote
     return canonical(
         {
