@@ -11,13 +11,18 @@ from typing import Any
 
 from services.kit.errors import Refusal
 from services.kit.money import use_context
+from services.market.alpaca_decode import decode_alpaca
 from services.market.decode import Given, Record
 from services.market.massive_decode import decode_massive
 from services.market.tradier_decode import decode_tradier
 from tests.case_value import find_number
 
 Decoder = Callable[[str, bytes, Given], list[Record]]
-DECODERS: dict[str, Decoder] = {"massive": decode_massive, "tradier": decode_tradier}
+DECODERS: dict[str, Decoder] = {
+    "alpaca": decode_alpaca,
+    "massive": decode_massive,
+    "tradier": decode_tradier,
+}
 TOLERANCE = Decimal("1e-8")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNNAMED = ("manifest.json", ".meta.json", ".expect.json")

@@ -9,11 +9,11 @@ from tests import cases_decode
 FRAME = [{"ev": "T", "sym": "A", "p": 1.5, "s": 1, "t": 1644506128351}]
 
 
-@pytest.mark.parametrize("provider", ["massive", "tradier"])
-def test_every_recorded_body_decodes_as_its_manifest_says(shared, provider):
+@pytest.mark.parametrize(("provider", "least"), [("alpaca", 29), ("massive", 51), ("tradier", 51)])
+def test_every_recorded_body_decodes_as_its_manifest_says(shared, provider, least):
     passed, failed = cases_decode.run(provider, shared / "fixtures" / provider)
     assert failed == []
-    assert passed > 50
+    assert passed >= least
 
 
 def run_one(tmp_path, provider="massive", **entry):
@@ -40,7 +40,7 @@ def test_a_case_that_holds_passes(tmp_path):
         {"expect": "surprise"},
         {"expect": "ok", "kind": "unheard_of"},
         {"expect": "ok", "given": {"weather": "fine"}},
-        {"expect": "ok", "provider": "alpaca"},
+        {"expect": "ok", "provider": "discord"},
     ],
 )
 def test_a_case_that_does_not_hold_fails(tmp_path, entry):
