@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     CursorResult,
     Dialect,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    bindparam,
     create_engine,
     event,
     make_url,
@@ -33,11 +31,11 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql import Delete, Select, Update
-from sqlalchemy.sql.expression import FromClause, Join
 from sqlalchemy.types import TypeDecorator
 
 from services.kit.clock import from_micros, to_micros
 from services.kit.errors import Refusal, check, refuse
+from services.kit.scope import TENANT, Statement, constant_of_tenant, of_tenant
 
 metadata = MetaData(
     naming_convention={
@@ -51,6 +49,8 @@ metadata = MetaData(
 """Every table of the product; migrations create exactly these."""
 
 _INT64_MAX = 2**63 - 1
+_KNOWN_MAX, _KNOWN_ROWS_MAX = 256, 64
+"""Answers that a transaction remembers, and the most rows of each; what is longer is read again."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -131,52 +131,6 @@ def shared_table(name: str, *items: SchemaItem, append_only: bool = False) -> Ta
     return Table(name, metadata, *items, info={"append_only": append_only})
 
 
-def _sources(statement: Select[Any]) -> dict[FromClause, None]:
-    """Return every table of the statement's own FROM, in order of appearance.
-
-    The same tables as `get_final_froms()`, which compiles the statement and costs as much as
-    running it; a test compares the two over the shapes that are used.
-    """
-    found: dict[FromClause, None] = {}
-    for part in (*statement._raw_columns, *statement._where_criteria, *statement._from_obj):  # noqa: SLF001
-        for source in part._from_objects:  # noqa: SLF001
-            found.update(dict.fromkeys(_tables_of(source)))
-    for join in statement._setup_joins:  # noqa: SLF001
-        if isinstance(join[0], FromClause):
-            found.update(dict.fromkeys(_tables_of(join[0])))
-    return found
-
-
-def _tables_of(source: FromClause) -> Iterator[FromClause]:
-    if isinstance(source, Join):
-        yield from _tables_of(source.left)
-        yield from _tables_of(source.right)
-    elif "tenant_id" in source.c:
-        yield source
-
-
-_Statement = Select[Any] | Update | Delete
-_TENANT = "scope_tenant_id"
-
-
-def _scope_of(statement: _Statement) -> Iterable[FromClause]:
-    if isinstance(statement, Select):
-        return _sources(statement)
-    return (statement.table,) if "tenant_id" in statement.table.c else ()
-
-
-@lru_cache(maxsize=1024)
-def _is_of(table: FromClause, tenant_id: str) -> ColumnElement[bool]:
-    return table.c.tenant_id == tenant_id
-
-
-@lru_cache(maxsize=1024)
-def _scoped_constant(statement: _Statement) -> _Statement:
-    for table in _scope_of(statement):
-        statement = statement.where(table.c.tenant_id == bindparam(_TENANT))
-    return statement
-
-
 @cache
 def _insert_into(table: Table) -> Insert:
     return table.insert()
@@ -185,6 +139,8 @@ def _insert_into(table: Table) -> Insert:
 class Db:
     """One open transaction. Every statement sees the rows of its one tenant only.
 
+    A constant statement with the same `values` is read once until the transaction writes or locks
+    through this object: nothing that it could see has changed since.
     `tenant_id` None is the system's view: it reaches shared and lookup tables; on PostgreSQL
     row-level security hides all other tenant rows from it.
     """
@@ -193,6 +149,7 @@ class Db:
         self.connection = connection
         self.tenant_id = tenant_id
         self._after_commit: list[Callable[[], None]] = []
+        self._known: dict[tuple[object, ...], Sequence[Row[Any]]] = {}
 
     @property
     def dialect(self) -> str:
@@ -210,19 +167,22 @@ class Db:
         `values` fill the `bindparam`s (named unlike columns) of a statement that is a constant of
         its module: it is scoped and compiled once.
         """
-        return list(self._run(statement, values).all())
+        return list(self._read(statement, values, whole=True))
 
     def row(self, statement: Select[Any], **values: object) -> Row[Any] | None:
         """Return the first row or None; `values` as in `rows`."""
-        return self._run(statement, values).first()
+        found = self._read(statement, values, whole=False)
+        return found[0] if found else None
 
     def scalar(self, statement: Select[Any], **values: object) -> Any:
         """Return the first column of the first row, or None."""
-        return self._run(statement, values).scalar()
+        row = self.row(statement, **values)
+        return None if row is None else row[0]
 
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         """Insert `rows`; the tenant is filled in, another one is a bug."""
         check(rows, "insert needs a row", table=table.name)
+        self._known.clear()
         if "tenant_id" in table.c:
             check(
                 self.tenant_id is not None or table.info.get("lookup"),
@@ -235,14 +195,17 @@ class Db:
 
     def change(self, statement: Update | Delete, **values: object) -> int:
         """Run an update or delete inside the tenant; return the number of rows it hit."""
+        self._known.clear()
         return self._run(statement, values).rowcount
 
     def changed(self, statement: Update, **values: object) -> Row[Any] | None:
         """Run an update with RETURNING inside the tenant; return the first row it hit, or None."""
+        self._known.clear()
         return self._run(statement, values).first()
 
     def lock(self, name: str) -> None:
         """Serialise writers of `name` until commit; SQLite has one writer anyway."""
+        self._known.clear()
         if self.dialect == "postgresql":
             self.connection.execute(
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:n, 0))"), {"n": name}
@@ -257,15 +220,28 @@ class Db:
         for callback in self._after_commit:
             callback()
 
-    def _run(self, statement: _Statement, values: Mapping[str, object]) -> CursorResult[Any]:
+    def _read(
+        self, statement: Select[Any], values: Mapping[str, object], *, whole: bool
+    ) -> Sequence[Row[Any]]:
+        """Return all rows, or at most the first; a constant's are remembered until a write."""
+        asked = (tuple(one) if isinstance(one, list) else one for one in values.values())
+        key = (statement, whole, *values, *asked)
+        known = self._known.get(key) if values else None
+        if known is None:
+            result = self._run(statement, values)
+            first = None if whole else result.first()
+            known = result.all() if whole else () if first is None else (first,)
+            if values and len(known) <= _KNOWN_ROWS_MAX and len(self._known) < _KNOWN_MAX:
+                self._known[key] = known
+        return known
+
+    def _run(self, statement: Statement, values: Mapping[str, object]) -> CursorResult[Any]:
         if self.tenant_id is None:
             return self.connection.execute(statement, values)
         if values:
-            scoped = _scoped_constant(statement)
-            return self.connection.execute(scoped, {**values, _TENANT: self.tenant_id})
-        for table in _scope_of(statement):
-            statement = statement.where(_is_of(table, self.tenant_id))
-        return self.connection.execute(statement)
+            scoped = constant_of_tenant(statement)
+            return self.connection.execute(scoped, {**values, TENANT: self.tenant_id})
+        return self.connection.execute(of_tenant(statement, self.tenant_id))
 
 
 class Database:

@@ -5,14 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import bindparam, event, exists, func, select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from services import audit
 from services.kit import guards, outbox
 from services.kit.context import system_principal
-from services.kit.db import Database, Scaled, UtcDateTime, _tables_of
+from services.kit.db import _KNOWN_MAX, Database, Scaled, UtcDateTime
 from services.kit.errors import Refusal
+from services.kit.scope import sources, tables_of
 from services.kit.work import Runtime
 from tests.conftest import NOW
 
@@ -165,7 +166,6 @@ def test_sqlite_connections_carry_every_pragma(database):
 
 
 def test_the_tenant_predicate_reaches_every_table_of_a_statement():
-    from services.kit.db import _sources
     from services.ledger.tables import ledger_batches, ledger_entries
 
     batches, entries = ledger_batches.c, ledger_entries.c
@@ -183,5 +183,77 @@ def test_the_tenant_predicate_reaches_every_table_of_a_statement():
         select(batches.kind).group_by(batches.kind),
     ]
     for shape in shapes:
-        compiled = {table for source in shape.get_final_froms() for table in _tables_of(source)}
-        assert set(_sources(shape)) == compiled, str(shape)
+        compiled = {table for source in shape.get_final_froms() for table in tables_of(source)}
+        assert set(sources(shape)) == compiled, str(shape)
+
+
+@pytest.fixture
+def statements(runtime):
+    """Every statement that reaches the driver from here on."""
+    seen = []
+
+    def spy(_connection, _cursor, statement, *_rest):
+        seen.append(statement)
+
+    event.listen(runtime.database.engine, "before_cursor_execute", spy)
+    return seen
+
+
+BY_KEY = select(outbox.outbox_rows.c.key).where(outbox.outbox_rows.c.key == bindparam("wanted"))
+BY_KEYS = select(outbox.outbox_rows.c.key).where(
+    outbox.outbox_rows.c.key.in_(bindparam("wanted", expanding=True))
+)
+
+
+def test_a_constant_statement_is_read_once_until_the_transaction_writes(runtime, statements):
+    me = system_principal("t_a")
+
+    def act(ctx):
+        db, count = ctx.db, statements.__len__
+        assert db.row(BY_KEY, wanted="a") is None
+        read = count()
+        assert (db.row(BY_KEY, wanted="a"), db.scalar(BY_KEY, wanted="a")) == (None, None)
+        assert count() == read
+        outbox.put(ctx, "note", "a", {}, dedupe="one")
+        assert db.scalar(BY_KEY, wanted="a") == "a"
+        db.change(update(outbox.outbox_rows).values(key="b"))
+        assert db.rows(BY_KEY, wanted="a") == []
+        assert db.rows(BY_KEYS, wanted=["a", "b"]) == db.rows(BY_KEYS, wanted=["b"]) == [("b",)]
+
+    runtime.write(me, act)
+
+
+def test_what_was_read_is_forgotten_at_a_lock_and_by_the_next_transaction(runtime, statements):
+    me = system_principal("t_a")
+
+    def twice(ctx):
+        ctx.db.rows(BY_KEY, wanted="a")
+        ctx.db.lock("a")
+        ctx.db.rows(BY_KEY, wanted="a")
+
+    runtime.write(me, twice)
+    assert sum("outbox" in one for one in statements) == 2
+    runtime.write(me, lambda ctx: outbox.put(ctx, "note", "a", {}, dedupe="one"))
+    assert runtime.read(me, lambda ctx: ctx.db.scalar(BY_KEY, wanted="a")) == "a"
+
+
+def test_what_was_read_is_the_callers_to_change(runtime):
+    me = system_principal("t_a")
+    runtime.write(me, lambda ctx: outbox.put(ctx, "note", "a", {}, dedupe="one"))
+
+    def act(ctx):
+        ctx.db.rows(BY_KEY, wanted="a").clear()
+        return ctx.db.rows(BY_KEY, wanted="a")
+
+    assert runtime.read(me, act) == [("a",)]
+
+
+def test_a_transaction_remembers_no_more_than_its_bound(runtime, statements):
+    me = system_principal("t_a")
+
+    def act(ctx):
+        for number in range(_KNOWN_MAX + 1):
+            ctx.db.row(BY_KEY, wanted=str(number))
+        return len(ctx.db._known)
+
+    assert runtime.read(me, act) == _KNOWN_MAX
