@@ -29,7 +29,8 @@ _CONNECTIONS_MAX = 4
 _BEGUN = "send_request_headers.started"
 """Where the transport stands when the first byte of a request may leave; before it none did."""
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 UNSENT = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
 )
@@ -110,14 +111,19 @@ class OrderClient:
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
-    def send(self, method: Method, path: str, *, template: str, form: bytes = b"") -> Exchange:
+    def send(
+        self, method: Method, path: str, *, template: str, form: bytes = b"", document: bytes = b""
+    ) -> Exchange:
         """Send one request and return its end; never raises for what the network does.
 
-        `form` is the urlencoded body, byte for byte; `template` is the path without its values.
+        `form` is the urlencoded body, byte for byte, and `document` one of JSON; at most one is
+        given. `template` is the path without its values.
         """
         import httpx
 
         check(path.startswith("/") and not path.startswith("//"), "a path, no address", path=path)
+        check(not (form and document), "one request has one body", path=template)
+        kind = _FORM if form else _JSON if document else ""
         began, begun = self._clock.monotonic(), threading.Event()
 
         def trace(event: str, _facts: Mapping[str, object]) -> None:
@@ -125,7 +131,7 @@ class OrderClient:
                 begun.set()
 
         try:
-            exchange = self._once(method, path, form, trace)
+            exchange = self._once(method, path, (kind, form or document), trace)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             exchange = Failure(kind=type(error).__name__, begun=begun.is_set())
         _log.info(
@@ -145,11 +151,14 @@ class OrderClient:
         if client is not None:
             client.close()
 
-    def _once(self, method: Method, path: str, form: bytes, trace: Callable[..., None]) -> Exchange:
-        kind = {"content-type": "application/x-www-form-urlencoded"} if form else {}
+    def _once(
+        self, method: Method, path: str, body_of: tuple[str, bytes], trace: Callable[..., None]
+    ) -> Exchange:
+        kind, content = body_of
+        named = {"content-type": kind} if kind else {}
         deadline = self._clock.monotonic() + self._limits.total_s
         with self._open().stream(
-            method, path, content=form or None, headers=kind, extensions={"trace": trace}
+            method, path, content=content or None, headers=named, extensions={"trace": trace}
         ) as response:
             body = bytearray()
             for piece in response.iter_bytes():

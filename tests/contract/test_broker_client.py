@@ -164,3 +164,33 @@ def test_the_log_names_template_and_time_and_no_account_token_or_order():
     (line,) = [one for one in logs if one["event"] == "broker.asked"]
     assert (line["method"], line["path"], line["outcome"]) == ("POST", "/orders", 200)
     assert not any(word in str(logs) for word in ("secret-token", "VA1", "cm-1"))
+
+
+def test_a_document_travels_as_json_byte_for_byte():
+    document = b'{"qty":"10","client_order_id":"cm-1"}'
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard: list[bytes] = []
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                while not heard or not heard[-1].endswith(document):
+                    heard.append((heard[-1] if heard else b"") + connection.recv(65_536))
+                connection.sendall(EMPTY)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        made = client(f"http://127.0.0.1:{server.getsockname()[1]}")
+        reply = made.send("PATCH", "/v2/orders/1", template="/v2/orders/{id}", document=document)
+        made.close()
+        thread.join(15)
+    assert isinstance(reply, Reply)
+    head, _, body = heard[-1].partition(b"\r\n\r\n")
+    assert body == document
+    assert head.startswith(b"PATCH /v2/orders/1")
+    assert b"content-type: application/json" in head.lower()
+
+
+def test_one_request_has_one_body():
+    with pytest.raises(InvariantBroken):
+        client("http://127.0.0.1:9").send("POST", "/x", template="/x", form=b"a", document=b"b")
