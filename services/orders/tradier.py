@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import select
 
-from services.kit.context import Context
 from services.kit.errors import Refusal
-from services.market.decode import EASTERN, Record
+from services.market.decode import Record
+from services.orders.bracket import find_entry_client_id
 from services.orders.broker import (
     Accepted,
     BrokerStatus,
@@ -27,51 +24,24 @@ from services.orders.broker import (
 )
 from services.orders.order import Order
 from services.orders.order_client import Exchange, Method, OrderClient, build_outcome
-from services.orders.tables import order_intents
-from services.orders.tradier_answer import (
-    Preview,
-    build_view,
-    judge_cancel,
-    judge_submit,
-    read_preview,
+from services.orders.tradier_answer import Preview, judge_cancel, judge_submit, read_preview
+from services.orders.tradier_group import (
+    build_ticket,
+    find_fault,
+    find_view,
+    is_group,
+    is_waiting_exit,
 )
-from services.orders.tradier_scan import PAGE_LEAST, TradierReader
+from services.orders.tradier_look import TradierLook, remember
+from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import BROKER, TRADABLE, TradierSeat
-from services.orders.tradier_ticket import as_preview, build_change, build_single, leg_of
+from services.orders.tradier_ticket import as_preview, build_change
 
 _log = structlog.get_logger("orders")
 POLL_S = 2.0
 """How old a listing of one page may be that answers a poll: half of the 60 requests a minute."""
 CANCEL_REST_S = 5.0
 """How long an acknowledged cancel is left to work before it is asked for again."""
-_REMEMBERED_MAX = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What our books know of an order: the broker's id, and the Eastern day it was sent on."""
-
-    broker_order_id: str | None
-    sent_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """One complete listing of today, and the orders that were asked for one by one since."""
-
-    taken_at: float
-    listed: Mapping[str, Record]
-    rows: int
-    singles: dict[str, Record | None] = field(default_factory=dict)
-
-    @property
-    def requests(self) -> int:
-        """Return about how many requests it took; a costly scan rests longer."""
-        return 1 + self.rows // PAGE_LEAST + len(self.singles)
-
-    def answers(self, name: str, asked: _Asked) -> bool:
-        """Return True when nothing new has to be asked about this order."""
-        return name in self.listed or asked.broker_id(name) in self.singles
 
 
 class TradierBroker:
@@ -81,7 +51,7 @@ class TradierBroker:
     is only looked for: in today's listing, and once in the month's when the day has changed.
     """
 
-    traits = BrokerTraits(name=BROKER, dedupes_client_id=False, replaces=True)
+    traits = BrokerTraits(name=BROKER, dedupes_client_id=False, replaces=True, groups=True)
 
     def __init__(
         self,
@@ -96,17 +66,18 @@ class TradierBroker:
         self.reader = reader
         self._wire = wire
         self._live_allowed = live_allowed
-        self._poll_s = poll_s
+        self._rows = TradierLook(reader, poll_s=poll_s)
         self._lock = threading.Lock()
-        self._scan: _Scan | None = None
-        self._changes = 0
-        self._month_seen: dict[str, date] = {}
         self._cancels: dict[str, tuple[float, Accepted]] = {}
+        self._faults: dict[str, str] = {}
 
     def submit(self, _desk: Desk, order: Order) -> Outcome:
-        """Post the order once, its client id as the tag; what may not leave is `Rejected` here."""
+        """Post the order once, its client id as the tag; what may not leave is `Rejected` here.
+
+        An entry with its exits is one ticket as well.
+        """
         try:
-            form = build_single(leg_of(order), order.client_order_id)
+            form = build_ticket(order)
         except Refusal as refusal:
             return Rejected(f"{refusal.code}: {refusal.message}")
         return self.post(order, form)
@@ -140,9 +111,7 @@ class TradierBroker:
         outcome = self._on_order(desk, account_id, client_order_id, method="DELETE", rests=rests)
         if isinstance(outcome, Accepted) and rests is None:
             with self._lock:
-                if len(self._cancels) > _REMEMBERED_MAX:
-                    self._cancels.clear()
-                self._cancels[client_order_id] = (now, outcome)
+                remember(self._cancels, {client_order_id: (now, outcome)})
         return outcome
 
     def replace(self, desk: Desk, account_id: str, client_order_id: str, change: Change) -> Outcome:
@@ -158,22 +127,39 @@ class TradierBroker:
     ) -> list[BrokerView]:
         """Return what stands at the broker of these orders. Raises `BrokerUnreachable`.
 
-        A listing younger than `poll_s` answers for what it holds. An absence always comes from a
-        new and complete one, and from the broker's own answer about an id that was known.
+        An absence always comes from a new and complete listing. What is broken of a group is
+        logged once.
         """
+        found = self._look(desk, account_id, client_order_ids)
+        for name, (_, record) in found.items():
+            self._tell_fault(name, record)
+        return [found[name][0] for name in client_order_ids if name in found]
+
+    def _look(
+        self, desk: Desk, account_id: str, names: Sequence[str]
+    ) -> dict[str, tuple[BrokerView, Record]]:
+        """Return view and row by name; the exits of an entry stand in the row of the entry."""
         if account_id != self.seat.account_id:
             raise BrokerUnreachable(f"connected to {self.seat.account_id}, not to {account_id}")
-        known = desk.runtime.read(
-            desk.principal, lambda ctx: _known(ctx, account_id, client_order_ids)
-        )
-        clock = desk.runtime.clock
-        asked = _Asked(clock.now(), clock.monotonic(), known)
-        records = self._records(client_order_ids, asked)
-        return [
-            build_view(records[name], now=asked.now, provenance=self.seat.provenance)
-            for name in client_order_ids
-            if name in records
-        ]
+        tags = list(dict.fromkeys(_tag_of(name) for name in names))
+        records, now = self._rows.rows(desk, account_id, tags), desk.runtime.clock.now()
+        found: dict[str, tuple[BrokerView, Record]] = {}
+        for name in names:
+            record = records.get(_tag_of(name))
+            if record is not None:
+                view = find_view(name, record, now=now, provenance=self.seat.provenance)
+                found |= {} if view is None else {name: (view, record)}
+        return found
+
+    def _tell_fault(self, name: str, record: Record) -> None:
+        """Log once what is broken of a group."""
+        fault = find_fault(record)
+        with self._lock:
+            if self._faults.get(name, "") == fault:
+                return
+            remember(self._faults, {name: fault})
+        if fault:
+            _log.error("broker.group_broken", tag=name, fault=fault)
 
     def _why_not(self, order: Order) -> str:
         """Return why an order may not leave for this account; empty when it may."""
@@ -199,14 +185,20 @@ class TradierBroker:
         rests: Accepted | None = None,
     ) -> Outcome:
         try:
-            views = self.look(desk, account_id, [client_order_id])
+            found = self._look(desk, account_id, [client_order_id]).get(client_order_id)
+            if found is None:
+                return Rejected("unknown order")
+            if rests is not None and found[0].status is BrokerStatus.OPEN:
+                return rests
+            if is_group(found[1]):
+                self._rows.forget()
+                found = self._look(desk, account_id, [client_order_id]).get(client_order_id)
         except BrokerUnreachable as error:
             return NotSent(str(error))
-        if not views:
-            return Rejected("unknown order")
-        if rests is not None and views[0].status is BrokerStatus.OPEN:
-            return rests
-        path = f"/orders/{views[0].broker_order_id}"
+        held = None if found is None else _hold(method, found[0], found[1])
+        if found is None or held is not None:
+            return held or NotSent("the group is not listed at the moment")
+        path = f"/orders/{found[1]['broker_order_id']}"
         exchange = self._change(method, path, form=form, template="/orders/{id}")
         return build_outcome(exchange, judge_cancel)
 
@@ -222,103 +214,25 @@ class TradierBroker:
                 form=form,
             )
         finally:
-            with self._lock:
-                self._changes += 1
-                self._scan = None
-
-    def _records(self, names: Sequence[str], asked: _Asked) -> dict[str, Record]:
-        scan = self._scan
-        old = scan is None or asked.monotonic - scan.taken_at >= self._poll_s * scan.requests
-        if scan is None or old or any(not scan.answers(name, asked) for name in names):
-            scan = self._new_scan(asked)
-        missing = [name for name in names if name not in scan.listed]
-        found = {name: scan.listed[name] for name in names if name in scan.listed}
-        for name in missing:
-            broker_id = asked.broker_id(name)
-            if broker_id is None:
-                continue
-            if broker_id not in scan.singles:
-                scan.singles[broker_id] = self.reader.order(broker_id)
-                if scan.singles[broker_id] is None:
-                    _log.error("broker.order_vanished", tag=name, broker_order_id=broker_id)
-            single = scan.singles[broker_id]
-            if single is not None:
-                found[name] = single | {"client_order_id": name}
-        lost = [name for name in missing if asked.broker_id(name) is None]
-        return found | self._from_month(lost, asked)
-
-    def _new_scan(self, asked: _Asked) -> _Scan:
-        with self._lock:
-            changes = self._changes
-        rows = self.reader.listing()
-        scan = _Scan(asked.monotonic, _by_tag(rows), len(rows))
-        with self._lock:
-            if changes == self._changes:
-                self._scan = scan
-        return scan
-
-    def _from_month(self, names: Sequence[str], asked: _Asked) -> dict[str, Record]:
-        """Return orders that were sent on an earlier day; the month is read once a day for each."""
-        today = asked.day
-        due = [
-            name
-            for name in names
-            if asked.sent_on(name) < today and self._month_seen.get(name) != today
-        ]
-        if not due:
-            return {}
-        listed = _by_tag(self.reader.listing(month=True))
-        with self._lock:
-            if len(self._month_seen) > _REMEMBERED_MAX:
-                self._month_seen.clear()
-            self._month_seen.update(dict.fromkeys(due, today))
-        return {name: listed[name] for name in due if name in listed}
+            self._rows.forget()
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One look: when it was asked, and what our books know of its orders."""
-
-    now: datetime
-    monotonic: float
-    known: Mapping[str, _Known]
-
-    @property
-    def day(self) -> date:
-        return self.now.astimezone(EASTERN).date()
-
-    def broker_id(self, name: str) -> str | None:
-        return self.known[name].broker_order_id if name in self.known else None
-
-    def sent_on(self, name: str) -> date:
-        return self.known[name].sent_on if name in self.known else self.day
+def _tag_of(name: str) -> str:
+    """Return the tag that an order's row carries: exits stand in the row of their entry."""
+    return find_entry_client_id(name) or name
 
 
-def _known(ctx: Context, account_id: str, names: Sequence[str]) -> dict[str, _Known]:
-    table = order_intents.c
-    rows = ctx.db.rows(
-        select(table.client_order_id, table.broker_order_id, table.claimed_at, table.confirmed_at)
-        .where(table.account_id == account_id, table.client_order_id.in_(names))
-        .order_by(table.client_order_id)
-    )
-    return {
-        row.client_order_id: _Known(
-            row.broker_order_id, (row.claimed_at or row.confirmed_at).astimezone(EASTERN).date()
-        )
-        for row in rows
-    }
+def _hold(method: Method, view: BrokerView, record: Record) -> Outcome | None:
+    """Return why a change of a part of a group is not asked for; None when it is.
 
-
-def _by_tag(records: Sequence[Record]) -> dict[str, Record]:
-    """Return the orders that carry a tag; of two with one tag the first, and an alarm."""
-    found: dict[str, Record] = {}
-    for record in sorted(records, key=lambda row: row["broker_order_id"].rjust(24, "0")):
-        tag = record["client_order_id"]
-        if tag is None:
-            continue
-        if tag in found:
-            _log.error(
-                "broker.tag_stands_twice", tag=tag, broker_order_id=record["broker_order_id"]
-            )
-        found.setdefault(tag, record)
-    return found
+    The broker ends a group as a whole, so the end of one part must never take the other with it.
+    """
+    if not is_group(record):
+        return None
+    if method == "PUT":
+        return Rejected("a group can not be changed in place: cancel it and place a new one")
+    if view.status is not BrokerStatus.OPEN:
+        return Rejected(f"it has ended: {view.status.value}")
+    if is_waiting_exit(view.client_order_id, record):
+        return NotSent("exits can not go before their entry has ended")
+    return None

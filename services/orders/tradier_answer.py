@@ -178,14 +178,15 @@ def build_view(record: Record, *, now: datetime, provenance: str) -> BrokerView:
     return BrokerView(
         client_order_id=record["client_order_id"] or "",
         broker_order_id=record["broker_order_id"],
-        status=_status(record),
+        status=status_of(record),
         reason=(record["reason"] or "")[:_WORDS_MAX],
         total=total,
         legs=tuple(_leg(row) for row in record["legs"]),
     )
 
 
-def _status(record: Record) -> BrokerStatus:
+def status_of(record: Record) -> BrokerStatus:
+    """Return how one row stands; `filled` with a count short of its quantity is still open."""
     status = _STATUSES.get(record["status"], BrokerStatus.OPEN)
     wanted, filled = record["quantity"] or _ZERO, record["filled_quantity"] or _ZERO
     if status is BrokerStatus.FILLED and filled < wanted and not record["legs"]:

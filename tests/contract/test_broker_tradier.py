@@ -33,23 +33,12 @@ from services.orders.tradier_account import (
 )
 from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import build_seat
-from services.orders.tradier_ticket import (
-    Leg,
-    SpreadLeg,
-    build_multileg,
-    build_otoco,
-    build_single,
-    leg_of,
-)
+from services.orders.tradier_ticket import SpreadLeg, build_multileg, build_single, leg_of
 from tests.contract.houses import TradierHouse, order_for, port_of
 from tests.fakes.tradier_broker import ACCOUNT
 
 D = Decimal
 PATH = f"/v1/accounts/{ACCOUNT}"
-ENTRY = Leg(symbol="AAPL", side="buy", quantity=D(10), type="limit", price=D("190.10"))
-TARGET = Leg(symbol="AAPL", side="sell", quantity=D(10), type="limit", price=D(200))
-STOP = Leg(symbol="AAPL", side="sell", quantity=D(10), type="stop", stop=D("187.10"))
-BRACKET = build_otoco(ENTRY, TARGET, STOP, "cm-1")
 
 
 @pytest.fixture
@@ -177,50 +166,7 @@ def test_a_preview_that_says_no_is_a_refusal_in_the_brokers_words(house, fake):
     assert "enough buying power" in str(refused.value)
 
 
-# Groups.
-
-
-def test_a_bracket_is_one_request_and_its_entry_wakes_the_exits(house, port, fake):
-    assert isinstance(house.broker.post(order_for(house), BRACKET), Accepted)
-    view = look(house, port)
-    assert [leg.type for leg in view.legs] == ["limit", "limit", "stop"]
-    assert view.status is BrokerStatus.OPEN
-    fake.fill_leg(0, "190.05")
-    view = look(house, port)
-    assert [leg.filled for leg in view.legs] == [D(10), 0, 0]
-    assert [leg.status for leg in view.legs] == [
-        BrokerStatus.FILLED,
-        BrokerStatus.OPEN,
-        BrokerStatus.OPEN,
-    ]
-    assert len(fake.posts) == 1
-
-
-@pytest.mark.parametrize(("exit_leg", "other"), [(1, 2), (2, 1)])
-def test_one_exit_of_a_bracket_cancels_the_other(house, port, fake, exit_leg, other):
-    house.broker.post(order_for(house), BRACKET)
-    fake.fill_leg(0, "190.05")
-    fake.fill_leg(exit_leg, "195.00")
-    view = look(house, port)
-    assert view.status is BrokerStatus.FILLED
-    assert view.legs[exit_leg].status is BrokerStatus.FILLED
-    assert view.legs[other].status is BrokerStatus.CANCELLED
-    assert view.total is None
-
-
-@pytest.mark.fault("F037")
-def test_a_bracket_whose_answer_was_lost_is_found_whole_by_its_tag(house, port, fake):
-    fake.answers = ["lost"]
-    assert isinstance(house.broker.post(order_for(house), BRACKET), Ambiguous)
-    assert len(look(house, port).legs) == 3
-    assert len(fake.posts) == 1
-
-
-def test_a_cancelled_bracket_leaves_no_leg_alive(house, port):
-    house.broker.post(order_for(house), BRACKET)
-    assert isinstance(house.broker.cancel(port, house.account_id, "cm-1"), Accepted)
-    view = look(house, port)
-    assert {leg.status for leg in view.legs} == {BrokerStatus.CANCELLED}
+# Spreads.
 
 
 def test_a_spread_is_one_request_with_a_leg_for_every_contract(house, port, fake):

@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from services.kit.clock import Clock
+from tests.fakes.tradier_groups import ENDED, build_group, end_group, follow, legs_told
 from tests.fakes.vendor_server import Loopback
 
 TOKEN = "good-token"
@@ -35,8 +36,6 @@ ACCOUNT = "VA000001"
 EASTERN = ZoneInfo("America/New_York")
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body></body></html>"
 _TAG = re.compile(r"[A-Za-z0-9-]{1,255}", re.ASCII)
-_LEG = re.compile(r"(\w+)\[(\d)\]")
-_ENDED = ("filled", "canceled", "expired", "rejected")
 _RAW = re.compile(rb'"@@(-?[0-9.]+)@@"')
 JSON, TEXT = "application/json", "text/plain"
 EXPIRED = {"fault": {"faultstring": "Access Token expired", "detail": {"errorcode": "x"}}}
@@ -112,6 +111,8 @@ class TradierBrokerage(Loopback):
     silence_s: float = 0.7
     preview_errors: str = ""
     quota: dict[str, str] = field(default_factory=dict)
+    legs: str = "all"
+    slow_oco: bool = False
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
@@ -148,10 +149,11 @@ class TradierBrokerage(Loopback):
                 "remaining_quantity": str(Decimal(row["quantity"]) - total),
                 "transaction_date": self._stamp(),
             }
-            if row["status"] not in _ENDED:
+            if row["status"] not in ENDED:
                 row["status"] = "partially_filled"
             if total >= Decimal(row["quantity"]):
                 row["status"] = "filled"
+            self._follow(row)
 
     def end(self, status: str, row: Row | None = None, reason: str = "") -> None:
         """End an order; `reason` is what a downstream reject says."""
@@ -160,22 +162,25 @@ class TradierBrokerage(Loopback):
             row |= {"status": status, "transaction_date": self._stamp()}
             if reason:
                 row["reason_description"] = reason
+            end_group(row, status)
+            self._follow(row)
 
-    def fill_leg(self, index: int, price: str, row: Row | None = None) -> None:
-        """Fill one order of a group; what it triggers opens, what it excludes is cancelled."""
-        row = self.only if row is None else row
-        leg = row["leg"][index]
-        self.fill(leg["quantity"], price, leg)
-        grouped = row["class"] in ("oto", "otoco")
-        for number, other in enumerate(row["leg"]):
-            if other is leg or other["status"] in _ENDED:
-                continue
-            if grouped and index == 0:
-                other["status"] = "open"
-            elif number > 0 or not grouped:
-                other["status"] = "canceled"
-        if all(one["status"] in _ENDED for one in row["leg"]):
-            row["status"] = "filled"
+    def fill_leg(
+        self, index: int, price: str, row: Row | None = None, *, quantity: str = ""
+    ) -> None:
+        """Fill one order of a group, whole unless a quantity is named."""
+        leg = (self.only if row is None else row)["leg"][index]
+        self.fill(quantity or leg["remaining_quantity"], price, leg)
+
+    def working(self) -> list[Row]:
+        """Return every order that may trade now, those of groups one by one."""
+        rows = [leg for one in self.booked.values() for leg in one.row.get("leg", [one.row])]
+        return [row for row in rows if row["status"] in ("open", "partially_filled")]
+
+    def _follow(self, row: Row) -> None:
+        for one in self.booked.values():
+            if one.row is row or any(leg is row for leg in one.row.get("leg", [])):
+                follow(one.row, slow=self.slow_oco)
 
     def arrive(self) -> None:
         """Book now what a slow gateway held back."""
@@ -298,19 +303,7 @@ class TradierBrokerage(Loopback):
     def _book(self, form: dict[str, str]) -> Row:
         number = 38_000_000 + len(self.booked) + 1
         row = self._row(number, form)
-        legs: dict[int, dict[str, str]] = {}
-        for name, value in form.items():
-            found = _LEG.fullmatch(name)
-            if found:
-                legs.setdefault(int(found[2]), {})[found[1]] = value
-        if legs:
-            made = [
-                self._row(number * 10 + index, {**form, **leg})
-                for index, leg in sorted(legs.items())
-            ]
-            for index, leg in enumerate(made):
-                leg["status"] = "pending" if index and form["class"] != "oco" else "open"
-            row |= {"num_legs": len(made), "strategy": form["class"], "leg": made}
+        row = build_group(row, form, self._row)
         self.booked[number] = Booked(row, self._today(), self.lag)
         return row
 
@@ -361,12 +354,11 @@ class TradierBrokerage(Loopback):
         plan = self.cancel_answers.pop(0) if self.cancel_answers else "accept"
         with self._lock:
             found = self.booked.get(number)
-            done = found is not None and found.row["status"] in _ENDED
+            done = found is not None and found.row["status"] in ENDED
             if found is not None and not done and plan in ("accept", "lost"):
                 if verb == "DELETE":
                     found.row |= {"status": "canceled", "transaction_date": self._stamp()}
-                    for leg in found.row.get("leg", []):
-                        leg["status"] = "canceled" if leg["status"] not in _ENDED else leg["status"]
+                    end_group(found.row, "canceled")
                 else:
                     stop = {"stop_price": form["stop"]} if "stop" in form else {}
                     kept = {key: form[key] for key in ("type", "duration", "price") if key in form}
@@ -403,13 +395,16 @@ class TradierBrokerage(Loopback):
         }
 
     def _shown(self, row: Row, query: dict[str, str]) -> Row:
+        row = legs_told(row, self.legs)
         numbers = ("quantity", "price", "stop_price", "avg_fill_price")
         said = {
             key: f"@@{Decimal(value):.24f}@@" if key == "avg_fill_price" else f"@@{value}@@"
             for key, value in row.items()
             if key in numbers or key.endswith("_quantity") or key == "last_fill_price"
         }
-        legs = {"leg": [self._shown(leg, query) for leg in row["leg"]]} if "leg" in row else {}
+        told = row.get("leg", [])
+        shown = [self._shown(leg, query) for leg in (told if isinstance(told, list) else [told])]
+        legs = {"leg": shown if isinstance(told, list) else shown[0]} if shown else {}
         hidden = () if query.get("includeTags") == "true" else ("tag",)
         return {key: value for key, value in (row | said | legs).items() if key not in hidden}
 
