@@ -178,7 +178,14 @@ MODE_MISMATCH | state | the order is for {order_mode}, this process runs {mode}
 PRICE_DRIFT | state | price moved {drift_bps} bps since the proposal, limit {limit_bps}
   | Make a new proposal at the new price.
 ORDER_UNKNOWN | missing | no order {id} | List your orders.
-ORDER_FINAL | state | order {id} is {state} | It has ended; nothing can be cancelled.
+ORDER_FINAL | state | order {id} is {state}
+  | It has ended; nothing of it can be cancelled or changed.
+ORDER_BUSY | state | order {id} can not be changed now: {reason}
+  | Wait until that is settled, or cancel the order, then ask again.
+ORDER_CHANGED | state | order {id} has changed since this card was made
+  | Ask for the change again; the new card shows the order as it stands.
+REPLACE_UNAVAILABLE | state | order {id} can not be changed in place: {reason}
+  | Cancel it first; when it has ended, propose the new order.
 ILLEGAL_TRANSITION | internal | order in {state} has no arrow for {event}
   | This is a defect; report it with the order id.
 ORDER_IN_DOUBT | risk | an order on {symbol} is in doubt
