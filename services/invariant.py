@@ -14,7 +14,7 @@ from services.proof.orders import no_order_lost, no_order_twice, no_order_withou
 from services.proof.secrecy import no_secret_is_stored
 from services.proof.tenancy import no_row_refers_elsewhere
 from services.proof.trail import every_change_is_audited
-from services.proof.violation import Violation, Violations
+from services.proof.violation import Violation, Violations, one_reading
 
 CHECKS: Mapping[str, Callable[[Context], Violations]] = {
     "I1": no_order_twice,
@@ -43,11 +43,13 @@ def check_all(ctx: Context, *, only: tuple[str, ...] = ()) -> list[Violation]:
     can not be read are one, and the other checks go on.
     """
     found: list[Violation] = []
-    for name, check in CHECKS.items():
-        if only and name not in only:
-            continue
-        try:
-            found.extend(check(ctx))
-        except _UNREADABLE as fault:
-            found.append(Violation(name, f"rows can not be read: {fault}", (type(fault).__name__,)))
+    with one_reading():
+        for name, check in CHECKS.items():
+            if only and name not in only:
+                continue
+            try:
+                found.extend(check(ctx))
+            except _UNREADABLE as fault:
+                said = f"rows can not be read: {fault}"
+                found.append(Violation(name, said, (type(fault).__name__,)))
     return found

@@ -7,12 +7,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from services.kit.context import Context
 from services.kit.money import rounded
 from services.ledger.position import ZERO
 from services.ledger.tables import holding_snapshots
+
+_HELD = (
+    select(holding_snapshots)
+    .where(
+        holding_snapshots.c.portfolio_id == bindparam("of_portfolio"),
+        holding_snapshots.c.quantity != ZERO,
+    )
+    .order_by(holding_snapshots.c.listing)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +52,7 @@ class Holding:
 
 def positions(ctx: Context, portfolio_id: str) -> list[Holding]:
     """Return what the portfolio holds now, by listing; flat listings are left out."""
-    rows = ctx.db.rows(
-        select(holding_snapshots)
-        .where(
-            holding_snapshots.c.portfolio_id == portfolio_id, holding_snapshots.c.quantity != ZERO
-        )
-        .order_by(holding_snapshots.c.listing)
-    )
-    return [_holding(row) for row in rows]
+    return [_holding(row) for row in ctx.db.rows(_HELD, of_portfolio=portfolio_id)]
 
 
 def find_position(ctx: Context, portfolio_id: str, listing: str) -> Holding | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from services import audit
 from services.identity.user import LOCAL_TENANT
@@ -26,6 +26,15 @@ DEFAULT_NAME = "Paper"
 _NAME_MAX = 60
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _METHODS = ("average", "fifo")
+_PORTFOLIO = select(portfolios).where(portfolios.c.id == bindparam("of_portfolio"))
+_ACCOUNT = select(accounts).where(accounts.c.portfolio_id == bindparam("of_portfolio"))
+_DEFAULT = (
+    select(portfolios)
+    .join(accounts, accounts.c.portfolio_id == portfolios.c.id)
+    .where(portfolios.c.status == "open", accounts.c.broker == bindparam("at_broker"))
+    .order_by(portfolios.c.opened_at, portfolios.c.id)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +215,14 @@ def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
     the owner set `TRADING_BROKER` it is that of the connected account, and never paper instead.
     Raises `PORTFOLIO_UNKNOWN`, and `FEATURE_OFF` while that account is not connected.
     """
-    query = select(portfolios)
     if portfolio_id is not None:
-        row = ctx.db.row(query.where(portfolios.c.id == portfolio_id))
+        row = ctx.db.row(_PORTFOLIO, of_portfolio=portfolio_id)
         if row is None:
             raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
         return _portfolio(row)
     if ctx.settings.trading_broker != PAPER_SEAT.broker and ctx.principal.tenant_id == LOCAL_TENANT:
         return get_portfolio(ctx, _connected(ctx).portfolio_id)
-    row = ctx.db.row(
-        query.join(accounts, accounts.c.portfolio_id == portfolios.c.id)
-        .where(portfolios.c.status == "open", accounts.c.broker == PAPER_SEAT.broker)
-        .order_by(portfolios.c.opened_at, portfolios.c.id)
-        .limit(1)
-    )
+    row = ctx.db.row(_DEFAULT, at_broker=PAPER_SEAT.broker)
     return open_portfolio(ctx, DEFAULT_NAME) if row is None else _portfolio(row)
 
 
@@ -274,7 +277,7 @@ def rename(ctx: Context, portfolio_id: str, name: str) -> Portfolio:
 
 def account_of(ctx: Context, portfolio_id: str) -> Account:
     """Return the one account of a portfolio. Raises `PORTFOLIO_UNKNOWN`."""
-    row = ctx.db.row(select(accounts).where(accounts.c.portfolio_id == portfolio_id))
+    row = ctx.db.row(_ACCOUNT, of_portfolio=portfolio_id)
     if row is None:
         raise refuse("PORTFOLIO_UNKNOWN", id=portfolio_id[:60])
     return _account(row)

@@ -41,6 +41,15 @@ _NEWEST_ROW = (
     .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
     .limit(1)
 )
+_BEFORE = (
+    select(valuations.c.equity, valuations.c.last_seq)
+    .where(
+        valuations.c.portfolio_id == bindparam("of_portfolio"),
+        valuations.c.session != bindparam("but_session"),
+    )
+    .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,12 +192,7 @@ def session_open_equity(ctx: Context, portfolio_id: str, as_of: datetime) -> Dec
     since; without one it is all money from outside.
     """
     today = _session_of(ctx, as_of)
-    row = ctx.db.row(
-        select(valuations.c.equity, valuations.c.last_seq)
-        .where(valuations.c.portfolio_id == portfolio_id, valuations.c.session != today)
-        .order_by(valuations.c.era.desc(), valuations.c.at.desc(), valuations.c.kind)
-        .limit(1)
-    )
+    row = ctx.db.row(_BEFORE, of_portfolio=portfolio_id, but_session=today)
     base, seq = (row.equity, row.last_seq) if row else (ZERO, 0)
     return Decimal(base + flows_since(ctx, portfolio_id, seq))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Row
 
 from services.kit.canonical import tagged_hash
@@ -16,6 +16,12 @@ from services.orders.tables import disputed_fills, fills
 
 _ZERO = Decimal(0)
 _PLACES = 8
+_RECORDED = tuple(
+    select(table.c.exec_id, table.c.quantity, table.c.price)
+    .where(table.c.order_id == bindparam("of_order"))
+    .order_by(table.c.exec_id)
+    for table in (fills, disputed_fills)
+)
 
 
 def new_executions(ctx: Context, row: Row[Any], view: BrokerView) -> tuple[BrokerFill, ...]:
@@ -68,12 +74,4 @@ def build_execution(
 
 
 def _recorded(ctx: Context, order_id: str) -> list[Row[Any]]:
-    return [
-        row
-        for table in (fills, disputed_fills)
-        for row in ctx.db.rows(
-            select(table.c.exec_id, table.c.quantity, table.c.price)
-            .where(table.c.order_id == order_id)
-            .order_by(table.c.exec_id)
-        )
-    ]
+    return [row for statement in _RECORDED for row in ctx.db.rows(statement, of_order=order_id)]

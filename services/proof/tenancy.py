@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, exists, select
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Select, Table, bindparam, exists, select
 
 from services.kit.context import Context
 from services.proof.violation import Violation, Violations, find_table
@@ -45,6 +48,7 @@ REFERENCES: tuple[tuple[str, str, str], ...] = (
     ("confirm_tokens", "proposal_id", "proposals.id"),
     ("order_intents", "proposal_id", "proposals.id"),
     ("order_intents", "token_id", "confirm_tokens.id"),
+    ("order_intents", "parent_id", "order_intents.id"),
     ("proposals", "supersedes", "proposals.id"),
     ("proposals", "target_order_id", "order_intents.id"),
     ("proposals", "dq_snapshot_id", "dq_snapshots.id"),
@@ -72,15 +76,20 @@ def no_row_refers_elsewhere(ctx: Context) -> Violations:
 
 
 def _unanswered(ctx: Context, child: Table, column: str, parent: Table, *, key: str) -> list[str]:
+    query = _references(child, column, parent, key)
+    return [str(row[0]) for row in ctx.db.rows(query, shown_max=_SHOWN_MAX)]
+
+
+@cache
+def _references(child: Table, column: str, parent: Table, key: str) -> Select[Any]:
     answer = parent.alias()  # a table may refer to itself
     answered = exists().where(
         answer.c[key] == child.c[column], answer.c.tenant_id == child.c.tenant_id
     )
-    query = (
+    return (
         select(child.c[column])
         .where(child.c[column].is_not(None), child.c[column] != "", ~answered)
         .distinct()
         .order_by(child.c[column])
-        .limit(_SHOWN_MAX)
+        .limit(bindparam("shown_max"))
     )
-    return [str(row[0]) for row in ctx.db.rows(query)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ class SimDatabase(Database):
 
     weather: Weather
     clock: HandClock
+    changes = 0
+    """How many transactions have changed a row; what was read at one count is true at the same."""
 
     @contextmanager
     def write(self, tenant_id: str | None) -> Iterator[Db]:
@@ -33,13 +36,23 @@ class SimDatabase(Database):
         if fault == "before":
             raise refuse("DATABASE_BUSY")
         with super().write(tenant_id) as db:
-            yield db
+            rows = _rows_changed(db)
+            try:
+                yield db
+            finally:
+                self.changes += _rows_changed(db) != rows
             if fault == "commit":
                 raise refuse("DATABASE_UNAVAILABLE", reason="the commit was refused")
         if fault == "slow":
             self.clock.advance(seconds=_SLOW_S)
         if fault == "after":
             raise refuse("DATABASE_UNAVAILABLE", reason="the answer to the commit was lost")
+
+
+def _rows_changed(db: Db) -> int:
+    """Return how many rows this connection has ever inserted, updated or deleted."""
+    opened: sqlite3.Connection = db.connection.connection.driver_connection
+    return opened.total_changes
 
 
 class Storage:

@@ -81,6 +81,7 @@ class World:
         self.orders: dict[str, str] = {}
         self._start()
         self.portfolios = {one.tenant_id: self._open_book(one) for one in self.tenants}
+        self._read: dict[str, tuple[int, Rows]] = {}
 
     def _start(self) -> None:
         self.runtime = Runtime(
@@ -139,9 +140,13 @@ class World:
         return execute.work_once(self.runtime)
 
     def rows(self, who: Principal) -> Rows:
-        """Return the books of a tenant."""
-        book = self.portfolios[who.tenant_id]
-        return self.runtime.read(who, lambda ctx: read_rows(ctx, book))
+        """Return the books of a tenant, read anew whenever any row has changed."""
+        at, rows = self._read.get(who.tenant_id, (-1, None))
+        if rows is None or at != self.database.changes:
+            book = self.portfolios[who.tenant_id]
+            rows = self.runtime.read(who, lambda ctx: read_rows(ctx, book))
+            self._read[who.tenant_id] = (self.database.changes, rows)
+        return rows
 
     def audit(self) -> None:
         """Compare everybody's books with the venue. Raises `Violation`."""
