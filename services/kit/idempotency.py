@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Integer, Text, UniqueConstraint, select
+from sqlalchemy import Column, Integer, Text, UniqueConstraint, bindparam, select
 
 from services.kit.canonical import tagged_hash
 from services.kit.context import Context
@@ -28,6 +28,11 @@ idempotency = tenant_table(
     Column("body", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("tenant_id", "user_id", "route", "key"),
+)
+_KNOWN = select(idempotency).where(
+    idempotency.c.user_id == bindparam("of_user"),
+    idempotency.c.route == bindparam("of_route"),
+    idempotency.c.key == bindparam("of_key"),
 )
 
 
@@ -58,11 +63,7 @@ def once(
     user = ctx.principal.user_id
     ctx.db.lock(f"idempotency:{ctx.principal.tenant_id}:{user}:{route}:{key}")
     request_hash = tagged_hash("request/v1", request)
-    known = ctx.db.row(
-        select(idempotency).where(
-            idempotency.c.user_id == user, idempotency.c.route == route, idempotency.c.key == key
-        )
-    )
+    known = ctx.db.row(_KNOWN, of_user=user, of_route=route, of_key=key)
     if known is not None:
         if known.request_hash != request_hash:
             raise refuse("IDEMPOTENCY_KEY_REUSED", field="Idempotency-Key")

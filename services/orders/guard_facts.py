@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 
 from services.kit.context import Context
-from services.ledger import book, holding, portfolio, valuation
+from services.ledger import portfolio, valuation
+from services.ledger.valuation import Valuation
 from services.market import quality
 from services.market.feed import Feed
 from services.market.freeze import portfolio_scope
@@ -32,6 +33,22 @@ _DOUBTED = tuple(state.value for state in (*IN_DOUBT, State.DISPUTED))
 _MATTER = (*_HOLDING, State.DISPUTED.value)
 _NINE_DAYS = timedelta(days=9)
 """Calendar days that are sure to hold the last five sessions."""
+_OTHERS = (
+    select(
+        order_intents.c.side,
+        order_intents.c.state,
+        order_intents.c.quantity,
+        order_intents.c.filled_quantity,
+        order_intents.c.confirmed_at,
+    )
+    .where(
+        order_intents.c.portfolio_id == bindparam("of_portfolio"),
+        order_intents.c.listing == bindparam("of_listing"),
+        order_intents.c.client_order_id != bindparam("but"),
+        or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > bindparam("since")),
+    )
+    .order_by(order_intents.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +151,7 @@ def guard_context(
     """Return the frozen context that every guard of one decision looks at."""
     account = portfolio.account_of(ctx, order.portfolio_id)
     value = valuation.value(ctx, order.portfolio_id)
-    held, others = _held(ctx, order), _others(ctx, order)
+    held, others = _held(value, order), _others(ctx, order)
     scopes = switch.scopes_of(order.portfolio_id, order.instrument_id)
     stand = switch.state(ctx, scopes=scopes)
     quote = market.quote
@@ -166,7 +183,7 @@ def guard_context(
         min_quantity=market.instrument.min_quantity,
         held=held,
         available_quantity=held - others.promised,
-        cash_available=book.cash(ctx, order.portfolio_id).available.amount,
+        cash_available=value.cash.available.amount,
         unsettled_cash=_unsettled(ctx, order, market) if account.day_trade_rule == "cash" else ZERO,
         commission=commission_of(ctx, order.quantity) if order.quantity > 0 else ZERO,
         equity=_amount(value.equity),
@@ -212,14 +229,9 @@ def _seconds(age: timedelta) -> Decimal:
     return Decimal(age // timedelta(milliseconds=1)) / 1000
 
 
-def _held(ctx: Context, order: Order) -> Decimal:
+def _held(value: Valuation, order: Order) -> Decimal:
     return next(
-        (
-            item.quantity
-            for item in holding.positions(ctx, order.portfolio_id)
-            if item.listing == order.instrument_id
-        ),
-        ZERO,
+        (one.quantity for one in value.holdings if one.listing == order.instrument_id), ZERO
     )
 
 
@@ -234,20 +246,11 @@ def _others(ctx: Context, order: Order) -> _Others:
     """Return what the other orders of this listing mean for `order`, by one query."""
     since = ctx.now - timedelta(seconds=ctx.policy.orders.duplicate_like_s)
     rows = ctx.db.rows(
-        select(
-            order_intents.c.side,
-            order_intents.c.state,
-            order_intents.c.quantity,
-            order_intents.c.filled_quantity,
-            order_intents.c.confirmed_at,
-        )
-        .where(
-            order_intents.c.portfolio_id == order.portfolio_id,
-            order_intents.c.listing == order.instrument_id,
-            order_intents.c.client_order_id != order.client_order_id,
-            or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > since),
-        )
-        .order_by(order_intents.c.id)
+        _OTHERS,
+        of_portfolio=order.portfolio_id,
+        of_listing=order.instrument_id,
+        but=order.client_order_id,
+        since=since,
     )
     promised = sum(
         (
