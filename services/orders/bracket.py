@@ -1,14 +1,64 @@
-"""Owns the exits of an entry: the exact order that an entry with exits stands for; pure."""
+"""Owns the exits of an entry: what they may be, and the exact order that they stand for; pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
 
-from services.kit.errors import check
+from services.kit.errors import Refusal, check, refuse
+from services.kit.money import decimal_text
+from services.market.quote import Quote
 from services.orders.order import Order, OrderClass, OrderType, Side, Tif
 
 _EXIT = "-x"
+
+
+def choose_class(
+    side: Side, kind: OrderType, *, take_profit: Decimal | None, stop_loss: Decimal | None
+) -> OrderClass | None:
+    """Return the class of an order with these exits, None without any.
+
+    A buy with one exit is `OTO`, with both `OTOCO`. A sale names its target as its limit, so a
+    limit sale with a `stop_loss` is `OCO`. Raises `PARAM_INVALID` for anything else.
+    """
+    if take_profit is None and stop_loss is None:
+        return None
+    if side is Side.BUY:
+        both = take_profit is not None and stop_loss is not None
+        return OrderClass.OTOCO if both else OrderClass.OTO
+    if take_profit is not None:
+        raise _refusal("take_profit", take_profit, "a sale names its target as its limit price")
+    if kind is not OrderType.LIMIT:
+        raise _refusal("stop_loss", stop_loss, "only a limit sale can have a stop beside it")
+    return OrderClass.OCO
+
+
+def require_exit_sides(order: Order, quote: Quote) -> None:
+    """Refuse exits that lie on the wrong side of the entry, or of the market for an `OCO`.
+
+    A buy at market is measured at the bid for its stop and at the ask for its target. Raises
+    `PRICE_NON_POSITIVE`, `STOP_WRONG_SIDE` and `PARAM_INVALID`.
+    """
+    if order.order_class is None:
+        return
+    named = None if order.order_class is OrderClass.OCO else order.limit_price or order.stop_price
+    low, high = (named, named) if named is not None else (quote.bid, quote.ask)
+    target = order.limit_price if order.order_class is OrderClass.OCO else order.take_profit
+    stop = order.stop_loss
+    for name, price in (("take_profit", target), ("stop_loss", stop)):
+        if price is not None and price <= 0:
+            raise refuse("PRICE_NON_POSITIVE", field=name, px=decimal_text(price))
+    if stop is not None and stop >= low:
+        facts = {"stop": decimal_text(stop), "entry": decimal_text(low), "side": "long"}
+        raise refuse("STOP_WRONG_SIDE", field="stop_loss", **facts)
+    if target is not None and target <= high:
+        field = "limit_price" if order.order_class is OrderClass.OCO else "take_profit"
+        raise _refusal(field, target, f"a target lies above {decimal_text(high)}")
+
+
+def _refusal(name: str, value: Decimal | None, rule: str) -> Refusal:
+    said = "nothing" if value is None else decimal_text(value)
+    return refuse("PARAM_INVALID", field=name, name=name, value=said, rule=rule)
 
 
 def exit_client_id(entry_client_id: str) -> str:

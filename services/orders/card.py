@@ -110,6 +110,7 @@ def card(ctx: Context, proposal: Proposal) -> Card:
         ends,
     )
     return _card(proposal, _headline(order), lines, account)
+        *_exit_lines(order),
 
 
 def typed_phrase(order: Order) -> str:
@@ -120,7 +121,7 @@ def typed_phrase(order: Order) -> str:
 def _card(proposal: Proposal, title: str, lines: tuple[Line, ...], account: str) -> Card:
     order = proposal.order
     warned = any(guard["severity"] == "typed" for guard in proposal.guards)
-    asks = proposal.kind == "order" and (warned or order.mode == "live")
+    asks = proposal.kind != "cancel" and (warned or order.mode == "live")
     typed = Typed("Type symbol and quantity to confirm", typed_phrase(order)) if asks else None
     return Card(
         title=title,
@@ -168,6 +169,21 @@ def _market_lines(proposal: Proposal) -> tuple[Line, ...]:
         if order.side is Side.BUY
         else f"about {_price(order.worst_price)}"
     )
+def _exit_lines(order: Order) -> tuple[Line, ...]:
+    """Return what is sold once the order has filled, or the stop beside a sale's limit."""
+    target, stop = _price(order.take_profit), _price(order.stop_loss)
+    if order.order_class is OrderClass.OCO:
+        note = "the first that trades ends the other"
+        return (Line("Or sell", f"at market once {stop} trades", note),)
+    if not order.has_exits:
+        return ()
+    ways = [f"limit {target}"] if order.take_profit is not None else []
+    ways += [f"at market once {stop} trades"] if order.stop_loss is not None else []
+    note = "placed when the order has filled, good till cancelled"
+    note += "; the first that trades ends the other" if len(ways) > 1 else ""
+    return (Line("Then sell", f"what was bought, {' or '.join(ways)}", note),)
+
+
     if order.type is OrderType.LIMIT:
         word = "at most" if order.side is Side.BUY else "at least"
         band = f"{word} {_price(order.limit_price)}"
@@ -192,7 +208,7 @@ def _cost_lines(proposal: Proposal) -> tuple[Line, ...]:
             Line(
                 "Risk to the stop",
                 f"{_money(risk['money'])} {money}{times}",
-                f"stop {_price(order.protective_stop)}; it is not placed by this order",
+                f"stop {_price(order.protective_stop)}; {_placed(order)}",
             )
         )
     return tuple(lines)
@@ -214,3 +230,18 @@ def _warnings(proposal: Proposal) -> tuple[str, ...]:
     if proposal.taint:
         said.append("some values came from outside text: " + ", ".join(proposal.taint))
     return tuple(said)
+    if "reward" in risk:
+        times = _times(risk["reward"], risk.get("money"))
+        at = f"target {_price(order.take_profit)}; before tax, if it is reached"
+        lines.append(Line("Gain at the target", f"{_money(risk['reward'])} {money}{times}", at))
+def _placed(order: Order) -> str:
+    placed = order.has_exits and order.stop_loss is not None
+    return "it is placed with this order" if placed else "it is not placed by this order"
+
+
+def _times(reward: str, risk: str | None) -> str:
+    if risk is None or Decimal(risk) <= 0:
+        return ""
+    return f", {decimal_text(rounded(Decimal(reward) / Decimal(risk), 2))} times the risk"
+
+

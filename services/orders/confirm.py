@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from services import audit
@@ -26,6 +25,7 @@ from services.orders import desk
 from services.orders.attempt import invalidated, missed, plain_facts, refused, tampered
 from services.orders.cancel import request_cancel
 from services.orders.card import Card, card, typed_phrase
+from services.orders.confirmed import SEAL, Confirmed
 from services.orders.guard import evaluate, first_block, needs_typing
 from services.orders.guard_context import GuardResult, Stage
 from services.orders.guard_facts import clean_market, guard_context, latch_day_loss
@@ -34,26 +34,7 @@ from services.orders.proposal import close, get_proposal, proposal_of, proposal_
 from services.orders.queueing import queue_order
 from services.orders.standing import binding_refusal, principal_refusal, standing_refusal
 from services.orders.store import find_order_of, get_order
-from services.orders.tables import confirm_tokens
 from services.orders.tokens import burn, find_token, issue_token
-
-T = TypeVar("T")
-_SEAL = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmed(Generic[T]):
-    """Proof that a person confirmed exactly `value`; only `redeem` can make one."""
-
-    value: T
-    proposal_id: str
-    order_id: str
-    confirmed_by: str
-    confirmed_at: datetime
-    seal: object
-
-    def __post_init__(self) -> None:
-        check(self.seal is _SEAL, "only redeem confirms an order", order=self.order_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,38 +144,6 @@ def confirm(
     if said is not None:
         raise refuse(said["code"], field=said["field"], hint=said["hint"], **said["facts"])
     return answer
-
-
-def confirmed_order(ctx: Context, row: Row[Any]) -> Confirmed[Order]:
-    """Return the proof of an order that `redeem` queued, read anew from the rows it left.
-
-    The order's bytes, its hash, the proposal's hash and one burned token must all agree. Raises
-    `ORDER_HASH_MISMATCH` otherwise; then nothing may be sent.
-    """
-    found = ctx.db.row(select(confirm_tokens).where(confirm_tokens.c.id == row.token_id))
-    proposal = proposal_row(ctx, row.proposal_id)
-    hashes = {
-        row.order_hash,
-        stored_hash(row.order_json),
-        proposal.order_hash,
-        found.order_hash if found else "",
-    }
-    burned = (
-        found is not None
-        and found.proposal_id == row.proposal_id
-        and found.used_at is not None
-        and found.outcome == "confirmed"
-    )
-    if len(hashes) != 1 or not burned or proposal.status != Status.CONFIRMED:
-        raise refuse("ORDER_HASH_MISMATCH", order=row.id)
-    return Confirmed(
-        value=order_from_json(row.order_json),
-        proposal_id=row.proposal_id,
-        order_id=row.id,
-        confirmed_by=row.confirmed_by,
-        confirmed_at=row.confirmed_at,
-        seal=_SEAL,
-    )
 
 
 def confirmation(ctx: Context, proposal_id: str) -> dict[str, Any]:
@@ -360,7 +309,7 @@ def _confirmed(ctx: Context, row: Row[Any], order_id: str, order: Order) -> Deci
             value=order,
             proposal_id=row.id,
             order_id=order_id,
-            seal=_SEAL,
+            seal=SEAL,
             confirmed_by=ctx.principal.user_id,
             confirmed_at=ctx.now,
         )

@@ -35,12 +35,13 @@ from services.orders.broker import (
     broker_of,
 )
 from services.orders.cancel import request_cancel
-from services.orders.confirm import Confirmed, confirmed_order
+from services.orders.confirmed import Confirmed, confirmed_order
 from services.orders.freeze import freeze
 from services.orders.guard import evaluate, first_block
 from services.orders.guard_context import Stage
 from services.orders.guard_facts import guard_context, latch_day_loss, market_facts, require_clean
 from services.orders.isolate import Isolate, isolated
+from services.orders.news import tell_waiting
 from services.orders.order import Event, Order, State, order_from_json
 from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
@@ -197,8 +198,8 @@ def _claim(ctx: Context, order_id: str) -> tuple[bool, _Claim | None]:
         freeze(ctx, f"order {order_id} is not what was confirmed", subject=order_id)
         return _deny(ctx, row, refusal), None
     verdicts, blocked = _claim_guards(ctx, row)
-    if blocked is not None and blocked.kind is Kind.DATA:
-        return False, None
+    if blocked is not None and (blocked.kind is Kind.DATA or row.parent_id is not None):
+        return tell_waiting(ctx, row, blocked), None
     if blocked is not None:
         return _deny(ctx, row, blocked), None
     row = change_order(ctx, row, Event.CLAIM, epoch=row.epoch + 1, claimed_at=now)

@@ -23,7 +23,7 @@ def order_bounds(seen: GuardContext) -> GuardResult:
     rule = _quantity_rule(seen)
     if rule:
         return block("order_bounds", "QTY_INVALID", rule, qty=quantity, rule=rule)
-    for name in ("limit_price", "stop_price"):
+    for name in ("limit_price", "stop_price", "take_profit", "stop_loss"):
         price: Decimal | None = getattr(seen.order, name)
         if price is None:
             continue

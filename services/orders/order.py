@@ -224,6 +224,11 @@ class Order:
         return self.order_class in (OrderClass.OTO, OrderClass.OTOCO)
 
     @property
+    def trigger(self) -> Decimal | None:
+        """Return the price at which it trades at market: of a stop, or of an `OCO`'s stop."""
+        return self.stop_loss if self.order_class is OrderClass.OCO else self.stop_price
+
+    @property
     def sign(self) -> int:
         """Return 1 for a buy, -1 for a sell."""
         return 1 if self.side is Side.BUY else -1

@@ -149,7 +149,7 @@ def _accept(ctx: Context, order: Order) -> Outcome:
             "tif": order.tif.value,
             "quantity": order.quantity,
             "limit_price": order.limit_price,
-            "stop_price": order.stop_price,
+            "stop_price": order.trigger,
             "worst_price": order.worst_price,
             "calendar": instrument.calendar,
             "status": "open",

@@ -25,7 +25,8 @@ class Working:
     """What matching needs to know of an order, and how far it got.
 
     `volume_seen` counts what traded while the order could trade; fills never exceed the policy's
-    share of it. `triggered` says that a stop was touched and now trades at market.
+    share of it. `triggered` says that a stop was touched and now trades at market. A limit with a
+    stop price beside it trades at whichever is reached first; after the stop the limit is over.
     """
 
     side: Literal["buy", "sell"]
@@ -146,12 +147,13 @@ def consume(
 
 def _tape_price(order: Working, tick: Tick, rules: MatchRules) -> tuple[Working, FillPrice | None]:
     print_range = TradedRange(open=tick.price, high=tick.price, low=tick.price)
-    if order.type == "limit" and order.limit_price is not None:
+    if order.type == "limit" and order.limit_price is not None and not order.triggered:
         through = find_limit_fill(
             order.side, order.limit_price, traded=print_range, tick=rules.tick
         )
-        return order, None if through is None else FillPrice(order.limit_price, through.flags)
-    if order.type == "stop" and order.stop_price is not None and not order.triggered:
+        if through is not None or order.stop_price is None:
+            return order, None if through is None else FillPrice(order.limit_price, through.flags)
+    if order.stop_price is not None and not order.triggered:
         touched = find_stop_fill(
             order.side,
             order.stop_price,

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Row
 
 from services import audit
@@ -23,6 +23,10 @@ from services.orders.order import Order, Status, order_from_json
 from services.orders.tables import confirm_tokens, order_intents, proposals
 
 _PROPOSALS_MAX = 200
+_PROPOSAL = select(proposals).where(proposals.c.id == bindparam("of_proposal"))
+_DUE = select(proposals.c.id).where(
+    proposals.c.status == Status.PENDING.value, proposals.c.expires_at <= bindparam("until")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,20 +123,12 @@ def expire_due(ctx: Context) -> int:
 
 def has_due(ctx: Context) -> bool:
     """Return True when `expire_due` would close something; needs no write."""
-    return (
-        ctx.db.row(
-            select(proposals.c.id).where(
-                proposals.c.status == Status.PENDING.value,
-                proposals.c.expires_at <= desk.peek_now(ctx),
-            )
-        )
-        is not None
-    )
+    return ctx.db.row(_DUE, until=desk.peek_now(ctx)) is not None
 
 
 def proposal_row(ctx: Context, proposal_id: str) -> Row[Any]:
     """Return the row of a proposal. Raises `PROPOSAL_UNKNOWN`."""
-    row = ctx.db.row(select(proposals).where(proposals.c.id == proposal_id))
+    row = ctx.db.row(_PROPOSAL, of_proposal=proposal_id)
     if row is None:
         raise refuse("PROPOSAL_UNKNOWN", id=proposal_id)
     return row
@@ -220,7 +216,9 @@ def announce(ctx: Context, proposal: Proposal) -> None:
     """Tell every screen where a proposal stands; `proposal.pending` carries no token."""
     pending = proposal.status is Status.PENDING
     order_id = ctx.db.scalar(
-        select(order_intents.c.id).where(order_intents.c.proposal_id == proposal.id)
+        select(order_intents.c.id).where(
+            order_intents.c.proposal_id == proposal.id, order_intents.c.parent_id.is_(None)
+        )
     )
     put(
         ctx,

@@ -29,7 +29,9 @@ from services.orders.broker import (
     Rejected,
 )
 from services.orders.executions import new_executions
+from services.orders.exits import give_exits
 from services.orders.freeze import freeze
+from services.orders.news import announce_order
 from services.orders.order import ENDED, Event, State
 from services.orders.resurrect import take_back
 from services.orders.sent import end_unsent, lose, sent_before
@@ -180,6 +182,7 @@ def apply_view(ctx: Context, order_id: str, view: BrokerView) -> None:
     row = _take_status(ctx, row, view)
     if was in _UNSEEN and row.state == State.WORKING:
         announce_order(ctx, row, f"{row.id}:working:{row.epoch}")
+    give_exits(ctx, row)
     reach("settle.before_commit")
 
 

@@ -18,7 +18,7 @@ from services.ledger.tables import ledger_batches
 from services.ledger.valuation import HeldValue
 from services.market.action_record import known_splits
 from services.market.feed import Feed
-from services.orders.order import OPEN, Order, OrderType, Side
+from services.orders.order import OPEN, Order, OrderClass, Side
 from services.orders.tables import fills, order_intents
 from services.trade import advice
 from services.trade.advice import Advice
@@ -161,8 +161,8 @@ def _working(rows: Sequence[Any], listing: str, *, long: bool) -> list[Cover]:
     side, found = (Side.SELL if long else Side.BUY), []
     for row in rows:
         terms = _terms(row.order_json)
-        if row.listing == listing and (terms.side, terms.kind) == (side.value, OrderType.STOP):
-            found.append(Cover(row.quantity - row.filled_quantity, terms.stop_price))
+        if row.listing == listing and terms.side == side.value and terms.trigger is not None:
+            found.append(Cover(row.quantity - row.filled_quantity, terms.trigger))
     return sorted(found, key=lambda one: one.stop or ZERO, reverse=long)
 
 
@@ -208,8 +208,7 @@ class _Terms:
     """What of a stored order says how it covers."""
 
     side: str
-    kind: str
-    stop_price: Decimal | None
+    trigger: Decimal | None
     protective_stop: Decimal | None
     basis_ref: str | None
 
@@ -224,8 +223,7 @@ def _terms(text: str) -> _Terms:
 
     return _Terms(
         body["side"],
-        body["type"],
-        price("stop_price"),
+        price("stop_loss") if body.get("order_class") == OrderClass.OCO else price("stop_price"),
         price("protective_stop"),
         body.get("basis_ref"),
     )

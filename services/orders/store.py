@@ -7,25 +7,32 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.engine import Row
 
 from services import audit
 from services.kit.context import Context
 from services.kit.errors import check, refuse
-from services.kit.outbox import put
+from services.orders.news import announce_order, tell_exit
 from services.orders.order import ENDED, OPEN, Event, Order, State, next_state, order_from_json
 from services.orders.proposal import close_cancel_cards
 from services.orders.tables import fills, order_intents, order_transitions
 
 _ORDERS_MAX = 500
+_ORDER = select(order_intents).where(order_intents.c.id == bindparam("of_order"))
+_LAST_ARROW = select(func.max(order_transitions.c.number)).where(
+    order_transitions.c.order_id == bindparam("of_order")
+)
 _UNTOLD = (Event.CLAIM, Event.SEND, Event.ACKNOWLEDGE)
 """Arrows on the way to the broker that a screen is not woken for, unless the order stays there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderView:
-    """One order as screens show it. `avg_price` is per unit, None before the first fill."""
+    """One order as screens show it. `avg_price` is per unit, None before the first fill.
+
+    `parent_id` is the entry whose exits the order is.
+    """
 
     id: str
     proposal_id: str
@@ -44,6 +51,7 @@ class OrderView:
     updated_at: datetime
     conversation_id: str
     run_id: str
+    parent_id: str | None = None
 
     @property
     def symbol(self) -> str:
@@ -109,7 +117,15 @@ def get_order(ctx: Context, order_id: str) -> OrderView:
 
 def find_order_of(ctx: Context, proposal_id: str) -> OrderView | None:
     """Return the order that the confirmation of a proposal made, or None."""
-    row = ctx.db.row(select(order_intents).where(order_intents.c.proposal_id == proposal_id))
+    mine = order_intents.c
+    query = select(order_intents).where(mine.proposal_id == proposal_id, mine.parent_id.is_(None))
+    row = ctx.db.row(query)
+    return None if row is None else order_view(row)
+
+
+def find_exit_of(ctx: Context, order_id: str) -> OrderView | None:
+    """Return the order of an entry's exits, or None before the entry has ended with a fill."""
+    row = ctx.db.row(select(order_intents).where(order_intents.c.parent_id == order_id))
     return None if row is None else order_view(row)
 
 
@@ -150,7 +166,7 @@ def list_transitions(ctx: Context, order_id: str) -> list[Transition]:
 
 def order_row(ctx: Context, order_id: str) -> Row[Any]:
     """Return the row of an order. Raises `ORDER_UNKNOWN`."""
-    row = ctx.db.row(select(order_intents).where(order_intents.c.id == order_id))
+    row = ctx.db.row(_ORDER, of_order=order_id)
     if row is None:
         raise refuse("ORDER_UNKNOWN", id=order_id)
     return row
@@ -190,14 +206,7 @@ def change_order(
         .values(state=target.value, state_reason=reason, updated_at=ctx.now, **values)
     )
     check(hit == 1, "an order changed under its lock", order=row.id, state=row.state)
-    number = (
-        ctx.db.scalar(
-            select(func.max(order_transitions.c.number)).where(
-                order_transitions.c.order_id == row.id
-            )
-        )
-        or 0
-    ) + 1
+    number = (ctx.db.scalar(_LAST_ARROW, of_order=row.id) or 0) + 1
     ctx.db.insert(
         order_transitions,
         {
@@ -226,36 +235,11 @@ def change_order(
     changed = order_row(ctx, row.id)
     if event not in _UNTOLD:
         announce_order(ctx, changed, f"{row.id}:{number}")
+    if changed.parent_id is not None:
+        tell_exit(ctx, changed)
     if target in ENDED:
         close_cancel_cards(ctx, row.id, target.value, asked_by=asked_by)
     return changed
-
-
-def announce_order(ctx: Context, row: Row[Any], dedupe: str) -> None:
-    """Tell every screen where an order and its proposal stand now."""
-    average = row.avg_price
-    put(
-        ctx,
-        "proposal.changed",
-        row.proposal_id,
-        {
-            "proposal_id": row.proposal_id,
-            "version": row.version,
-            "status": "confirmed",
-            "reason": row.state_reason,
-            "order_id": row.id,
-            "order_state": row.state,
-            "filled_quantity": row.filled_quantity,
-            "avg_price": average,
-            "symbol": row.symbol,
-            "side": row.side,
-            "quantity": row.quantity,
-            "conversation_id": row.conversation_id,
-            "run_id": row.run_id,
-            "expires_at": row.valid_until,
-        },
-        dedupe=f"order:{dedupe}",
-    )
 
 
 def order_view(row: Row[Any]) -> OrderView:
@@ -278,6 +262,7 @@ def order_view(row: Row[Any]) -> OrderView:
         updated_at=row.updated_at,
         conversation_id=row.conversation_id,
         run_id=row.run_id,
+        parent_id=row.parent_id,
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Row
 
+from services.audit import audit_events
 from services.kit.canonical import canonical, tagged_hash
 from services.kit.context import Context
 from services.kit.errors import Refusal
@@ -19,6 +22,7 @@ from services.market.quality_tables import BOOK, freezes
 from services.market.tables import dq_snapshots
 from services.orders.order import stored_hash
 from services.orders.tables import order_intents, proposals, submit_attempts
+from services.proof.changes import read_changed
 from services.proof.violation import Violation, Violations, all_rows, find_table, read_object
 from services.trade.tables import trade_advice
 
@@ -31,7 +35,7 @@ def no_advice_on_bad_data(ctx: Context) -> Violations:
     green = {row.id: json.loads(row.symbols) for row in all_rows(ctx, dq_snapshots) if row.green}
     for card in all_rows(ctx, proposals):
         symbol = (read_object(card.order_json) or {}).get("symbol")
-        if card.kind == "order" and symbol not in green.get(card.dq_snapshot_id, ()):
+        if card.kind != "cancel" and symbol not in green.get(card.dq_snapshot_id, ()):
             yield Violation("I7", "a proposal rests on no green data", (card.id,))
     for row in all_rows(ctx, trade_advice):
         if row.symbol not in green.get(row.dq_snapshot_id, ()):
@@ -39,22 +43,75 @@ def no_advice_on_bad_data(ctx: Context) -> Violations:
     yield from _while_frozen(ctx)
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When something was done: its number in the audit trail, and the clock's word for it."""
+
+    number: int | None
+    at: datetime
+
+    def is_before(self, other: _Moment) -> bool:
+        """Return whether it came first: by the trail, which no clock turns back, else by time."""
+        if self.number is None or other.number is None:
+            return self.at < other.at
+        return self.number < other.number
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """One freeze of a symbol's data, from its opening to its end, if it has ended."""
+
+    id: str
+    symbol: str
+    opened: _Moment
+    cleared: _Moment | None
+
+    def held_back(self, given: _Moment) -> bool:
+        """Return whether it stood when `given` was begun, by more than a unit of work takes."""
+        begun_before = abs(given.at - self.opened.at) <= _BEGUN
+        ended_before = self.cleared is not None and not given.is_before(self.cleared)
+        return self.opened.is_before(given) and not begun_before and not ended_before
+
+
 def _while_frozen(ctx: Context) -> Violations:
     """Yield advice on a listing whose data had been frozen for a while when it was given."""
     held = [row for row in all_rows(ctx, freezes) if row.code != BOOK]
     if not held:
         return
+    told = _numbers(ctx)
+    stands = [_stand(row, told) for row in held if row.scope.startswith("listing:")]
     given = [(row.ref, row.symbol, row.at) for row in all_rows(ctx, trade_advice)]
     for card in all_rows(ctx, proposals):
-        if card.kind == "order":
+        if card.kind != "cancel":
             symbol = str((read_object(card.order_json) or {}).get("symbol"))
             given.append((card.id, symbol, card.created_at))
     for ref, symbol, at in given:
-        for one in held:
-            ends = one.cleared_at
-            of_it = one.scope.startswith("listing:") and one.subject == symbol
-            if of_it and one.opened_at + _BEGUN < at and (ends is None or at < ends):
+        moment = _Moment(told.get(("given", ref)), at)
+        for one in stands:
+            if one.symbol == symbol and one.held_back(moment):
                 yield Violation("I7", "advice was given on frozen data", (ref, one.id))
+
+
+def _stand(row: Row[Any], told: Mapping[tuple[str, str], int]) -> _Stand:
+    ended = row.cleared_at
+    return _Stand(
+        row.id,
+        row.subject,
+        _Moment(told.get(("data.frozen", row.id)), row.opened_at),
+        None if ended is None else _Moment(told.get(("data.unfrozen", row.id)), ended),
+    )
+
+
+def _numbers(ctx: Context) -> dict[tuple[str, str], int]:
+    """Return the place in the trail of each advice, and of each freeze's opening and end."""
+    found: dict[tuple[str, str], int] = {}
+    for event in all_rows(ctx, audit_events):
+        if event.kind == "proposed" or event.kind.startswith("advice."):
+            found["given", event.subject] = event.seq
+        elif event.kind in ("data.frozen", "data.unfrozen"):
+            facts = (read_object(event.payload) or {}).get("facts", {})
+            found[event.kind, str(facts.get("freeze"))] = event.seq
+    return found
 
 
 def same_bytes_behind_every_hash(ctx: Context) -> Violations:
@@ -65,11 +122,12 @@ def same_bytes_behind_every_hash(ctx: Context) -> Violations:
             yield Violation("I8", "a proposal's bytes do not give its hash", (card.id,))
         if tagged_hash("risk/v1", read_object(card.risk_json)) != card.risk_hash:
             yield Violation("I8", "a proposal's risk does not give its hash", (card.id,))
-    hashes = {}
+    hashes, changed = {}, read_changed(ctx)
     for order in all_rows(ctx, order_intents):
-        hashes[order.id] = order.order_hash
-        told = cards.get(order.proposal_id)
-        if _order_fault(order) or told is None or told.order_json != order.order_json:
+        hashes[order.id] = changed.first_hash(order)
+        told = cards.get(changed.standing(order))
+        same = order.parent_id is not None or (told and told.order_json == order.order_json)
+        if _order_fault(order) or told is None or not same:
             yield Violation("I8", "an order is not what its proposal said", (order.id,))
     for attempt in all_rows(ctx, submit_attempts):
         if hashes.get(attempt.order_id) != attempt.body_hash:
@@ -81,11 +139,12 @@ def same_bytes_behind_every_hash(ctx: Context) -> Violations:
 
 def _order_fault(row: Row[Any]) -> bool:
     body = read_object(row.order_json)
+    changes = getattr(row, "kind", "") == "replace"  # such a card holds its target's client id
     return (
         body is None
         or stored_hash(row.order_json) != row.order_hash
         or canonical(body).decode() != row.order_json
-        or body.get("client_order_id") != row.client_order_id
+        or (body.get("client_order_id") != row.client_order_id and not changes)
     )
 
 

@@ -95,7 +95,7 @@ def once_is_once(ctx: Context) -> Violations:
         ),
         (
             "a proposal has two intents",
-            [(row.proposal_id,) for row in all_rows(ctx, order_intents)],
+            [(row.proposal_id, row.parent_id) for row in all_rows(ctx, order_intents)],
         ),
         (
             "an idempotency key has two answers",

@@ -11,9 +11,11 @@ from sqlalchemy.engine import Row
 from services.audit import audit_events
 from services.kit.context import Actor, Context
 from services.ledger.tables import ledger_batches
-from services.orders.order import ENDED, State, Status
+from services.orders.bracket import build_exit
+from services.orders.order import ENDED, State, Status, order_from_json, order_json
 from services.orders.paper_tables import paper_fills, paper_orders
 from services.orders.tables import confirm_tokens, disputed_fills, fills, order_intents, proposals
+from services.proof.changes import changes_are_confirmed, read_changed
 from services.proof.violation import Violation, Violations, all_rows, repeated
 
 _SETTLED = frozenset(ENDED) - {State.DISPUTED, State.PRESUMED_NOT_ACCEPTED}
@@ -93,11 +95,18 @@ def no_order_without_its_token(ctx: Context) -> Violations:
         for row in all_rows(ctx, audit_events)
         if row.kind == "order.confirmed" and row.actor_kind == Actor.PERSON
     }
-    for order in all_rows(ctx, order_intents):
-        fault = _token_fault(order, tokens.get(order.token_id), cards.get(order.proposal_id))
+    yield from changes_are_confirmed(ctx, tokens, cards)
+    changed = read_changed(ctx)
+    orders = {row.id: row for row in all_rows(ctx, order_intents)}
+    for order in orders.values():
+        token, card = tokens.get(order.token_id), cards.get(order.proposal_id)
+        entry = orders.get(order.parent_id) if order.parent_id is not None else order
+        fault = _exit_fault(order, entry) or _token_fault(
+            entry or order, token, card, first_hash=changed.first_hash(entry or order)
+        )
         if fault:
             yield Violation("I3", fault, (order.id, order.token_id))
-        if (order.id, order.confirmed_by) not in people:
+        if entry is None or (entry.id, order.confirmed_by) not in people:
             yield Violation("I3", "no person's confirmation is on record", (order.id,))
     for key in repeated(
         (row.proposal_id,) for row in tokens.values() if row.outcome == "confirmed"
@@ -105,11 +114,30 @@ def no_order_without_its_token(ctx: Context) -> Violations:
         yield Violation("I3", "a proposal was confirmed by two tokens", key)
 
 
-def _token_fault(order: Row[Any], token: Row[Any] | None, card: Row[Any] | None) -> str:
+def _exit_fault(order: Row[Any], entry: Row[Any] | None) -> str:
+    """Return what is wrong with an order as the exits of its entry; empty for an entry itself."""
+    if entry is None:
+        return "exits have no entry"
+    if entry is order:
+        return ""
+    shared = ("proposal_id", "version", "token_id", "confirmed_by", "portfolio_id", "account_id")
+    if any(getattr(order, name) != getattr(entry, name) for name in shared):
+        return "exits are not their entry's"
+    confirmed = order_from_json(entry.order_json)
+    if not confirmed.has_exits or not 0 < order.quantity <= entry.filled_quantity:
+        return "exits that nobody confirmed"
+    if order_json(build_exit(confirmed, order.quantity)) != order.order_json:
+        return "exits are not what was confirmed"
+    return ""
+
+
+def _token_fault(
+    order: Row[Any], token: Row[Any] | None, card: Row[Any] | None, *, first_hash: str
+) -> str:
     if token is None or token.used_at is None or token.outcome != "confirmed":
         return "an order has no burned token"
     bound = (token.proposal_id, token.version, token.order_hash, token.user_id)
-    if bound != (order.proposal_id, order.version, order.order_hash, order.confirmed_by):
+    if bound != (order.proposal_id, order.version, first_hash, order.confirmed_by):
         return "an order's token speaks for something else"
     if card is None or card.status != Status.CONFIRMED or card.kind != "order":
         return "an order's proposal was not confirmed"

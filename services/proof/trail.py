@@ -7,6 +7,7 @@ import json
 from services.audit import audit_events, verify
 from services.kit.context import Context
 from services.ledger.tables import ledger_batches
+from services.orders.change_tables import order_changes
 from services.orders.order import Status
 from services.orders.tables import confirm_tokens, fills, order_transitions, proposals
 from services.proof.violation import Violation, Violations, all_rows
@@ -35,6 +36,9 @@ def every_change_is_audited(ctx: Context) -> Violations:
             for kind in sorted(wanted)
             if (kind, card.id) not in told.subjects
         )
+    for change in all_rows(ctx, order_changes):
+        if (f"order.change_{change.state}", change.order_id) not in told.subjects:
+            yield Violation("I6", "a change has no audit event", (change.proposal_id,))
     yield from _tokens_and_batches(ctx, told)
 
 
@@ -46,7 +50,8 @@ def _tokens_and_batches(ctx: Context, told: _Told) -> Violations:
         if (batch.key, batch.content_hash) not in told.batches:
             yield Violation("I6", "a batch has no audit event", (batch.portfolio_id, batch.key))
     for fill in all_rows(ctx, fills):
-        if ("order.confirmed", fill.order_id) not in told.subjects:
+        born = ("order.confirmed", "order.protect")
+        if not any((kind, fill.order_id) in told.subjects for kind in born):
             yield Violation("I6", "a fill of an order that nobody confirmed", (fill.id,))
 
 

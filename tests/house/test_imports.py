@@ -130,6 +130,7 @@ def test_whatever_makes_a_token_or_queues_an_order_is_behind_the_gate():
                 makers.add(tree.name_of(path).removesuffix(".py").replace("/", "."))
     assert makers == {
         "services.orders.confirm",
+        "services.orders.confirmed",
         "services.orders.queueing",
         "services.orders.tokens",
     }
