@@ -149,6 +149,7 @@ class Db:
         self.connection = connection
         self.tenant_id = tenant_id
         self._after_commit: list[Callable[[], None]] = []
+        self._wakes: dict[tuple[str, str], Callable[[], None]] = {}
         self._known: dict[tuple[object, ...], Sequence[Row[Any]]] = {}
 
     @property
@@ -215,9 +216,16 @@ class Db:
         """Call `callback` once this transaction is durable; never when it rolls back."""
         self._after_commit.append(callback)
 
+    def wake_after_commit(self, topic: str, key: str, callback: Callable[[], None]) -> None:
+        """Call `callback` once for `topic` and `key`, ahead of the others of `after_commit`.
+
+        Who is woken reads what this transaction wrote, while the rest is done here.
+        """
+        self._wakes[topic, key] = callback
+
     def run_after_commit(self) -> None:
-        """Run the callbacks in order; the database calls it after its commit."""
-        for callback in self._after_commit:
+        """Run the callbacks in order, wake-ups first; the database calls it after its commit."""
+        for callback in (*self._wakes.values(), *self._after_commit):
             callback()
 
     def _read(

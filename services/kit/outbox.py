@@ -70,10 +70,10 @@ def put(ctx: Context, kind: str, key: str, payload: Mapping[str, object], *, ded
 
 
 def wake(ctx: Context, topic: str, key: str) -> None:
-    """Publish `key` on `topic` once the caller's transaction is durable; no bus, no wake-up."""
+    """Publish `key` on `topic`, once, when the caller's transaction is durable; needs a bus."""
     bus = ctx.ports.get(Bus)
     if bus is not None:
-        ctx.db.after_commit(lambda: ctx.port(Bus).publish(topic, key))
+        ctx.db.wake_after_commit(topic, key, lambda: ctx.port(Bus).publish(topic, key))
 
 
 def due(ctx: Context, limit: int = 100) -> list[Message]:

@@ -44,12 +44,13 @@ class MemoryBus:
 
 
 class MemorySubscription:
-    """One bounded queue in one event loop."""
+    """One bounded queue in one event loop; a key that waits in it already is not queued again."""
 
     def __init__(self, bus: MemoryBus, topic: str) -> None:
         self.topic = topic
         self._bus = bus
         self._queue: asyncio.Queue[str] = asyncio.Queue(_QUEUE_MAX)
+        self._waiting: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
@@ -73,13 +74,17 @@ class MemorySubscription:
                 loop.call_soon_threadsafe(self._put, key)
 
     def _put(self, key: str) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self._queue.put_nowait(key)
+        if key not in self._waiting:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._queue.put_nowait(key)
+                self._waiting.add(key)
 
     async def next(self, timeout_s: float) -> str | None:
         """Return the next key, or None after `timeout_s` seconds."""
         try:
             async with asyncio.timeout(timeout_s):  # wait_for of 3.11 may swallow a cancellation
-                return await self._queue.get()
+                key = await self._queue.get()
         except TimeoutError:
             return None
+        self._waiting.discard(key)
+        return key
