@@ -11,7 +11,8 @@ from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.money import decimal_text, rounded
 from services.ledger import portfolio
-from services.orders.order import Order, OrderType, Side
+from services.orders.change import before_change
+from services.orders.order import Order, OrderClass, OrderType, Side
 from services.orders.proposal import Proposal, summary
 from services.trade.wording import price_words
 
@@ -101,16 +102,21 @@ def card(ctx: Context, proposal: Proposal) -> Card:
             ends,
         )
         return _card(proposal, f"Cancel: {_headline(order)}", lines, account)
+    if proposal.kind == "replace":
+        before = before_change(ctx, proposal.id)
+        lines = (*_change_lines(before, proposal), *shared, *_market_lines(proposal))
+        lines += (*_cost_lines(proposal), ends)
+        return _card(proposal, f"Change: {_headline(before)}", lines, account)
     lines = (
         Line("Order", _headline(order)),
         Line("Time in force", _tif(order)),
+        *_exit_lines(order),
         *shared,
         *_market_lines(proposal),
         *_cost_lines(proposal),
         ends,
     )
     return _card(proposal, _headline(order), lines, account)
-        *_exit_lines(order),
 
 
 def typed_phrase(order: Order) -> str:
@@ -135,6 +141,20 @@ def _card(proposal: Proposal, title: str, lines: tuple[Line, ...], account: str)
     )
 
 
+def _change_lines(before: Order, proposal: Proposal) -> tuple[Line, ...]:
+    """Return what a change makes of a working order: the whole of it, then old and new values."""
+    order, target = proposal.order, str(proposal.target_order_id)
+    pairs = (
+        ("Type", before.type.value, order.type.value),
+        ("Limit price", _price(before.limit_price), _price(order.limit_price)),
+        ("Stop price", _price(before.stop_price), _price(order.stop_price)),
+        ("Time in force", _tif(before), _tif(order)),
+    )
+    changes = tuple(Line(name, f"{old} → {new}") for name, old, new in pairs if old != new)
+    becomes = Line("Becomes", f"{_headline(order)}, {order.tif}", "quantity and side stay")
+    return (Line("Change order", target), becomes, *changes)
+
+
 def _headline(order: Order) -> str:
     price = {
         OrderType.MARKET: "at market",
@@ -147,6 +167,21 @@ def _headline(order: Order) -> str:
 
 def _tif(order: Order) -> str:
     return {"day": "day (ends at the session's close)", "gtc": "good till cancelled"}[order.tif]
+
+
+def _exit_lines(order: Order) -> tuple[Line, ...]:
+    """Return what is sold once the order has filled, or the stop beside a sale's limit."""
+    target, stop = _price(order.take_profit), _price(order.stop_loss)
+    if order.order_class is OrderClass.OCO:
+        note = "the first that trades ends the other"
+        return (Line("Or sell", f"at market once {stop} trades", note),)
+    if not order.has_exits:
+        return ()
+    ways = [f"limit {target}"] if order.take_profit is not None else []
+    ways += [f"at market once {stop} trades"] if order.stop_loss is not None else []
+    note = "placed when the order has filled, good till cancelled"
+    note += "; the first that trades ends the other" if len(ways) > 1 else ""
+    return (Line("Then sell", f"what was bought, {' or '.join(ways)}", note),)
 
 
 def _mode(mode: str) -> str:
@@ -169,21 +204,6 @@ def _market_lines(proposal: Proposal) -> tuple[Line, ...]:
         if order.side is Side.BUY
         else f"about {_price(order.worst_price)}"
     )
-def _exit_lines(order: Order) -> tuple[Line, ...]:
-    """Return what is sold once the order has filled, or the stop beside a sale's limit."""
-    target, stop = _price(order.take_profit), _price(order.stop_loss)
-    if order.order_class is OrderClass.OCO:
-        note = "the first that trades ends the other"
-        return (Line("Or sell", f"at market once {stop} trades", note),)
-    if not order.has_exits:
-        return ()
-    ways = [f"limit {target}"] if order.take_profit is not None else []
-    ways += [f"at market once {stop} trades"] if order.stop_loss is not None else []
-    note = "placed when the order has filled, good till cancelled"
-    note += "; the first that trades ends the other" if len(ways) > 1 else ""
-    return (Line("Then sell", f"what was bought, {' or '.join(ways)}", note),)
-
-
     if order.type is OrderType.LIMIT:
         word = "at most" if order.side is Side.BUY else "at least"
         band = f"{word} {_price(order.limit_price)}"
@@ -211,7 +231,22 @@ def _cost_lines(proposal: Proposal) -> tuple[Line, ...]:
                 f"stop {_price(order.protective_stop)}; {_placed(order)}",
             )
         )
+    if "reward" in risk:
+        times = _times(risk["reward"], risk.get("money"))
+        at = f"target {_price(order.take_profit)}; before tax, if it is reached"
+        lines.append(Line("Gain at the target", f"{_money(risk['reward'])} {money}{times}", at))
     return tuple(lines)
+
+
+def _placed(order: Order) -> str:
+    placed = order.has_exits and order.stop_loss is not None
+    return "it is placed with this order" if placed else "it is not placed by this order"
+
+
+def _times(reward: str, risk: str | None) -> str:
+    if risk is None or Decimal(risk) <= 0:
+        return ""
+    return f", {decimal_text(rounded(Decimal(reward) / Decimal(risk), 2))} times the risk"
 
 
 def _money(text: str) -> str:
@@ -230,18 +265,3 @@ def _warnings(proposal: Proposal) -> tuple[str, ...]:
     if proposal.taint:
         said.append("some values came from outside text: " + ", ".join(proposal.taint))
     return tuple(said)
-    if "reward" in risk:
-        times = _times(risk["reward"], risk.get("money"))
-        at = f"target {_price(order.take_profit)}; before tax, if it is reached"
-        lines.append(Line("Gain at the target", f"{_money(risk['reward'])} {money}{times}", at))
-def _placed(order: Order) -> str:
-    placed = order.has_exits and order.stop_loss is not None
-    return "it is placed with this order" if placed else "it is not placed by this order"
-
-
-def _times(reward: str, risk: str | None) -> str:
-    if risk is None or Decimal(risk) <= 0:
-        return ""
-    return f", {decimal_text(rounded(Decimal(reward) / Decimal(risk), 2))} times the risk"
-
-

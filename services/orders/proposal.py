@@ -252,7 +252,17 @@ def summary(proposal: Proposal) -> str:
         "stop": f"stop {order.get('stop_price')}",
     }[order["type"]]
     line = f"{order['side']} {order['quantity']} {order['symbol']} {price}, {order['tif']}"
-    return f"cancel {line}" if proposal.kind == "cancel" else line
+    line += _exits(order)
+    return {"cancel": f"cancel {line}", "replace": f"change to {line}"}.get(proposal.kind, line)
+
+
+def _exits(order: Mapping[str, Any]) -> str:
+    """Return the words of an order's exits; empty without any."""
+    if order.get("order_class") == "oco":
+        return f", or at market at {order['stop_loss']}"
+    named = (("stop", order.get("stop_loss")), ("target", order.get("take_profit")))
+    said = " and ".join(f"{name} {price}" for name, price in named if price is not None)
+    return f", with {said}" if said else ""
 
 
 def guards_json(results: Sequence[GuardResult]) -> str:

@@ -35,7 +35,7 @@ from services.orders.news import announce_order
 from services.orders.order import ENDED, Event, State
 from services.orders.resurrect import take_back
 from services.orders.sent import end_unsent, lose, sent_before
-from services.orders.store import announce_order, change_order, locked_row, order_row
+from services.orders.store import change_order, locked_row, order_row
 from services.orders.tables import order_intents, submit_attempts
 from services.orders.take_fill import LATE_WATCH, dispute, take_fill
 
