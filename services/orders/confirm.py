@@ -32,6 +32,7 @@ from services.orders.guard_facts import clean_market, guard_context, latch_day_l
 from services.orders.order import Order, Side, Status, order_from_json, stored_hash
 from services.orders.proposal import close, get_proposal, proposal_of, proposal_row, require_pending
 from services.orders.queueing import queue_order
+from services.orders.replace_confirm import confirm_replace
 from services.orders.standing import binding_refusal, principal_refusal, standing_refusal
 from services.orders.store import find_order_of, get_order
 from services.orders.tokens import burn, find_token, issue_token
@@ -201,6 +202,8 @@ def _decide(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> 
         return Decision(None, invalidated(ctx, row, found, refuse("POLICY_CHANGED")))
     if row.kind == "cancel":
         return _confirm_cancel(ctx, row, found)
+    if row.kind == "replace":
+        return _confirm_replace(ctx, row, found, typed)
     return _confirm_order(ctx, row, found, typed)
 
 
@@ -299,6 +302,14 @@ def _confirm_cancel(ctx: Context, row: Row[Any], found: Row[Any]) -> Decision:
         return Decision(None, invalidated(ctx, row, found, refusal))
     close(ctx, row, Status.CONFIRMED, "confirmed")
     burn(ctx, found, "confirmed")
+    reach("confirm.before_commit")
+    return _confirmed(ctx, row, row.target_order_id, order_from_json(row.order_json))
+
+
+def _confirm_replace(ctx: Context, row: Row[Any], found: Row[Any], typed: str | None) -> Decision:
+    refusal = confirm_replace(ctx, row, found, typed)
+    if refusal is not None:
+        return Decision(None, refusal)
     reach("confirm.before_commit")
     return _confirmed(ctx, row, row.target_order_id, order_from_json(row.order_json))
 

@@ -45,6 +45,7 @@ from services.orders.news import tell_waiting
 from services.orders.order import Event, Order, State, order_from_json
 from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
+from services.orders.replace_carry import carry_changes
 from services.orders.sent import end_unsent
 from services.orders.settle import has_news, settle, settle_outcome
 from services.orders.store import OrderView, change_order, locked_row, order_row
@@ -93,6 +94,7 @@ def _work_desk(desk: Desk, broker: Broker, isolate: Isolate) -> int:
         act = _due_act(row, ready=not unready)
         if act is not None:
             steps += isolate(desk, row.id, partial(act, desk, broker, row.id)) or 0
+    steps += carry_changes(desk, broker, isolate, ready=not unready)
     return steps + _poll(desk, broker, rows, isolate)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,11 +21,10 @@ from services.market.session import market_state
 from services.orders.broker import (
     Accepted,
     Ambiguous,
-    BrokerFill,
-    BrokerStatus,
     BrokerTraits,
     BrokerUnreachable,
     BrokerView,
+    Change,
     Desk,
     NotSent,
     Outcome,
@@ -35,6 +34,7 @@ from services.orders.fill import commission
 from services.orders.order import Order
 from services.orders.paper_match import Arrival, Match, MatchRules, Working, arrive, consume
 from services.orders.paper_tables import paper_fills, paper_orders
+from services.orders.paper_view import take_terms, view_of
 
 _ZERO = Decimal(0)
 _LOOK_MAX = timedelta(days=1)
@@ -48,7 +48,7 @@ class PaperBroker:
     @property
     def traits(self) -> BrokerTraits:
         """Return what it promises: a repeated client id is answered with the first order."""
-        return BrokerTraits(name="paper", dedupes_client_id=True)
+        return BrokerTraits(name="paper", dedupes_client_id=True, replaces=True)
 
     def submit(self, desk: Desk, order: Order) -> Outcome:
         """Accept and match `order`; a repeated client id returns the first order."""
@@ -66,14 +66,11 @@ class PaperBroker:
 
     def cancel(self, desk: Desk, account_id: str, client_order_id: str) -> Outcome:
         """End a working order after what had already traded; `Rejected` when it has ended."""
-        try:
-            return desk.runtime.write(
-                desk.principal, lambda ctx: _cancel(ctx, account_id, client_order_id)
-            )
-        except Refusal as refusal:
-            if refusal.kind is Kind.INTERNAL:
-                raise
-            return Ambiguous(refusal.code)
+        return _asked(desk, lambda ctx: _cancel(ctx, account_id, client_order_id))
+
+    def replace(self, desk: Desk, account_id: str, client_order_id: str, change: Change) -> Outcome:
+        """Change a working order after what had already traded; `Rejected` when it has ended."""
+        return _asked(desk, lambda ctx: _replace(ctx, account_id, client_order_id, change))
 
     def look(
         self, desk: Desk, account_id: str, client_order_ids: Sequence[str]
@@ -94,16 +91,25 @@ class PaperBroker:
 
                 def bring(ctx: Context) -> list[BrokerView]:
                     ctx.db.lock(f"paper:{account_id}")
-                    return [_view(ctx, _bring(ctx, row)) for row in rows_of(ctx)]
+                    return [view_of(ctx, _bring(ctx, row)) for row in rows_of(ctx)]
 
                 return desk.runtime.write(desk.principal, bring)
             return desk.runtime.read(
-                desk.principal, lambda ctx: [_view(ctx, row) for row in rows_of(ctx)]
+                desk.principal, lambda ctx: [view_of(ctx, row) for row in rows_of(ctx)]
             )
         except Refusal as refusal:
             if refusal.kind is Kind.INTERNAL:
                 raise
             raise BrokerUnreachable(refusal.code) from refusal
+
+
+def _asked(desk: Desk, act: Callable[[Context], Outcome]) -> Outcome:
+    try:
+        return desk.runtime.write(desk.principal, act)
+    except Refusal as refusal:
+        if refusal.kind is Kind.INTERNAL:
+            raise
+        return Ambiguous(refusal.code)
 
 
 def _rows(ctx: Context, account_id: str, client_order_ids: Sequence[str]) -> list[Row[Any]]:
@@ -163,11 +169,14 @@ def _accept(ctx: Context, order: Order) -> Outcome:
         },
     )
     if state.state == "open" and live_at <= as_of:
-        _meet_market(ctx, paper_id, instrument, as_of)
+        volume = _last_volume(ctx, order.symbol)
+        _meet_market(ctx, paper_id, instrument, as_of, volume=volume)
     return Accepted(paper_id)
 
 
-def _meet_market(ctx: Context, paper_id: str, instrument: Instrument, as_of: datetime) -> None:
+def _meet_market(
+    ctx: Context, paper_id: str, instrument: Instrument, as_of: datetime, *, volume: Decimal | None
+) -> None:
     row = _row(ctx, paper_id)
     quote = ctx.port(Feed).quote(ctx, row.symbol)
     limit = timedelta(seconds=ctx.policy.orders.quote_age_paper_fill_s)
@@ -177,7 +186,7 @@ def _meet_market(ctx: Context, paper_id: str, instrument: Instrument, as_of: dat
         ask=quote.ask,
         last=quote.last,
         fresh=as_of - quote.ts <= limit,
-        volume=_last_volume(ctx, row.symbol),
+        volume=volume,
     )
     after, matches = arrive(_working(row), market, _rules(ctx, instrument, quote.mid, as_of))
     _write(ctx, row, after, matches, provenance=str(quote.provenance), seen_until=as_of)
@@ -297,6 +306,25 @@ def _cancel(ctx: Context, account_id: str, client_order_id: str) -> Outcome:
     return Accepted(row.id)
 
 
+def _replace(ctx: Context, account_id: str, client_order_id: str, change: Change) -> Outcome:
+    ctx.db.lock(f"paper:{account_id}")
+    rows = _rows(ctx, account_id, [client_order_id])
+    if not rows:
+        return Rejected("unknown order")
+    row = _bring(ctx, rows[0])
+    if row.status != "open" or row.triggered:
+        return Rejected("its stop has traded" if row.triggered else f"the order is {row.status}")
+    feed = ctx.port(Feed)
+    instrument, as_of = feed.instrument(ctx, row.symbol), feed.as_of(ctx)
+    is_open = market_state(instrument.calendar, as_of).state == "open"
+    if change.type == "market" or (change.tif == "day" and not is_open):
+        return Rejected("a change names a price, and one for the day waits for the session")
+    take_terms(ctx, row, change, as_of)
+    if is_open and not ctx.policy.paper.latency_ms:
+        _meet_market(ctx, row.id, instrument, as_of, volume=_ZERO)
+    return Accepted(row.id)
+
+
 def _write(
     ctx: Context,
     row: Row[Any],
@@ -360,29 +388,3 @@ def _row(ctx: Context, paper_id: str) -> Row[Any]:
     if row is None:
         raise refuse("ORDER_UNKNOWN", id=paper_id)
     return row
-
-
-def _view(ctx: Context, row: Row[Any]) -> BrokerView:
-    rows = ctx.db.rows(
-        select(paper_fills)
-        .where(paper_fills.c.paper_order_id == row.id)
-        .order_by(paper_fills.c.number)
-    )
-    made = tuple(
-        BrokerFill(
-            exec_id=fill.exec_id,
-            quantity=fill.quantity,
-            price=fill.price,
-            commission=fill.commission,
-            at=fill.at,
-            provenance=fill.provenance,
-        )
-        for fill in rows
-    )
-    return BrokerView(
-        client_order_id=row.client_order_id,
-        broker_order_id=row.id,
-        status=BrokerStatus(row.status),
-        fills=made,
-        reason=row.reason,
-    )

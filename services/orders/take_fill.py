@@ -65,7 +65,7 @@ def take_fill(ctx: Context, row: Row[Any], made: BrokerFill) -> Row[Any]:
     )
     reach("settle.after_post")
     remaining = order.quantity - total
-    _shrink_reservation(ctx, row, order, remaining)
+    _shrink_reservation(ctx, row, remaining)
     row = change_order(
         ctx,
         row,
@@ -166,7 +166,8 @@ def _average(ctx: Context, order_id: str) -> Decimal:
     return rounded(sum((row.quantity * row.price for row in rows), Decimal(0)) / units, 8)
 
 
-def _shrink_reservation(ctx: Context, row: Row[Any], order: Order, remaining: Decimal) -> None:
+def _shrink_reservation(ctx: Context, row: Row[Any], remaining: Decimal) -> None:
+    """Give back what a fill leaves over; the row's worst price covers a change on its way too."""
     held = ctx.db.row(
         select(reservations.c.cash, reservations.c.quantity).where(
             reservations.c.order_id == row.id
@@ -174,7 +175,7 @@ def _shrink_reservation(ctx: Context, row: Row[Any], order: Order, remaining: De
     )
     if held is None:
         return
-    worst = tick_round(remaining * order.worst_price, Decimal("0.01"), "ceil")
+    worst = tick_round(remaining * row.worst_price, Decimal("0.01"), "ceil")
     release(
         ctx, row.id, keep_cash=min(held.cash, worst), keep_quantity=min(held.quantity, remaining)
     )
