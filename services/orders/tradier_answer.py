@@ -20,9 +20,11 @@ from services.orders.broker import (
     BrokerTotal,
     BrokerUnreachable,
     BrokerView,
+    Change,
     Outcome,
     Rejected,
 )
+from services.orders.order import OrderType, Tif
 from services.orders.order_client import Exchange, Failure, Reply
 
 _WORDS_MAX = 280
@@ -38,6 +40,12 @@ _STATUSES = {
     "rejected": BrokerStatus.REJECTED,
 }
 """Standings by the decoder's word. A word that is not here says nothing of an end: still open."""
+_TERMS = {
+    "market": OrderType.MARKET,
+    "limit": OrderType.LIMIT,
+    "stop": OrderType.STOP,
+    "stop_limit": OrderType.STOP,
+}
 _BEFORE_ORDERS = ("unauthorized account", "access token", "invalid api call")
 """Words of a 401 that is given before an order is looked at: nothing was accepted."""
 _UNSURE = ("backend", "datastore", "gateway", "time out", "timeout", "try again", "unavailable")
@@ -182,6 +190,20 @@ def build_view(record: Record, *, now: datetime, provenance: str) -> BrokerView:
         reason=(record["reason"] or "")[:_WORDS_MAX],
         total=total,
         legs=tuple(_leg(row) for row in record["legs"]),
+        terms=_find_terms(record),
+    )
+
+
+def _find_terms(record: Record) -> Change | None:
+    """Return at what a plain order stands, or None for a type or time of other orders."""
+    kind, tif = record["type"] or "", record["tif"] or ""
+    if kind not in _TERMS or tif not in ("day", "gtc") or record["legs"]:
+        return None
+    return Change(
+        type=_TERMS[kind],
+        tif=Tif(tif),
+        limit_price=record["limit_price"] if kind in ("limit", "stop_limit") else None,
+        stop_price=record["stop_price"] if kind in ("stop", "stop_limit") else None,
     )
 
 
