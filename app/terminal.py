@@ -26,6 +26,7 @@ from services.kit.money import decimal_text
 from services.orders import confirm, proposal, store
 from services.orders.card import Card
 from services.orders.order import ENDED, Status
+from services.orders.preview import ask_preview
 from services.trade.wording import price_words
 
 _SETTLE_S = 10.0
@@ -152,6 +153,7 @@ def confirm_here(desk: Desk, proposal_id: str, terminal: TextIO) -> bool:
     person does not want it. Raises what `confirm` raises.
     """
     runtime, principal = desk.product.runtime, desk.principal
+    ask_preview(runtime, principal, proposal_id)
     shown = runtime.write(principal, lambda ctx: confirm.issue(ctx, proposal_id))
     terminal.write(card_text(shown.card))
     wanted = shown.card.typed

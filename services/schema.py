@@ -31,6 +31,7 @@ ROOMS_WITH_TABLES = (
     "services.market.store_tables",
     "services.market.tables",
     "services.orders.change_tables",
+    "services.orders.preview_tables",
     "services.orders.tables",
     "services.research.suggestion_tables",
     "services.research.tables",

@@ -12,6 +12,7 @@ from app.http.label import labelled_items
 from app.http.shape import challenge_body, proposal_body
 from app.http.unit import call_of, principal_of, product_of, read, render, write
 from app.http.wire import Body, Line, Number, Word
+from app.previews import await_preview
 from services.orders import confirm, proposal, propose
 from services.orders.order import Status
 
@@ -66,8 +67,10 @@ async def show_proposal(request: Request, id: Word) -> Response:  # noqa: A002
 @router.get("/{id}/challenge")
 async def challenge(request: Request, id: Word) -> Response:  # noqa: A002
     """Issue a confirmation token for a person on this surface, with the card to show beside it."""
-    issued = await product_of(request).runtime.write_async(
-        principal_of(request),
+    runtime, principal = product_of(request).runtime, principal_of(request)
+    await await_preview(runtime, principal, id)
+    issued = await runtime.write_async(
+        principal,
         lambda ctx: challenge_body(confirm.issue(ctx, id), proposal.get_proposal(ctx, id)),
     )
     return render(issued, token_expected=True)

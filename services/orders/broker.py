@@ -131,13 +131,15 @@ class BrokerTraits:
     `replaces` means that a working order can be changed in place (`Replaces`). `groups` means that
     it takes an entry with its exits in one order and works them itself; then a look for the exits'
     client id (`bracket.exit_client_id`) says how they stand. Otherwise our books send the exits
-    when the entry has filled. So they do for entries that last as none of `group_tifs`.
+    when the entry has filled. So they do for entries that last as none of `group_tifs`. `previews`
+    means that it reckons an order without placing it (`preview.Previews`).
     """
 
     name: str
     dedupes_client_id: bool
     replaces: bool = False
     groups: bool = False
+    previews: bool = False
     group_tifs: tuple[Tif, ...] = (Tif.DAY, Tif.GTC)
 
     def carries(self, entry: Order) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.kit.money import decimal_text, rounded
 from services.ledger import portfolio
 from services.orders.change import before_change
 from services.orders.order import Order, OrderClass, OrderType, Side
+from services.orders.preview import StoredPreview, find_preview
 from services.orders.proposal import Proposal, summary
 from services.trade.wording import price_words
 
@@ -87,7 +88,7 @@ class Card:
 
 
 def card(ctx: Context, proposal: Proposal) -> Card:
-    """Return the card of a proposal; the same proposal gives the same bytes."""
+    """Return the card of a proposal; the same stored facts give the same bytes."""
     order, book = proposal.order, portfolio.get_portfolio(ctx, proposal.portfolio_id)
     account = f"{book.name} ({order.mode}, {order.account_id})"
     tail = f"{book.name} …{order.account_id[-_TAIL:]}"
@@ -116,7 +117,8 @@ def card(ctx: Context, proposal: Proposal) -> Card:
         *_cost_lines(proposal),
         ends,
     )
-    return _card(proposal, _headline(order), lines, account)
+    drawn = _card(proposal, _headline(order), lines, account)
+    return _with_preview(drawn, find_preview(ctx, proposal.id), order.currency)
 
 
 def typed_phrase(order: Order) -> str:
@@ -138,6 +140,19 @@ def _card(proposal: Proposal, title: str, lines: tuple[Line, ...], account: str)
         account=account,
         typed=typed,
         expires_at=instant_text(proposal.expires_at),
+    )
+
+
+def _with_preview(drawn: Card, seen: StoredPreview | None, currency: str) -> Card:
+    """Return the card with what the broker reckoned: a line before the last, or a warning first."""
+    if seen is None:
+        return drawn
+    line, warning = seen.line(currency), seen.warning
+    added = () if line is None else (Line(*line),)
+    return replace(
+        drawn,
+        lines=(*drawn.lines[:-1], *added, *drawn.lines[-1:]),
+        warnings=(*((warning,) if warning else ()), *drawn.warnings),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from services.kit.errors import Refusal
+from services.kit.errors import Refusal, refuse
 from services.market.decode import Record
 from services.orders.bracket import find_entry_client_id
 from services.orders.broker import (
@@ -24,7 +24,8 @@ from services.orders.broker import (
 )
 from services.orders.order import Order
 from services.orders.order_client import Exchange, Method, OrderClient, build_outcome
-from services.orders.tradier_answer import Preview, judge_cancel, judge_submit, read_preview
+from services.orders.preview import BrokerPreview
+from services.orders.tradier_answer import judge_cancel, judge_submit, read_preview
 from services.orders.tradier_group import (
     build_ticket,
     find_fault,
@@ -35,7 +36,7 @@ from services.orders.tradier_group import (
 from services.orders.tradier_look import TradierLook, remember
 from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import BROKER, TRADABLE, TradierSeat
-from services.orders.tradier_ticket import as_preview, build_change
+from services.orders.tradier_ticket import as_preview, build_change, build_single, leg_of
 
 _log = structlog.get_logger("orders")
 POLL_S = 2.0
@@ -51,7 +52,9 @@ class TradierBroker:
     is only looked for: in today's listing, and once in the month's when the day has changed.
     """
 
-    traits = BrokerTraits(name=BROKER, dedupes_client_id=False, replaces=True, groups=True)
+    traits = BrokerTraits(
+        name=BROKER, dedupes_client_id=False, replaces=True, groups=True, previews=True
+    )
 
     def __init__(
         self,
@@ -89,15 +92,19 @@ class TradierBroker:
             return Rejected(why)
         return build_outcome(self._change("POST", "/orders", form=form), judge_submit)
 
-    def preview(self, form: bytes) -> Preview:
+    def preview(self, _desk: Desk, order: Order) -> BrokerPreview:
         """Return what the broker says an order would cost; nothing is placed.
 
-        Raises `BROKER_REJECTED` and the other refusals of the edge, and `BrokerUnreachable`.
+        Of a group its first order is asked about, which is what costs. Raises `PARAM_INVALID` for
+        what would not leave, `BROKER_REJECTED` and the other refusals of the edge, and
+        `BrokerUnreachable`.
         """
-        exchange = self._change(
-            "POST", "/orders", form=as_preview(form), template="/orders?preview"
-        )
-        return read_preview(exchange)
+        why = self._why_not(order)
+        if why:
+            raise refuse("BROKER_REJECTED", reason=why)
+        build_ticket(order)
+        form = as_preview(build_single(leg_of(order), order.client_order_id))
+        return read_preview(self._send("POST", "/orders", form, "/orders?preview"))
 
     def cancel(self, desk: Desk, account_id: str, client_order_id: str) -> Outcome:
         """Ask for the end of an order; an acknowledgement is none, so look afterwards.
@@ -207,14 +214,13 @@ class TradierBroker:
     ) -> Exchange:
         """Send what may change an order; what was read before and meanwhile is forgotten."""
         try:
-            return self._wire.send(
-                method,
-                f"{self.seat.path}{path}",
-                template=f"/v1/accounts/{{account}}{template or path}",
-                form=form,
-            )
+            return self._send(method, path, form, template or path)
         finally:
             self._rows.forget()
+
+    def _send(self, method: Method, path: str, form: bytes, template: str) -> Exchange:
+        named = f"/v1/accounts/{{account}}{template}"
+        return self._wire.send(method, f"{self.seat.path}{path}", template=named, form=form)
 
 
 def _tag_of(name: str) -> str:

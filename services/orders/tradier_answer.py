@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -26,6 +25,7 @@ from services.orders.broker import (
 )
 from services.orders.order import OrderType, Tif
 from services.orders.order_client import Exchange, Failure, Reply
+from services.orders.preview import BrokerPreview
 
 _WORDS_MAX = 280
 _ZERO = Decimal(0)
@@ -133,22 +133,7 @@ def read_records(kind: str, exchange: Exchange) -> list[Record]:
         raise BrokerUnreachable(f"HTTP {exchange.status}, {refusal.code}") from refusal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What an order would cost by the broker's own reckoning, in USD; nothing was placed.
-
-    `cost` is `order_cost` with commission and fees; `day_trades` counts those of the last days.
-    """
-
-    symbol: str
-    cost: Decimal
-    order_cost: Decimal
-    commission: Decimal
-    fees: Decimal
-    day_trades: Decimal
-
-
-def read_preview(exchange: Exchange) -> Preview:
+def read_preview(exchange: Exchange) -> BrokerPreview:
     """Return the answer to a preview.
 
     Raises the refusals of the edge, such as `BROKER_REJECTED` with the broker's words, and
@@ -161,10 +146,9 @@ def read_preview(exchange: Exchange) -> Preview:
     if not rows or not rows[0]["accepted"]:
         raise refuse("BROKER_REJECTED", reason=words_of(exchange.body) or "the preview says no")
     row = rows[0]
-    return Preview(
-        symbol=row["symbol"] or "",
+    return BrokerPreview(
         **{name: row[name] or _ZERO for name in ("cost", "order_cost", "commission", "fees")},
-        day_trades=row["day_trades"] or _ZERO,
+        day_trades=int(row["day_trades"] or 0),
     )
 
 

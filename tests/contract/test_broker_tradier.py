@@ -33,7 +33,7 @@ from services.orders.tradier_account import (
 )
 from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import build_seat
-from services.orders.tradier_ticket import SpreadLeg, build_multileg, build_single, leg_of
+from services.orders.tradier_ticket import SpreadLeg, build_multileg
 from tests.contract.houses import TradierHouse, order_for, port_of
 from tests.fakes.tradier_broker import ACCOUNT
 
@@ -151,17 +151,16 @@ def test_a_change_without_its_price_never_leaves(house, port, fake):
 
 
 def test_a_preview_costs_nothing_and_places_nothing(house, port, fake):
-    form = build_single(leg_of(order_for(house)), "cm-1")
-    said = house.broker.preview(form)
+    said = house.broker.preview(port, order_for(house))
     assert (said.order_cost, said.commission, said.cost) == (D(1901), D("3.49"), D("1904.49"))
     assert said.day_trades == 2
     assert (len(fake.previews), fake.posts, fake.booked) == (1, [], {})
 
 
-def test_a_preview_that_says_no_is_a_refusal_in_the_brokers_words(house, fake):
+def test_a_preview_that_says_no_is_a_refusal_in_the_brokers_words(house, port, fake):
     fake.preview_errors = "You do not have enough buying power for this trade."
     with pytest.raises(Refusal) as refused:
-        house.broker.preview(build_single(leg_of(order_for(house)), "cm-1"))
+        house.broker.preview(port, order_for(house))
     assert refused.value.code == "BROKER_REJECTED"
     assert "enough buying power" in str(refused.value)
 

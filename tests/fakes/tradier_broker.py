@@ -79,6 +79,12 @@ ANSWERS: dict[str, tuple[int, str, bytes]] = {
 Row = dict[str, Any]
 
 
+def _opened() -> threading.Event:
+    gate = threading.Event()
+    gate.set()
+    return gate
+
+
 @dataclass
 class Booked:
     """One order as the house keeps it; hidden from so many listings first."""
@@ -110,6 +116,8 @@ class TradierBrokerage(Loopback):
     documents: dict[str, Any] = field(default_factory=dict)
     silence_s: float = 0.7
     preview_errors: str = ""
+    preview_plan: str = ""
+    preview_gate: threading.Event = field(default_factory=lambda: _opened())
     quota: dict[str, str] = field(default_factory=dict)
     legs: str = "all"
     slow_oco: bool = False
@@ -247,7 +255,11 @@ class TradierBrokerage(Loopback):
         match verb, rest.split("/"):
             case "POST", ["orders"] if form.get("preview") == "true":
                 self.previews.append(form)
-                self._answer(handler, 200, self._preview(form))
+                self.preview_gate.wait(5)
+                if self.preview_plan:
+                    self._send(handler, *ANSWERS[self.preview_plan])
+                else:
+                    self._answer(handler, 200, self._preview(form))
             case "POST", ["orders"]:
                 self.posts.append(form)
                 self._place(handler, form)
