@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.http.answer_models import Labelled
+from services.orders.broker_account import Activity, Balances, ClosedAtBroker, HeldAtBroker
 from services.orders.connect import Drift
-from services.orders.tradier_account import Activity, Balances, ClosedAtBroker, HeldAtBroker
 
 
 class BrokerStanding(Labelled):

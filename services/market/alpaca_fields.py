@@ -203,6 +203,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("limit_price", "limit_price", number),
         field("stop_price", "stop_price", number),
         field("status", "status", word_of(_ORDER_STATES), required=True),
+        field("word", "status", _lower),
         field("filled_quantity", "filled_qty", number),
         field("avg_fill_price", "filled_avg_price", number),
         field("created_at", "created_at submitted_at", instant),
