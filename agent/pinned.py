@@ -46,8 +46,12 @@ def _mode(ctx: Context) -> str:
     settings = ctx.settings
     if settings.trading_broker == "paper":
         return "- Mode: paper. Orders go to the paper broker, after a confirmed card only."
-    mode = "live, real money" if settings.tradier_env == "production" else "paper (sandbox)"
-    account = settings.tradier_account_id
+    broker, account = settings.trading_broker, settings.trading_number
+    envs = {"alpaca": settings.alpaca_env, "tradier": settings.tradier_env}
+    env = envs.get(broker, "")
+    mode = "live, real money" if env in ("live", "production") else "paper"
+    mode = "paper (sandbox)" if env == "sandbox" else mode
     return (
-        f"- Mode: {mode}. Orders go to account {account} at Tradier, after a confirmed card only."
+        f"- Mode: {mode}. Orders go to account {account} at {broker.title()}, after a confirmed "
+        "card only."
     )

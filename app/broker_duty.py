@@ -1,9 +1,11 @@
-"""Owns the duty that connects the broker's account and compares it with the book."""
+"""Owns the duty that connects the accounts outside and compares each with its book."""
 
 from __future__ import annotations
 
 import structlog
 
+from app.broker import BrokerLink
+from app.broker_accounts import OutsideAccount
 from app.wiring import Product
 from services.identity.user import LOCAL_TENANT
 from services.kit.errors import Refusal
@@ -15,30 +17,33 @@ _log = structlog.get_logger("orders")
 
 
 def tend_broker(product: Product) -> int:
-    """Connect the configured account once, then tell foreign orders and drift; return 0 to rest.
+    """Connect each configured account once, then tell foreign orders and drift; return 0 to rest.
 
-    The account belongs to the owner's tenant: one token speaks for one person. What is found
-    stands in the broker's record, which health and the configuration show.
+    The accounts belong to the owner's tenant: a key speaks for one person. What is found stands
+    in the broker's record, which health and the configuration show.
     """
-    brokers = product.brokers
-    if brokers.account is None or not brokers.record.on:
-        return 0
     desk = Desk(product.runtime, LOCAL_TENANT)
+    for link in product.brokers.links:
+        if link.account is not None and link.record.on:
+            _tend(product, desk, link, link.account)
+    return 0
+
+
+def _tend(product: Product, desk: Desk, link: BrokerLink, account: OutsideAccount) -> None:
     try:
-        if not brokers.checked:
-            brokers.account.check()
-            brokers.checked = True
-        connect(desk, brokers.account)
-        tell_external(desk, brokers.account)
-        brokers.drift = compare(desk, brokers.account, brokers.drift)
+        if not link.checked:
+            account.check()
+            link.checked = True
+        connect(desk, account)
+        tell_external(desk, account)
+        link.drift = compare(desk, account, link.drift)
     except AccountRefused as refused:
-        brokers.refuse(str(refused))
-        _log.error("broker.refused", account=brokers.account.account_id, reason=str(refused))
+        product.brokers.refuse(str(refused), link)
+        _log.error("broker.refused", account=account.account_id, reason=str(refused))
     except (BrokerUnreachable, Refusal) as error:
-        brokers.note(f"not reached: {error}")
+        link.note(f"not reached: {error}")
     else:
         said = "connected"
-        if brokers.drift:
-            said = f"connected, and the book differs: {drift_words(brokers.drift)}"
-        brokers.note(said)
-    return 0
+        if link.drift:
+            said = f"connected, and the book differs: {drift_words(link.drift)}"
+        link.note(said)

@@ -77,7 +77,9 @@ def _activity(product: Product, start: date, end: date, *, mine: bool) -> dict[s
     try:
         history, closed = account.activity(start, end)
     except BrokerUnreachable as error:
-        raise refuse("PROVIDER_UNAVAILABLE", provider="Tradier", reason=str(error)) from error
+        raise refuse(
+            "PROVIDER_UNAVAILABLE", provider=account.broker.title(), reason=str(error)
+        ) from error
     return {**said, "activity": history, "closed": closed}
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import text
 from starlette.responses import Response
 
+from app.broker import BrokerRecord
 from app.http.unit import fetch, product_of, render
 from app.streaming import stream_capability
 from app.wiring import Product
@@ -123,26 +124,26 @@ def feature_records(product: Product) -> list[dict[str, Any]]:
         },
         {"name": streamed.feature, "on": streamed.on, "why": streamed.why, "todo": streamed.todo},
         _failover(product),
-        _broker(product),
+        *(_broker(link.record) for link in product.brokers.links),
         _live_trading(product),
     ]
 
 
-def _broker(product: Product) -> dict[str, Any]:
-    record = product.brokers.record
+def _broker(record: BrokerRecord) -> dict[str, Any]:
     name = f"{record.name} broker"
     return {"name": name, "on": record.on, "why": record.why, "todo": record.todo}
 
 
 def _live_trading(product: Product) -> dict[str, Any]:
-    account = product.brokers.account
-    if account is None or account.mode != "live" or not product.brokers.record.on:
+    on = [one.account for one in product.brokers.links if one.record.on and one.account is not None]
+    live = [one for one in on if one.mode == "live"]
+    if not live:
         why = "no account with real money is connected; orders are on paper"
         return {"name": "live trading", "on": False, "why": why, "todo": ""}
     if not product.settings.live_trading:
         todo = "Set LIVE_TRADING=true and restart; every live card is typed to confirm."
         return {"name": "live trading", "on": False, "why": "LIVE_TRADING is off", "todo": todo}
-    why = f"orders of {account.title} move real money"
+    why = f"orders of {' and of '.join(one.title for one in live)} move real money"
     return {"name": "live trading", "on": True, "why": why, "todo": ""}
 
 

@@ -141,15 +141,23 @@ def _together(settings: Settings) -> list[str]:
         fault(
             "LIVE_TRADING",
             "no live broker is configured",
-            "set TRADIER_ENV=production with TRADIER_ACCESS_TOKEN and TRADIER_ACCOUNT_ID, without "
+            "set TRADIER_ENV=production with TRADIER_ACCESS_TOKEN and TRADIER_ACCOUNT_ID, or "
+            "ALPACA_ENV=live with ALPACA_KEY_ID, ALPACA_SECRET_KEY and ALPACA_ACCOUNT_ID, without "
             "FEATURE_MOCK_MODE; or remove it, paper is the default",
         )
-    if settings.trading_broker == "tradier" and not _has_broker(settings):
+    if settings.trading_broker == "tradier" and not _has_tradier(settings):
         fault(
             "TRADING_BROKER",
             "no account at Tradier is configured",
             "set TRADIER_ACCESS_TOKEN and TRADIER_ACCOUNT_ID, without FEATURE_MOCK_MODE; "
             "or remove it",
+        )
+    if settings.trading_broker == "alpaca" and not _has_alpaca(settings):
+        fault(
+            "TRADING_BROKER",
+            "no account at Alpaca is configured",
+            "set ALPACA_KEY_ID, ALPACA_SECRET_KEY and ALPACA_ACCOUNT_ID, without "
+            "FEATURE_MOCK_MODE; or remove it",
         )
     if settings.cornerman_mode == "local":
         if settings.host not in ("127.0.0.1", "::1", "localhost"):
@@ -166,13 +174,21 @@ def _together(settings: Settings) -> list[str]:
 
 def _has_live_broker(settings: Settings) -> bool:
     """Return True when orders could reach real money on real prices."""
-    return settings.tradier_env == "production" and _has_broker(settings)
+    at_tradier = settings.tradier_env == "production" and _has_tradier(settings)
+    return at_tradier or (settings.alpaca_env == "live" and _has_alpaca(settings))
 
 
-def _has_broker(settings: Settings) -> bool:
-    """Return True when orders could reach an account outside."""
+def _has_tradier(settings: Settings) -> bool:
+    """Return True when orders could reach an account at Tradier."""
     token = settings.tradier_access_token.get_secret_value()
     return bool(token and settings.tradier_account_id and not settings.feature_mock_mode)
+
+
+def _has_alpaca(settings: Settings) -> bool:
+    """Return True when orders could reach an account at Alpaca."""
+    key, secret = settings.alpaca_key_id, settings.alpaca_secret_key
+    keys = key.get_secret_value() and secret.get_secret_value()
+    return bool(keys and settings.alpaca_account_id and not settings.feature_mock_mode)
 
 
 def _served(settings: Settings) -> list[str]:

@@ -225,6 +225,28 @@ class Settings(BaseModel):
         max_length=300,
         description="Loopback address in place of Tradier's own host; for tests only.",
     )
+    alpaca_key_id: SecretStr = Field(
+        SecretStr(""), description="Key id of the account at the broker Alpaca."
+    )
+    alpaca_secret_key: SecretStr = Field(
+        SecretStr(""), description="Secret key of the account at Alpaca; the other half of its id."
+    )
+    alpaca_env: Literal["paper", "live"] = Field(
+        "paper", description="Which Alpaca the keys belong to; `paper` moves no real money."
+    )
+    alpaca_account_id: str = Field(
+        "",
+        max_length=20,
+        description=(
+            "Account number at Alpaca that orders may go to; `PA` numbers are paper accounts. The "
+            "keys must be its own."
+        ),
+    )
+    alpaca_base_url: str = Field(
+        "",
+        max_length=300,
+        description="Loopback address in place of Alpaca's own host; for tests only.",
+    )
     feature_failover_enabled: bool = Field(
         False,
         description=(
@@ -268,18 +290,19 @@ class Settings(BaseModel):
     ingest_trades: bool = Field(
         False, description="Store the trades of followed and held symbols with their prices."
     )
-    trading_broker: Literal["paper", "tradier"] = Field(
+    trading_broker: Literal["paper", "tradier", "alpaca"] = Field(
         "paper",
         description=(
             "Whose account the owner's sizes, cards and pages mean when none is named: that of the "
-            "built-in paper broker or the connected one at Tradier."
+            "built-in paper broker or the connected one at Tradier or Alpaca."
         ),
     )
     live_trading: bool = Field(
         False,
         description=(
             "Process flag of orders with real money; it needs TRADIER_ENV=production with token "
-            "and account, and every live card asks for the order to be typed."
+            "and account or ALPACA_ENV=live with keys and account, and every live card asks for "
+            "the order to be typed."
         ),
     )
     replay_speed: int = Field(
@@ -357,7 +380,7 @@ class Settings(BaseModel):
             raise ValueError(f"must be {'a' if streams else 'an'} {safe} address")
         return value.rstrip("/")
 
-    @field_validator("tradier_base_url")
+    @field_validator("alpaca_base_url", "tradier_base_url")
     @classmethod
     def _loopback_url(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -376,6 +399,12 @@ class Settings(BaseModel):
         return tuple(
             part.strip().rstrip("/") for part in self.cors_allowlist.split(",") if part.strip()
         )
+
+    @property
+    def trading_number(self) -> str:
+        """Return the number of the account that `trading_broker` means; empty for paper."""
+        numbers = {"alpaca": self.alpaca_account_id, "tradier": self.tradier_account_id}
+        return numbers.get(self.trading_broker, "")
 
     @property
     def runtime_database_url(self) -> str:

@@ -227,7 +227,7 @@ def get_portfolio(ctx: Context, portfolio_id: str | None = None) -> Portfolio:
 
 
 def _connected(ctx: Context) -> Account:
-    broker, number = ctx.settings.trading_broker, ctx.settings.tradier_account_id
+    broker, number = ctx.settings.trading_broker, ctx.settings.trading_number
     found = find_seat(ctx, account_id_of(broker, number))
     if found is None:
         raise refuse(

@@ -15,7 +15,7 @@ from services.orders.broker import (
 )
 from services.orders.order import Order
 
-OUTSIDE = ("tradier",)
+OUTSIDE = ("alpaca", "tradier")
 """Brokers outside of this product. Their accounts are called `<broker>-<number>` here, so that an
 order's hash binds broker and number; every other account is the paper broker's."""
 
