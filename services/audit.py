@@ -47,6 +47,9 @@ _HASH_AT = select(audit_events.c.hash).where(audit_events.c.seq == bindparam("wa
 _TAG = "audit/v1"
 TAIL = 200
 """Links that a start looks at; the whole chain is for `audit verify` and `doctor`."""
+_ends: WeakKeyDictionary[Db, tuple[str, int, str]] = WeakKeyDictionary()
+"""Chain, number and hash of the last event of each open transaction that made one: the chain is
+locked from its first event on, so nobody else adds to it before the commit."""
 _heads: WeakKeyDictionary[Db, list[Head]] = WeakKeyDictionary()
 """The head each open transaction will leave behind, once it commits."""
 
@@ -93,8 +96,7 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
     """
     chain, signed = ctx.principal.tenant_id, receipt.is_decision(kind)
     ctx.db.lock(f"audit:{chain}")
-    last = ctx.db.row(_LAST, newest=1)
-    seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    seq, prev = _next_of(ctx, chain)
     body = canonical(
         {
             "seq": seq,
@@ -132,8 +134,18 @@ def record(ctx: Context, kind: str, subject: str, **facts: object) -> str:
             else None,
         },
     )
+    _ends[ctx.db] = (chain, seq, digest)
     _keep_outside(ctx, home, Head(chain, seq, digest), prev)
     return digest
+
+
+def _next_of(ctx: Context, chain: str) -> tuple[int, str]:
+    """Return the number of the next event and the hash before it."""
+    mine, seq, digest = _ends.get(ctx.db, ("", 0, GENESIS))
+    if mine != chain:
+        last = ctx.db.row(_LAST, newest=1)
+        seq, digest = (last.seq, last.hash) if last else (0, GENESIS)
+    return seq + 1, digest
 
 
 def _keep_outside(ctx: Context, home: Path, made: Head, prev: str) -> None:

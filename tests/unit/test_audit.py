@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from dataclasses import replace
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 
 from services import audit, audit_anchor, receipt
 from services.kit.context import system_principal
@@ -46,6 +47,33 @@ def test_a_chain_verifies_and_links_every_event(bare):
     fill(bare, 12)
     verdict = bare.read(ME, audit.verify)
     assert (verdict.ok, verdict.count) == (True, 12)
+
+
+def test_a_transaction_looks_for_the_end_of_its_chain_once(bare):
+    fill(bare, 2)
+    asked = []
+    event.listen(
+        bare.database.engine,
+        "before_cursor_execute",
+        lambda *seen: asked.append(seen[2]) if "SELECT audit_events.seq" in seen[2] else None,
+    )
+    bare.write(ME, lambda ctx: [audit.record(ctx, "made", f"y{number}") for number in range(3)])
+    assert len(asked) == 1
+    assert bare.read(ME, audit.verify).count == 5
+
+
+def test_writers_at_once_make_one_chain(bare):
+    def three(ctx):
+        for number in range(3):
+            audit.record(ctx, "made", f"y{number}")
+
+    writers = [Thread(target=lambda: [bare.write(ME, three) for _ in range(5)]) for _ in range(4)]
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    verdict = bare.read(ME, audit.verify)
+    assert (verdict.ok, verdict.count) == (True, 60)
 
 
 def test_chains_of_tenants_are_separate(bare):
