@@ -27,7 +27,9 @@ _SELL = r"sell|short|dump|trim|reduce|close|exit|liquidate|unwind|get out|cash o
 _ACT = (
     rf"(?:{_BUY}|{_SELL}|cancel|replace|order|propose|place|take (?:it|that|this|the trade)"
     r"|do (?:it|that|the trade)|enter|get me|pull the trigger|withdraw|hedge|insure|roll"
-    r"|(?:move|raise|lower|tighten|bring|pull|trail|ratchet)\b(?=.{0,40}\bstops?\b))"
+    r"|bracket|protect"
+    r"|(?:move|raise|lower|tighten|bring|pull|trail|ratchet)\b(?=.{0,40}\bstops?\b)"
+    r"|(?:change|amend|modify|move|raise|lower|reprice)\b(?=.{0,40}\borders?\b))"
 )
 _LEAD = (
     r"(?:^|[.!;,:\n]\s*|\b(?:and|then|please|pls|now|so|ok|okay|yes|let'?s|let us|just|also"
@@ -154,7 +156,7 @@ def sides_of(text: str) -> frozenset[str]:
         sides.add("buy")
     if re.search(rf"\b(?:{_SELL})\b", said, re.IGNORECASE):
         sides.add("sell")
-    if re.search(r"\b(?:close|exit|cover|unwind|get out)\b", said, re.IGNORECASE):
+    if re.search(r"\b(?:close|exit|cover|unwind|get out|protect)\b", said, re.IGNORECASE):
         sides |= {"buy", "sell"}
     return frozenset(sides)
 

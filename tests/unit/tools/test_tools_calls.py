@@ -170,6 +170,7 @@ REFUSED = [
     ("propose_order", {**ORDER, "basis_ref": "res_0123456789abcdef"}, "PROVENANCE_REFUSED"),
     ("propose_order", {**ORDER, "quantity": "0"}, "QTY_INVALID"),
     ("cancel_order", {"order_id": "ord_nothing"}, "ORDER_UNKNOWN"),
+    ("replace_order", {"order_id": "ord_nothing", "limit_price": "26"}, "ORDER_UNKNOWN"),
     ("audit_trail", {"ref": "ord_nothing"}, "AUDIT_REF_UNKNOWN"),
     ("journal_add", {"text": "  "}, "PARAM_INVALID"),
     ("frobnicate", {}, "TOOL_UNKNOWN"),
@@ -241,6 +242,7 @@ def test_hostile_values_are_refused_on_every_field(use, name):
     by_id = {"order_id": "ord_x1"}, {"alert_id": "al_x1"}
     others = {"cancel_order": by_id[0], "alert_update": by_id[1], "alert_delete": by_id[1]}
     others["plan"] = {"symbol": "AAPL"}
+    others["replace_order"] = {**by_id[0], "limit_price": "26.10"}
     others["replay"] = {"ref": "plan_0123456789abcdef"}
     others["position_action"] = {"action": "close", "symbol": "AAPL"}
     good = {**GOOD, **others, "audit_trail": {"ref": "abc"}}[name]

@@ -46,6 +46,7 @@ REACHABLE = {
     "positions",
     "propose_order",
     "quote",
+    "replace_order",
     "replay",
     "risk_state",
     "score",
@@ -91,7 +92,8 @@ def test_the_model_reaches_these_tools_and_no_other():
 
 def test_the_tools_that_prepare_orders_are_cards():
     proposing = {name for name, one in all_tools().items() if one.effect is Effect.PROPOSE}
-    assert proposing == {"propose_order", "cancel_order", "position_action"}
+    cards = {"propose_order", "replace_order", "cancel_order", "position_action"}
+    assert proposing == cards
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
