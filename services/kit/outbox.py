@@ -30,6 +30,17 @@ outbox_rows = tenant_table(
 
 _NEWEST = select(outbox_rows.c.seq).order_by(outbox_rows.c.seq.desc()).limit(1)
 _KNOWN = select(outbox_rows.c.seq).where(outbox_rows.c.dedupe_key == bindparam("dedupe"))
+_DUE = (
+    select(outbox_rows)
+    .where(outbox_rows.c.delivered_at.is_(None))
+    .order_by(outbox_rows.c.seq)
+    .limit(bindparam("most"))
+)
+_DELIVER = (
+    update(outbox_rows)
+    .where(outbox_rows.c.seq.in_(bindparam("seqs", expanding=True)))
+    .values(delivered_at=bindparam("now"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +89,11 @@ def wake(ctx: Context, topic: str, key: str) -> None:
 
 def due(ctx: Context, limit: int = 100) -> list[Message]:
     """Return at most `limit` undelivered messages of the tenant, oldest first."""
-    rows = ctx.db.rows(
-        select(outbox_rows)
-        .where(outbox_rows.c.delivered_at.is_(None))
-        .order_by(outbox_rows.c.seq)
-        .limit(limit)
-    )
+    rows = ctx.db.rows(_DUE, most=limit)
     return [Message(row.seq, row.kind, row.key, json.loads(row.payload), row.at) for row in rows]
 
 
 def mark_delivered(ctx: Context, seqs: Sequence[int]) -> None:
     """Mark messages as delivered in the caller's transaction."""
     if seqs:
-        ctx.db.change(
-            update(outbox_rows).where(outbox_rows.c.seq.in_(seqs)).values(delivered_at=ctx.now)
-        )
+        ctx.db.change(_DELIVER, seqs=list(seqs), now=ctx.now)
