@@ -27,6 +27,7 @@ const FAILED = new Set(["REJECTED", "DENIED", "CANCELLED", "EXPIRED", "DISPUTED"
 /** @param {import("./cards.js").Entry} entry */
 function eyebrow(entry) {
   if (entry.kind === "cancel") return "Cancel request";
+  if (entry.kind === "replace") return "Change of an order";
   return { confirmed: "Confirmed order", dead: "Closed card" }[/** @type {string} */ (entry.phase)] ?? "Order to confirm";
 }
 
@@ -129,7 +130,7 @@ class CornermanCard extends Live {
     const asked = entry.card?.typed ?? null;
     const framed = FRAMED || state.session?.surface === "frame";
     const id = `typed-${this.className}-${this.proposal}`;
-    const verb = entry.kind === "cancel" ? "Confirm cancel" : "Confirm";
+    const verb = { cancel: "Confirm cancel", replace: "Confirm change" }[entry.kind] ?? "Confirm";
     return html`
       ${asked && !framed ? html`<label class="typed" for=${id}>${asked.prompt}: <b>${asked.expected_hint}</b>
         <input id=${id} autocomplete="off" spellcheck="false" .value=${this.typed} ?disabled=${busy}
@@ -141,7 +142,7 @@ class CornermanCard extends Live {
               @click=${() => confirm(this.proposal, this.typed.trim())}>${busy ? "Sending…" : verb}</button>`}
         ${framed ? nothing : html`
           <button ?disabled=${busy} data-act="decline" @click=${() => decline(this.proposal)}>Decline</button>
-          ${entry.kind === "cancel" ? nothing : html`<button ?disabled=${busy} data-act="edit"
+          ${entry.kind !== "order" ? nothing : html`<button ?disabled=${busy} data-act="edit"
             @click=${() => { this.editing = true; }}>Edit</button>`}`}
         <span class="timer ${left_s < SOON_S ? "soon" : ""}" role="timer" aria-label="Time left to confirm">
           <span aria-hidden="true">expires in</span> ${countdown(left_s)}</span>
@@ -173,6 +174,10 @@ class CornermanCard extends Live {
       const now = state.orders?.find((one) => one.id === entry.order_id)?.state ?? entry.order_state;
       return html`<footer><div class="ended" role="status"><strong>Cancel sent.</strong>
         <span>Order is ${words(now) || "being cancelled"}.</span></div></footer>`;
+    }
+    if (entry.kind === "replace") {
+      return html`<footer><div class="ended" role="status"><strong>Change confirmed.</strong>
+        <span>${entry.reason || "The order's timeline says what became of it"}.</span></div></footer>`;
     }
     return html`<footer><div class="progress" role="status">
       ${failed ? html`<strong class="loss">${words(entry.order_state)}</strong>

@@ -1,6 +1,6 @@
 // @ts-check
 // Owns how the state of an order and each step of it are said to a person.
-import { words } from "./format.js";
+import { decimal, words } from "./format.js";
 
 /** What each state is called, and what it means for the person. @type {Record<string, [string, string]>} */
 const STATES = {
@@ -30,7 +30,12 @@ const STEPS = {
   "order.presume": "Not found at the broker", "order.part_fill": "Filled in part", "order.fill": "Filled",
   "order.ask_cancel": "Cancel asked of the broker", "order.cancel": "Cancelled", "order.lose_cancel": "No clear answer to the cancel",
   "order.keep": "The order stays", "order.expire": "Expired", "order.dispute": "Disputed", "order.deny": "Stopped by a guard",
-  "order.requeue": "Not sent, queued again", "order.cancel_wanted": "Cancel wanted by a person", "order.answer": "The broker's answer",
+  "order.requeue": "Not sent, queued again", "order.change_proposed": "Change proposed as a card",
+  "order.change_wanted": "Change confirmed by a person", "order.change_sent": "Change asked of the broker",
+  "order.change_done": "Changed at the broker", "order.change_refused": "Change refused by the broker",
+  "order.change_dropped": "Change not sent", "order.change_overtaken": "Change came too late",
+  "order.change_unseen": "Change not seen at the broker", "order.cancel_wanted": "Cancel wanted by a person", "order.answer": "The broker's answer",
+  "order.protect": "Exits of a filled entry, as confirmed with it", "order.exits_missing": "The exits could not be placed",
 };
 
 /** @param {string} name @returns {{head: string, means: string, doubt: boolean}} */
@@ -43,4 +48,14 @@ export function stateWords(name) {
  * @param {string} kind */
 export function stepWords(kind) {
   return STEPS[kind] ?? words(kind.replaceAll(".", " "));
+}
+
+/** Says at which prices an order trades, and which exits follow it.
+ * @param {import("./wire.js").Order} one */
+export function termWords(one) {
+  const price = one.limit_price ?? one.stop_price;
+  const own = `${one.type}${price ? ` ${decimal(price)}` : ""}`;
+  if (one.order_class === "oco") return `${own} or stop ${decimal(one.stop_loss)}`;
+  const exits = [one.stop_loss && `stop ${decimal(one.stop_loss)}`, one.take_profit && `target ${decimal(one.take_profit)}`].filter(Boolean);
+  return exits.length ? `${own}, then ${exits.join(" or ")}` : own;
 }

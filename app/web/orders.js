@@ -2,10 +2,11 @@
 // Owns the element `cornerman-orders`: orders with their state in words, their timeline, and the person's own Cancel.
 import { html, nothing } from "./vendor/lit.js";
 import { ApiError, post } from "./api.js";
-import { Live } from "./element.js";
+import { FRAMED, Live } from "./element.js";
 import { decimal, quantity } from "./format.js";
 import { badge } from "./label.js";
-import { stateWords } from "./order_words.js";
+import { changeable } from "./order_change.js";
+import { stateWords, termWords } from "./order_words.js";
 import { loadOrders } from "./refresh.js";
 import { state } from "./state.js";
 import "./timeline.js";
@@ -14,13 +15,14 @@ const SHOWN = 12;
 
 class CornermanOrders extends Live {
   static uses = ["orders"];
-  static properties = { problem: { state: true }, busy: { state: true }, shown: { state: true } };
+  static properties = { problem: { state: true }, busy: { state: true }, shown: { state: true }, changing: { state: true } };
 
   constructor() {
     super();
     this.problem = "";
     this.busy = "";
     this.shown = "";
+    this.changing = "";
   }
 
   /** @param {string} id */
@@ -45,14 +47,24 @@ class CornermanOrders extends Live {
     if (!this.shown) void this.updateComplete.then(() => /** @type {HTMLElement | null} */ (this.querySelector(`[data-steps="${before}"]`))?.focus());
   }
 
+  /** Opens the form that changes an order, or closes it and gives the focus back to its button.
+   * @param {string} id */
+  #change(id) {
+    const before = this.changing;
+    this.changing = before === id ? "" : id;
+    if (!this.changing) void this.updateComplete.then(() => /** @type {HTMLElement | null} */ (this.querySelector(`[data-change="${before}"]`))?.focus());
+  }
+
   render() {
     const orders = state.orders;
     const shown = orders?.find((one) => one.id === this.shown);
+    const changing = orders?.find((one) => one.id === this.changing && changeable(one));
     return html`<section aria-label="Orders"><h3>Orders</h3>
       ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
       ${!orders ? html`<div class="bone" aria-hidden="true"></div>`
         : orders.length ? this.#table(orders.slice(0, SHOWN))
           : html`<p class="none">No orders yet. A confirmed card appears here.</p>`}
+      ${changing ? html`<cornerman-order-change .order=${changing} @left=${() => this.#change("")}></cornerman-order-change>` : nothing}
       ${shown ? this.#steps(shown) : nothing}</section>`;
   }
 
@@ -64,8 +76,10 @@ class CornermanOrders extends Live {
       <tbody>${orders.map((one) => html`<tr class=${one.is_open ? "open" : ""}>
         <th scope="row"><span class="side ${one.side}">${one.side}</span> ${quantity(one.quantity)} ${one.symbol} ${badge(one.provenance)}</th>
         <td class="standing">${this.#state(one)} ${one.is_open ? html`<button class="small" ?disabled=${this.busy === one.id || one.state === "CANCEL_PENDING"}
-          aria-label=${`Cancel order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#cancel(one.id)}>Cancel</button>` : nothing}</td>
-        <td>${one.type}${one.limit_price ? ` ${decimal(one.limit_price)}` : one.stop_price ? ` ${decimal(one.stop_price)}` : ""}</td>
+          aria-label=${`Cancel order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#cancel(one.id)}>Cancel</button>` : nothing}
+          ${changeable(one) && !FRAMED ? html`<button class="small" data-change=${one.id} aria-expanded=${this.changing === one.id}
+            aria-label=${`Change order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#change(one.id)}>Change</button>` : nothing}</td>
+        <td>${termWords(one)}${one.parent_id ? html` <small class="muted">exits of an entry</small>` : nothing}</td>
         <td class="number">${quantity(one.filled_quantity)}</td><td class="number">${decimal(one.avg_price, 2, 4)}</td>
         <td><button class="small" data-steps=${one.id} aria-expanded=${this.shown === one.id} aria-controls="order-steps"
           aria-label=${`Timeline of ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#toggle(one.id)}>Timeline</button></td>

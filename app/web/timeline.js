@@ -10,7 +10,7 @@ import { state } from "./state.js";
 /** @typedef {import("./book.js").AuditLine} AuditLine */
 /** @typedef {import("./book.js").OrderDetail} OrderDetail */
 /** Steps that say nothing new beside the others. */
-const QUIET = new Set(["token_issued", "order.answer"]);
+const QUIET = new Set(["token_issued", "order.answer", "order.change_answer"]);
 
 class CornermanTimeline extends Live {
   static uses = ["orders"];
@@ -27,7 +27,8 @@ class CornermanTimeline extends Live {
 
   updated() {
     const known = state.orders?.find((one) => one.id === this.order);
-    const wanted = `${this.order} ${known?.state} ${known?.filled_quantity}`;
+    const terms = `${known?.type} ${known?.limit_price} ${known?.stop_price} ${known?.tif}`;
+    const wanted = `${this.order} ${known?.state} ${known?.filled_quantity} ${terms}`;
     if (this.order && wanted !== this.read) {
       this.read = wanted;
       void this.#load(this.order);
