@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.background import start_loops
+from app.broker_stream import start_broker_events
 from app.http import (
     admin,
     alerts,
@@ -122,6 +123,7 @@ async def _lifespan(api_app: FastAPI) -> AsyncIterator[None]:
     api_app.state.runs = Runs(product.coach, grace_s=product.reader_grace_s)
     async with (
         start_loops(product),
+        start_broker_events(product),
         start_probes(product),
         start_streaming(product, hub),
         Live(product, hub).running(),

@@ -225,6 +225,13 @@ class Settings(BaseModel):
         max_length=300,
         description="Loopback address in place of Tradier's own host; for tests only.",
     )
+    feature_tradier_events: bool = Field(
+        True,
+        description=(
+            "Listen to the events of the account at Tradier, so that fills show at once. Tradier "
+            "allows one listener: switch it off where another program of yours listens."
+        ),
+    )
     alpaca_key_id: SecretStr = Field(
         SecretStr(""), description="Key id of the account at the broker Alpaca."
     )

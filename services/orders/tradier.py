@@ -129,6 +129,10 @@ class TradierBroker:
             return Rejected(f"{refusal.code}: {refusal.message}")
         return self._on_order(desk, account_id, client_order_id, method="PUT", form=form)
 
+    def forget(self) -> None:
+        """Forget what was read, so that the next look asks: something may have happened."""
+        self._rows.forget()
+
     def look(
         self, desk: Desk, account_id: str, client_order_ids: Sequence[str]
     ) -> list[BrokerView]:

@@ -133,6 +133,7 @@ def find_view(name: str, record: Record, *, now: datetime, provenance: str) -> B
         status=_ended_by(record, _status(parts)),
         reason=(_reasons([record, *parts]) or fault)[:_WORDS_MAX],
         total=_total(parts, now=now, provenance=provenance),
+        terms=None,
     )
 
 

@@ -246,7 +246,8 @@ class TradierBrokerage(Loopback):
         if verb == "GET":
             self.reads.append(handler.path)
         if parts.path in self.documents:
-            self._answer(handler, 200, self.documents[parts.path])
+            told = self.documents[parts.path]
+            self._answer(handler, 200, told() if callable(told) else told)
             return
         house, _, rest = parts.path.removeprefix("/v1/accounts/").partition("/")
         if house != self.account:
