@@ -26,7 +26,7 @@ _PRICE_CUE = re.compile(
     re.IGNORECASE,
 )
 _ALL = re.compile(
-    r"\b(?:all|everything|close|exit|whole|entire|full|liquidate|unwind|out of"
+    r"\b(?:all|everything|close|exit|whole|entire|full|liquidate|unwind|out of|protect"
     r"|my (?:position|holding|shares|stock))\b",
     re.IGNORECASE,
 )
@@ -107,7 +107,16 @@ _COMMON = frozenset(
         "you",
     ]
 )
-_NUMBER_FIELDS = ("limit_price", "stop_price", "entry_limit", "target", "stop", "level")
+_NUMBER_FIELDS = (
+    "limit_price",
+    "stop_price",
+    "stop_loss",
+    "take_profit",
+    "entry_limit",
+    "target",
+    "stop",
+    "level",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

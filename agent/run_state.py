@@ -23,7 +23,7 @@ from services.kit.context import Context, Principal
 from services.kit.work import Runtime
 
 T = TypeVar("T")
-_CARDS = {"propose_order", "cancel_order", "position_action"}
+_CARDS = {"propose_order", "propose_bracket", "replace_order", "cancel_order", "position_action"}
 _LASTING = BASIS_TOOLS | _CARDS | {"journal_add", "audit_trail", "help"}
 """Tools whose older results still count as facts; market and book figures go stale."""
 

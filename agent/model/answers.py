@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.model.alert_errands import alert_words
 from agent.model.book_errands import book_words
+from agent.model.bracket_errands import bracket_words
 from agent.model.errands import (
     Known,
     Outcome,
@@ -29,7 +30,7 @@ CAPABILITIES = (
     "- **Plans and sizes**: `plan MSFT`, `why this stop?`, `what if I risk half?`, "
     "`plan AAPL long, stop 3% below, risk 1%`, `size it at 0.5%`\n"
     "- **Orders, as a card that you confirm**: `buy 50 MSFT stop 26.10`, `buy it`, `sell all IBM`, "
-    "`cancel my AAPL order`\n"
+    "`cancel my AAPL order`, `bracket 10 AAPL stop 185 target 200`\n"
     "- **Positions, as cards too**: `trim half of AAPL`, `close AAPL`, `hedge my AAPL`, "
     "`move my AAPL stop to 405`\n"
     "- **News and dates**: `news on AAPL`, `when does IBM report`, `AAPL options`, `is the market "
@@ -322,6 +323,7 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.PLAN: _plan,
     Errand.SIZE: _size,
     Errand.ORDER: _order,
+    Errand.BRACKET: bracket_words,
     Errand.MANAGE: position_words,
     Errand.CANCEL: _cancel,
     Errand.WHY: _why,

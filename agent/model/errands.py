@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.model import alert_errands, book_errands, idea_errands, position_errands, record_errands
+from agent.model import (
+    alert_errands,
+    book_errands,
+    bracket_errands,
+    idea_errands,
+    position_errands,
+    record_errands,
+)
+from agent.model.note_errands import note_of, topic_of
 from agent.model.phrases import Errand, Wish
 from agent.model.plan_words import asks_part
 
@@ -188,6 +196,18 @@ def _order(wish: Wish, known: Known) -> list[Call]:
     return _counted_order(wish, wish.quantity, known)
 
 
+def _bracket(wish: Wish, known: Known) -> list[Call]:
+    """Return the steps of an entry with its exits; without a number the plan before is sized."""
+    symbol, basis = order_symbol(wish, known), None
+    if wish.quantity is None and not bracket_errands.protects(wish):
+        basis = basis_of(wish, known)
+        if basis is not None and basis.name in ("plan_check", "plan"):
+            return _size_of(basis, wish, known)
+        symbol = str(basis.body["symbol"]) if basis else None
+        wish = bracket_errands.with_target(wish, basis, known)
+    return bracket_errands.act(wish, known, symbol=symbol, basis=basis)
+
+
 def _counted_order(wish: Wish, quantity: str, known: Known) -> list[Call]:
     """Return the steps of an order with its number: its own stop is checked first."""
     symbol, basis = order_symbol(wish, known), known.done("plan_check")
@@ -339,22 +359,6 @@ def _holdings(_wish: Wish, known: Known) -> list[Call]:
     return _once("portfolio", known) or _once("journal_list", known, limit=50)
 
 
-def note_of(text: str) -> str:
-    """Return the note itself, without the words that ask for it. Worked: `note: x` is `x`."""
-    said = text.strip()
-    for lead in _NOTE_LEADS:
-        if said.lower().startswith(lead):
-            return said[len(lead) :].lstrip(" :,") or said
-    return said
-
-
-_NOTE_LEADS = (
-    "note that", "note to", "note", "journal that", "journal", "remember that", "remember to",
-    "remember", "log that", "log", "add to my journal", "add to the journal", "write in my journal",
-    "put in my journal", "save to my journal",
-)  # fmt: skip
-
-
 _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.QUOTE: _quote,
     Errand.BARS: _bars,
@@ -377,6 +381,7 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.BACKTEST: record_errands.backtest,
     Errand.SIZE: _size,
     Errand.ORDER: _order,
+    Errand.BRACKET: _bracket,
     Errand.MANAGE: position_errands.act,
     Errand.CANCEL: _cancel,
     Errand.WHY: _why,
@@ -390,11 +395,5 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.JOURNAL: lambda wish, known: _once(
         "journal_list", known, query=wish.symbol, days=wish.days
     ),
-    Errand.HELP: lambda wish, known: _once("help", known, topic=_topic(wish.text)),
+    Errand.HELP: lambda wish, known: _once("help", known, topic=topic_of(wish.text)),
 }
-
-
-def _topic(text: str) -> str | None:
-    """Return the word after `help`, which may name a tool."""
-    words = text.lower().replace("?", " ").split()
-    return words[1][:60] if len(words) > 1 and words[0] == "help" else None

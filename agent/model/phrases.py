@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE, RISK_SHAPE
+from agent.model.bracket_errands import BRACKET_SHAPE
 from agent.model.position_errands import MANAGE_SHAPE
 from agent.model.record_errands import BACKTEST, SCORE
 from agent.model.spoken import sells, side_of, symbols_of, timeframe_of, values_of
@@ -23,6 +24,7 @@ class Errand(StrEnum):
     ORDER = "order"
     CANCEL = "cancel"
     MANAGE = "manage"
+    BRACKET = "bracket"
     ORDERS = "orders"
     FILLS = "fills"
     BALANCES = "balances"
@@ -193,6 +195,7 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
             r"\b(?:my|list|show|what|which|any|all|the)\b.{0,24}\balerts?\b|^\W*alerts?\W*$",
         ),
         (Errand.CANCEL, r"^(?!\W*(?:why|buy|sell)\b).*\bcancel\b"),
+        (Errand.BRACKET, BRACKET_SHAPE),
         (Errand.MANAGE, MANAGE_SHAPE),
         (Errand.ORDER, _POLITE + _DO),
         (
@@ -358,7 +361,7 @@ def _leads_back(errand: Errand, text: str) -> bool:
 def _with_values(errand: Errand, text: str, symbols: tuple[str, ...]) -> Wish:
     selling, ref = sells(text), _REF.search(text)
     bare = text.replace(ref[0], " ") if ref else text
-    values = values_of(bare, orders=errand is Errand.ORDER, sells=selling)
+    values = values_of(bare, orders=errand in (Errand.ORDER, Errand.BRACKET), sells=selling)
     return Wish(
         errand=errand,
         symbols=symbols,

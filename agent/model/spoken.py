@@ -66,7 +66,10 @@ _PERCENT = (
 )
 _COUNT = r"(\d{1,9}(?:,\d{3})*(?:\.\d+)?)\b(?!\s*(?:%|percent|[Rr]\b))"
 _QUANTITIES = (
-    re.compile(rf"\b(?:{_BUY}|{_SELL}|short|another|quantity|qty)\s+(?:only\s+)?{_COUNT}", _FLAGS),
+    re.compile(
+        rf"\b(?:{_BUY}|{_SELL}|short|another|quantity|qty|bracket|protect)\s+(?:only\s+)?{_COUNT}",
+        _FLAGS,
+    ),
     re.compile(rf"(?<![$\d,.]){_COUNT}\s*(?:more\s+)?(?:shares?|sh|units?|of)\b", _FLAGS),
     re.compile(
         rf"\b(?:{_BUY}|{_SELL}|short)\s+(?!at\b|for\b|stop\b|limit\b|above\b|below\b|under\b|over\b)"

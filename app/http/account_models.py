@@ -13,7 +13,7 @@ from services.ledger.book import Cash
 from services.ledger.performance import EquityPoint, Trade
 from services.ledger.portfolio import Account, Portfolio
 from services.ledger.valuation import Valuation
-from services.orders.order import OrderType, Side, State, Tif
+from services.orders.order import OrderClass, OrderType, Side, State, Tif
 from services.orders.store import Transition
 
 
@@ -35,6 +35,10 @@ class OrderAnswer(Labelled):
     limit_price: Decimal | None
     stop_price: Decimal | None
     protective_stop: Decimal | None
+    order_class: OrderClass | None
+    take_profit: Decimal | None
+    stop_loss: Decimal | None
+    parent_id: str | None
     basis_ref: str | None
     mode: str
     client_order_id: str

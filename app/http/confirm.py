@@ -17,7 +17,7 @@ from services.orders import confirm, proposal, propose
 from services.orders.order import Status
 
 router = APIRouter(prefix="/api/v1/proposals")
-_NUMBERS = {"quantity", "limit_price", "stop_price"}
+_NUMBERS = {"quantity", "limit_price", "stop_price", "take_profit", "stop_loss"}
 
 
 class ConfirmBody(Body):
@@ -41,6 +41,8 @@ class EditBody(Body):
     quantity: Number | None = None
     limit_price: Number | None = None
     stop_price: Number | None = None
+    take_profit: Number | None = None
+    stop_loss: Number | None = None
     tif: Literal["day", "gtc"] | None = None
     type: Literal["market", "limit", "stop", "stop_limit"] | None = None
 

@@ -167,10 +167,12 @@ class CornermanChart extends Live {
     if (held) put(held.average_cost, "held", "held");
     if (state.terms?.symbol === symbol) {
       put(state.terms.limit_price ?? state.terms.stop_price, "card", "entry");
-      put(state.terms.protective_stop, "stop", "stop");
+      put(state.terms.protective_stop ?? state.terms.stop_loss, "stop", "stop");
+      put(state.terms.take_profit, "target", "target");
     }
     for (const order of (state.orders ?? []).filter((one) => one.symbol === symbol)) {
-      if (order.is_open) put(order.limit_price ?? order.stop_price, order.type, "entry");
+      if (order.is_open && order.order_class === "oco") { put(order.limit_price, "target", "target"); put(order.stop_loss, "stop", "stop"); }
+      else if (order.is_open) put(order.limit_price ?? order.stop_price, order.type, "entry");
       else if (held && order.side === "buy") put(order.protective_stop, "stop", "stop");
     }
     if (state.plan?.symbol === symbol) {

@@ -26,7 +26,7 @@ const STOPPED = {
 
 /** The tools whose result is a plan. */
 const PLANNERS = new Set(["plan", "plan_check"]);
-const MAKERS = new Set(["propose_order", "cancel_order", "position_action"]);
+const MAKERS = new Set(["propose_order", "propose_bracket", "replace_order", "cancel_order", "position_action"]);
 
 /** Whether a call made a card: a moved stop or a hedge may leave none.
  * @param {import("./wire.js").ToolCall} call */

@@ -99,6 +99,7 @@ export interface Order {
   id: string; proposal_id: string; state: string; reason: string; symbol: string; side: string;
   quantity: string; filled_quantity: string; avg_price: string | null; type: string; tif: string;
   limit_price: string | null; stop_price: string | null; protective_stop: string | null;
+  order_class: string | null; take_profit: string | null; stop_loss: string | null; parent_id: string | null;
   mode: string; provenance: string; updated_at: string; confirmed_at: string; is_open: boolean;
 }
 export interface Fill {
@@ -117,6 +118,7 @@ export interface Challenge {
 export interface Terms {
   symbol: string; side: string; quantity: string; type: string; limit_price: string | null;
   stop_price: string | null; protective_stop: string | null;
+  order_class?: string | null; take_profit?: string | null; stop_loss?: string | null;
 }
 export interface Proposal {
   id: string; version: number; kind: string; status: string; status_reason: string;

@@ -17,11 +17,9 @@ from services.ledger.valuation import Valuation, mark_of
 from services.orders.account_risk import AccountRisk, read_account
 from services.orders.guard_facts import MarketFacts, clean_market
 from services.orders.order import OPEN, Order, Side, order_from_json
-from services.orders.stop_cover import find_advice, openers
+from services.orders.stop_cover import find_advice, first_target, openers
 from services.orders.tables import order_intents
-from services.trade import advice
 from services.trade.param import ZERO
-from services.trade.plan_store import find_plan
 from services.trade.position_action import PositionFacts, Working, nearest_stop
 from services.trade.position_stop import find_stop, side_of
 from services.trade.risk_facts import limits_of
@@ -169,12 +167,8 @@ def _basis_of(ctx: Context, order: Order) -> _Basis:
     found = find_advice(ctx, order.basis_ref, order.symbol, order.side.value)
     if found is None:
         return _Basis(order.protective_stop)
-    targets = found.document.get("targets") or ()
-    if found.ref.startswith(advice.PLAN_PREFIX):
-        plan = find_plan(ctx, found.ref)
-        targets = [one["price"] for one in plan.document["targets"]] if plan else ()
-    target = Decimal(str(targets[0])) if targets else None
-    return _Basis(order.protective_stop or found.number("stop"), target, found.ref)
+    stop = order.protective_stop or found.number("stop")
+    return _Basis(stop, first_target(ctx, found), found.ref)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from services.orders.tables import fills, order_intents
 from services.trade import advice
 from services.trade.advice import Advice
 from services.trade.param import ONE, ZERO
+from services.trade.plan_store import find_plan
 from services.trade.position_stop import find_stop
 from services.trade.position_stop_tables import position_stops
 
@@ -148,6 +149,16 @@ def find_advice(ctx: Context, ref: str | None, symbol: str, side: str) -> Advice
     found = advice.find(ctx, ref) if ref else None
     same = found is not None and found.symbol == symbol and found.opens == side
     return found if same else None
+
+
+def first_target(ctx: Context, found: Advice) -> Decimal | None:
+    """Return the first target of a plan or check, the nearest one, or None when it names none."""
+    targets = found.document.get("targets") or ()
+    ref = str(found.document.get("plan_id") or found.ref)
+    if ref.startswith(advice.PLAN_PREFIX):
+        plan = find_plan(ctx, ref)
+        targets = [one["price"] for one in plan.document["targets"]] if plan else ()
+    return Decimal(str(targets[0])) if targets else None
 
 
 def openers(ctx: Context, portfolio_id: str, listing: str, *, long: bool) -> list[Any]:

@@ -45,6 +45,7 @@ GOOD = {
     "plan_check": PLAN,
     "size": {**PLAN, "risk_pct": "0.5%"},
     "propose_order": ORDER,
+    "propose_bracket": {**ORDER, "stop_loss": "150", "take_profit": "250"},
     "orders": {},
     "fills": {"limit": 5},
     "balances": {},

@@ -44,6 +44,7 @@ REACHABLE = {
     "portfolio",
     "position_action",
     "positions",
+    "propose_bracket",
     "propose_order",
     "quote",
     "replace_order",
@@ -92,7 +93,7 @@ def test_the_model_reaches_these_tools_and_no_other():
 
 def test_the_tools_that_prepare_orders_are_cards():
     proposing = {name for name, one in all_tools().items() if one.effect is Effect.PROPOSE}
-    cards = {"propose_order", "replace_order", "cancel_order", "position_action"}
+    cards = {"propose_order", "propose_bracket", "replace_order", "cancel_order", "position_action"}
     assert proposing == cards
 
 

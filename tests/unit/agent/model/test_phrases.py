@@ -138,6 +138,12 @@ TABLE = [
     ("don't buy AAPL", Errand.NOTHING, {}),
     ("move my AAPL stop to 405", Errand.MANAGE, {"symbols": ("AAPL",)}),
     ("hedge my AAPL", Errand.MANAGE, {}),
+    (
+        "bracket 10 AAPL stop 400 target 430",
+        Errand.BRACKET,
+        {"quantity": "10", "stop": "400", "targets": ("430",)},
+    ),
+    ("protect my AAPL stop 400 target 430", Errand.BRACKET, {"stop": "400", "targets": ("430",)}),
     ("cancel my msft order", Errand.CANCEL, {"symbols": ("MSFT",)}),
     ("cancel ord_0123456789abcdef", Errand.CANCEL, {"ref": "ord_0123456789abcdef"}),
     ("cancel all orders", Errand.CANCEL, {"everything": True}),
