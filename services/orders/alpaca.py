@@ -39,7 +39,12 @@ class AlpacaBroker:
     """
 
     traits = BrokerTraits(
-        name=BROKER, dedupes_client_id=True, replaces=True, groups=True, group_tifs=(Tif.GTC,)
+        name=BROKER,
+        dedupes_client_id=True,
+        replaces=True,
+        changes_anew=True,
+        groups=True,
+        group_tifs=(Tif.GTC,),
     )
 
     def __init__(

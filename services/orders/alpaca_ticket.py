@@ -122,7 +122,8 @@ def _exits(order: Order) -> Fields:
     )
     below = stop is None or low is None or stop < low
     _require(below, "stop_loss", stop, "lies below where the entry trades")
-    for name, price in (("take_profit", target), ("stop_loss", stop)):
+    places = (("take_profit.limit_price", target), ("stop_loss.stop_price", stop))
+    for name, price in places:
         _require_price(name, price)
     sold = {} if target is None else {"take_profit": {"limit_price": _text(target)}}
     return {**sold, **({} if stop is None else {"stop_loss": {"stop_price": _text(stop)}})}

@@ -128,7 +128,9 @@ class BrokerView:
 class BrokerTraits:
     """What an adapter promises. Only a broker that dedupes client ids may be sent one twice.
 
-    `replaces` means that a working order can be changed in place (`Replaces`). `groups` means that
+    `replaces` means that a working order can be changed in place (`Replaces`); with `changes_anew`
+    a change is a new order of the same type over the whole quantity, so one that has filled in
+    part is not changed. `groups` means that
     it takes an entry with its exits in one order and works them itself; then a look for the exits'
     client id (`bracket.exit_client_id`) says how they stand. Otherwise our books send the exits
     when the entry has filled. So they do for entries that last as none of `group_tifs`. `previews`
@@ -138,6 +140,7 @@ class BrokerTraits:
     name: str
     dedupes_client_id: bool
     replaces: bool = False
+    changes_anew: bool = False
     groups: bool = False
     previews: bool = False
     group_tifs: tuple[Tif, ...] = (Tif.DAY, Tif.GTC)

@@ -68,6 +68,7 @@ def propose_replace(ctx: Context, order_id: str, terms: NewTerms, **origin: Any)
     market, order = _changed(ctx, before, terms)
     if change_of(order) == change_of(before):
         raise refuse("EDIT_EMPTY")
+    _require_same_kind(ctx, row, before, order)
     ctx.db.lock(f"propose:{row.account_id}")
     expire_due(ctx)
     wanted = tagged_hash("replace/v1", {"order": order_id, "wanted": intent_hash(order)})
@@ -105,6 +106,9 @@ def require_changeable(ctx: Context, row: Row[Any]) -> None:
     if not traits.replaces:
         why = f"{traits.name} takes no changes of a working order here"
         raise refuse("REPLACE_UNAVAILABLE", id=row.id, reason=why)
+    if traits.changes_anew and row.filled_quantity > 0:
+        why = f"a part of it has filled, and {traits.name} would order the whole again"
+        raise refuse("REPLACE_UNAVAILABLE", id=row.id, reason=why)
     if order.order_class is not None or row.parent_id is not None:
         why = "it belongs together with other orders"
         raise refuse("REPLACE_UNAVAILABLE", id=row.id, reason=why)
@@ -116,6 +120,15 @@ def require_changeable(ctx: Context, row: Row[Any]) -> None:
     if state not in _CHANGEABLE or row.cancel_wanted:
         why = "its cancel was asked for" if row.cancel_wanted else f"it is {state.value}"
         raise refuse("ORDER_BUSY", id=row.id, reason=why)
+
+
+def _require_same_kind(ctx: Context, row: Row[Any], before: Order, order: Order) -> None:
+    """Refuse to make a stop of another order, or the reverse, where the broker can not."""
+    traits = broker_for(broker_of(ctx), row.account_id).traits
+    stops = [one.type is OrderType.STOP for one in (before, order)]
+    if traits.changes_anew and any(stops) and not all(stops):
+        why = f"{traits.name} keeps the type of an order"
+        raise refuse("REPLACE_UNAVAILABLE", id=row.id, reason=why)
 
 
 def judge_change(

@@ -1,6 +1,7 @@
 """Owns the contract of a broker reached over a wire: whatever breaks, one order is one request.
 
-Every case runs on every house of `WIRED`; its fake breaks answers by the plans of its table.
+Every case runs on every house of `SENT_ONCE`; its fake breaks answers by the plans of its table.
+What holds at a house that knows a repeated order as well is in the swarm and the crashes.
 """
 
 from __future__ import annotations
@@ -18,29 +19,20 @@ from services.orders.broker import Accepted, Ambiguous, BrokerStatus, NotSent, R
 from services.orders.order import State
 from services.orders.order_client import OrderClient, WireLimits
 from services.orders.tables import disputed_fills, fills, order_transitions, submit_attempts
-from tests.contract.houses import WIRED, order_for, port_of
+from tests.contract.houses import SENT_ONCE, TradierHouse, order_for, port_of
 from tests.fakes.tradier_broker import ANSWERS
 
-DEFINITE = (
-    "errors",
-    "errors_list",
-    "old_errors",
-    "text_400",
-    "json_400",
-    "account_401",
-    "token_401",
-)
-UNCLEAR = tuple(sorted(set(ANSWERS) - set(DEFINITE)))
+DEFINITE, UNCLEAR = TradierHouse.plans.definite, TradierHouse.plans.unclear
 SILENT = ("lost", "cut")
 CARRIED = ("errors", "text_400", "token_401")
 DOUBTED = ("empty", "fault_200", "limited_429", "page_502", "redirect", "text_403")
 """Answers that are carried through the whole product; the others are judged at the port."""
 
 
-@pytest.fixture(params=sorted(WIRED))
+@pytest.fixture(params=sorted(SENT_ONCE))
 def house(request, database, settings):
     """Yield a house; afterwards every invariant holds, and no order was sent a second time."""
-    made = WIRED[request.param](database, settings)
+    made = SENT_ONCE[request.param](database, settings)
     yield made
     made.close()
     assert made.desk.read(invariant.check_all) == []
@@ -138,7 +130,7 @@ def test_a_cut_connection_after_the_accept_costs_nothing(house, desk, plan):
 
 @pytest.mark.fault("F044")
 def test_a_broker_that_says_nothing_in_time_leaves_the_order_in_doubt(request, database, settings):
-    for build in WIRED.values():
+    for build in SENT_ONCE.values():
         house = build(database, settings, limits=WireLimits(connect_s=10, read_s=1.0))
         house.fake.answers, house.fake.silence_s = ["silent"], 6.0
         outcome = house.broker.submit(port_of(house), order_for(house))
