@@ -47,7 +47,7 @@ from services.orders.proposal import expire_due, guards_json, has_due
 from services.orders.reconcile import WATCHED, make_ready, resolve
 from services.orders.replace_carry import carry_changes
 from services.orders.sent import end_unsent
-from services.orders.settle import has_news, settle, settle_outcome
+from services.orders.settle import has_news, is_quiet, settle, settle_outcome
 from services.orders.store import OrderView, change_order, locked_row, order_row
 from services.orders.tables import order_intents, submit_attempts
 
@@ -55,6 +55,25 @@ _log = structlog.get_logger("orders")
 R = TypeVar("R")
 _POLLED = (State.WORKING, State.PARTIALLY_FILLED, State.CANCEL_PENDING)
 _LATE = (State.CANCELLED, State.EXPIRED, State.REJECTED)
+_ACTIVE = (
+    select(
+        order_intents.c.id,
+        order_intents.c.account_id,
+        order_intents.c.client_order_id,
+        order_intents.c.state,
+        order_intents.c.cancel_wanted,
+        order_intents.c.filled_quantity,
+        order_intents.c.watch_until,
+    )
+    .where(
+        or_(
+            order_intents.c.state.in_([one.value for one in (State.QUEUED, *_POLLED, *WATCHED)]),
+            order_intents.c.state.in_([one.value for one in _LATE])
+            & order_intents.c.watch_until.is_not(None),
+        )
+    )
+    .order_by(order_intents.c.confirmed_at, order_intents.c.id)
+)
 
 
 def work_once(runtime: Runtime, isolate: Isolate = isolated) -> int:
@@ -109,18 +128,7 @@ def _due_act(row: Row[Any], *, ready: bool) -> Callable[[Desk, Broker, str], int
 
 
 def _active(ctx: Context) -> list[Row[Any]]:
-    live = [state.value for state in (State.QUEUED, *_POLLED, *WATCHED)]
-    late = [state.value for state in _LATE]
-    return ctx.db.rows(
-        select(order_intents)
-        .where(
-            or_(
-                order_intents.c.state.in_(live),
-                order_intents.c.state.in_(late) & order_intents.c.watch_until.is_not(None),
-            )
-        )
-        .order_by(order_intents.c.confirmed_at, order_intents.c.id)
-    )
+    return ctx.db.rows(_ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +320,9 @@ def _poll_account(
     account_id = next(iter(orders.values())).account_id
     steps, asked_at = 0, desk.runtime.clock.now()
     for view in broker.look(desk, account_id, list(orders)):
-        order_id = orders[view.client_order_id].id
-        steps += isolate(desk, order_id, _news(desk, order_id, view)) or 0
+        row = orders[view.client_order_id]
+        if not is_quiet(row, view):
+            steps += isolate(desk, row.id, _news(desk, row.id, view)) or 0
     for row in orders.values():
         if State(row.state) in _LATE and row.watch_until <= asked_at:
             desk.runtime.write(desk.principal, partial(_end_watch, row.id, asked_at))
