@@ -132,6 +132,7 @@ def test_whatever_makes_a_token_or_queues_an_order_is_behind_the_gate():
         "services.orders.confirm",
         "services.orders.confirmed",
         "services.orders.queueing",
+        "services.orders.replace_confirm",
         "services.orders.tokens",
     }
     assert makers < set(gate["forbidden_modules"])
