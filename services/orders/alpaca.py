@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+
+import structlog
 
 from services.kit.errors import Refusal
 from services.orders.alpaca_answer import judge_change, judge_submit
@@ -10,7 +13,15 @@ from services.orders.alpaca_look import AlpacaLook
 from services.orders.alpaca_scan import AlpacaReader, WrongAccount
 from services.orders.alpaca_seat import BROKER, TRADABLE, AlpacaSeat
 from services.orders.alpaca_ticket import build_change, build_ticket
-from services.orders.alpaca_view import Chain, Ticket, build_view, chains_of, is_exit, is_open
+from services.orders.alpaca_view import (
+    Chain,
+    Ticket,
+    build_view,
+    chains_of,
+    find_fault,
+    is_exit,
+    is_open,
+)
 from services.orders.broker import (
     Accepted,
     Ambiguous,
@@ -26,9 +37,11 @@ from services.orders.broker import (
 from services.orders.order import Order, Tif
 from services.orders.order_client import Exchange, Method, OrderClient, build_outcome
 
+_log = structlog.get_logger("orders")
 POLL_S = 2.0
 """How old a listing may be that answers a poll: 30 of the 200 requests a minute."""
 _CANCELLING = "pending_cancel"
+_TOLD_MAX = 1000
 
 
 class AlpacaBroker:
@@ -61,6 +74,8 @@ class AlpacaBroker:
         self._wire = wire
         self._live_allowed = live_allowed
         self._rows = AlpacaLook(reader, poll_s=poll_s)
+        self._lock = threading.Lock()
+        self._faults: dict[str, str] = {}
 
     def submit(self, _desk: Desk, order: Order) -> Outcome:
         """Post the order once under its client id; what may not leave is `Rejected` here."""
@@ -131,11 +146,24 @@ class AlpacaBroker:
         """Return what stands at the broker of these orders. Raises `BrokerUnreachable`."""
         tickets = self._tickets(desk, account_id, client_order_ids)
         now, label = desk.runtime.clock.now(), self.seat.provenance
+        for name, ticket in tickets.items():
+            self._tell_fault(name, find_fault(ticket))
         return [
             build_view(name, tickets[name], now=now, provenance=label)
             for name in client_order_ids
             if name in tickets
         ]
+
+    def _tell_fault(self, name: str, fault: str) -> None:
+        """Log what is broken of a group, once for as long as it stays so."""
+        with self._lock:
+            known = self._faults.pop(name, "")
+            if len(self._faults) >= _TOLD_MAX:
+                self._faults.clear()
+            if fault:
+                self._faults[name] = fault
+        if fault not in ("", known):
+            _log.error("broker.group_broken", tag=name, fault=fault)
 
     def _why_not(self, order: Order) -> str:
         """Return why an order may not leave for this account; empty when it may."""

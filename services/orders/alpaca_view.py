@@ -73,6 +73,15 @@ def status_of(chain: Chain) -> BrokerStatus:
     return status
 
 
+def find_fault(ticket: Ticket) -> str:
+    """Return what is broken of a group that should stand whole; empty when nothing is."""
+    exits = ticket.legs if ticket.has_exits else (ticket.first, *ticket.legs)
+    refused = [chain[-1] for chain in exits if status_of(chain) is BrokerStatus.REJECTED]
+    if not ticket.legs or not refused or not any(is_open(chain) for chain in exits):
+        return ""
+    return f"the {refused[0]['type']} of the exits was refused: {refused[0]['reason'] or '-'}"
+
+
 def build_view(name: str, ticket: Ticket, *, now: datetime, provenance: str) -> BrokerView:
     """Return what a ticket says about one of its names.
 
