@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from app.broker_accounts import AlpacaAccount, OutsideAccount, TradierAccount
 from services.kit.clock import Clock
@@ -20,6 +21,9 @@ from services.orders.paper import PaperBroker
 from services.orders.tradier import TradierBroker
 from services.orders.tradier_scan import TradierReader
 from services.orders.tradier_seat import TradierSeat
+
+if TYPE_CHECKING:
+    from services.orders.tradier_stream import TradierStream
 
 _REPLAYED = "prices are replayed, and replayed prices never trade outside"
 _CORRECT = {
@@ -45,7 +49,7 @@ class BrokerLink:
     """One broker outside: its record, and its account while it is on.
 
     `record` changes when the account was connected, refused or could not be reached; `drift` is
-    what differed at the last look.
+    what differed at the last look, `events` the listener to the account while there is one.
     """
 
     record: BrokerRecord
@@ -54,6 +58,7 @@ class BrokerLink:
     wire: OrderClient | None = None
     checked: bool = False
     drift: list[Drift] = field(default_factory=list)
+    events: TradierStream | None = None
 
     def note(self, why: str) -> None:
         """Say how the account stands."""

@@ -41,7 +41,8 @@ async def start_broker_events(product: Product) -> AsyncIterator[None]:
     if not wanted or not found:
         yield
         return
-    async with listening(product, found[0], build_events(product, found[0])):
+    found[0].events = build_events(product, found[0])
+    async with listening(product, found[0], found[0].events):
         yield
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import text
 from starlette.responses import Response
 
-from app.broker import BrokerRecord
+from app.broker import BrokerLink, BrokerRecord
 from app.http.unit import fetch, product_of, render
 from app.streaming import stream_capability
 from app.wiring import Product
@@ -125,6 +125,7 @@ def feature_records(product: Product) -> list[dict[str, Any]]:
         {"name": streamed.feature, "on": streamed.on, "why": streamed.why, "todo": streamed.todo},
         _failover(product),
         *(_broker(link.record) for link in product.brokers.links),
+        *(_events(link) for link in product.brokers.links if link.events is not None),
         _live_trading(product),
     ]
 
@@ -132,6 +133,14 @@ def feature_records(product: Product) -> list[dict[str, Any]]:
 def _broker(record: BrokerRecord) -> dict[str, Any]:
     name = f"{record.name} broker"
     return {"name": name, "on": record.on, "why": record.why, "todo": record.todo}
+
+
+def _events(link: BrokerLink) -> dict[str, Any]:
+    """Return whether the account's events are heard; without them fills show a little later."""
+    heard, name = link.events, f"{link.record.name} account events"
+    phase = "off" if heard is None else heard.phase
+    why = phase if heard is None or not heard.reason else f"{phase}: {heard.reason}"
+    return {"name": name, "on": phase == "live", "why": why.replace("_", " "), "todo": ""}
 
 
 def _live_trading(product: Product) -> dict[str, Any]:

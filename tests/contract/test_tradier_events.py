@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from app.broker import BrokerLink, BrokerRecord
 from app.broker_stream import build_events, listening, start_broker_events
+from app.http.health import _events
 from services.identity.user import LOCAL_TENANT
 from services.kit.bus.port import Bus
 from services.kit.clock import Clock
@@ -315,6 +316,20 @@ def test_one_process_listens_and_the_next_takes_over(house, server, start, told)
 
 
 # Its care.
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "said"),
+    [
+        ("live", "", {"on": True, "why": "live"}),
+        ("waiting", "no heartbeat came", {"on": False, "why": "waiting: no heartbeat came"}),
+        ("not_leader", "elsewhere", {"on": False, "why": "not leader: elsewhere"}),
+    ],
+)
+def test_the_page_says_whether_events_are_heard(house, phase, reason, said):
+    link = link_of(house)
+    link.events = SimpleNamespace(phase=phase, reason=reason)
+    assert _events(link) == {"name": "tradier account events", "todo": "", **said}
 
 
 def test_it_listens_once_the_account_was_checked_and_ends_with_the_server(house, server, told):
