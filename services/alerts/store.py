@@ -144,6 +144,16 @@ def watched(ctx: Context, symbol: str | None = None) -> list[Alert]:
     return [_alert(row) for row in ctx.db.rows(query)]
 
 
+def of_subject(ctx: Context, subject: str) -> list[Alert]:
+    """Return the tenant's alerts on one subject, also those that rest or are over, oldest first."""
+    rows = ctx.db.rows(
+        select(alerts)
+        .where(alerts.c.subject == subject, alerts.c.deleted_at.is_(None))
+        .order_by(alerts.c.id)
+    )
+    return [_alert(row) for row in rows]
+
+
 def find_trigger(ctx: Context, event_key: str) -> Trigger | None:
     """Return the trigger of an event key, or None."""
     row = ctx.db.row(select(alert_triggers).where(alert_triggers.c.event_key == event_key))

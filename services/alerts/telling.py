@@ -16,7 +16,7 @@ from services.alerts.next_action import NextAction, next_action
 from services.alerts.rule import AlertEvent
 from services.alerts.situation import gather
 from services.alerts.store import Trigger
-from services.alerts.wording import event_words, risk_words
+from services.alerts.wording import KEPT_STOP, event_words, risk_words
 from services.kit.clock import instant_text
 from services.kit.context import Context
 from services.kit.money import decimal_text
@@ -190,7 +190,7 @@ def _put_event(
         at=instant_text(made.at), source=made.source, **({"what": made.what} if made.what else {}),
     )  # fmt: skip
     payload = {
-        "level": "info",
+        "level": "warning" if alert.subject.startswith(KEPT_STOP) else "info",
         "topic": TOPIC,
         "code": "ALERT_FIRED",
         "subject": alert.symbol or TOPIC,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from services import audit
-from services.alerts import risk_watch, store
+from services.alerts import kept_stop, risk_watch, store
 from services.alerts.alert import OF_PRICES, Alert, AlertKind, Timeframe, from_seconds, to_seconds
 from services.alerts.fold import UNJUDGED, Step, expire, fold, pass_over
 from services.alerts.measure import lose_sight
@@ -51,6 +51,8 @@ class Work:
 
 RISK_WORK = Work("", "minute")
 """The alerts on the account's risk: they have no symbol and see no bars."""
+STOP_WORK = Work("", "day")
+"""The kept stops of positions that want an alert, or whose alert is to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def due(ctx: Context) -> list[Work]:
     risks = [one for one in watched if one.kind is AlertKind.RISK]
     if any(risk_watch.is_due(ctx, one, as_of) for one in risks):
         found.append(RISK_WORK)
+    if kept_stop.is_due(ctx):
+        found.insert(0, STOP_WORK)
     return found
 
 
@@ -94,10 +98,14 @@ def evaluate(ctx: Context, work: Work) -> int:
 
     At most 390 minute bars are looked at one by one, older ones are told as one summary. Bars that
     can not be true, and all bars while the listing is frozen, are passed over. A feed that does
-    not answer leaves everything as it is. `RISK_WORK` looks at the changes of the account's risk.
+    not answer leaves everything as it is. `RISK_WORK` looks at the changes of the account's risk,
+    `STOP_WORK` gives kept stops their alerts.
     """
     if work == RISK_WORK:
         return risk_watch.tell_risk(ctx)
+    if work == STOP_WORK:
+        kept_stop.watch_kept_stops(ctx)
+        return 0
     ctx.db.lock(f"alerts:{ctx.principal.tenant_id}")
     alerts = [one for one in store.watched(ctx, work.symbol) if one.timeframe == work.timeframe]
     if not alerts:

@@ -28,8 +28,11 @@ RISK_WORDS: Mapping[str, str] = {
     "frozen": "risk is frozen",
     "change": "the risk state changes",
 }
+KEPT_STOP = "stop:"
+"""How the subject of an alert on a kept stop begins."""
 LATE_S = 120
 """An event told later than this after its bar says so."""
+NOT_PLACED = "A kept stop is not placed: nothing was traded by it."
 _BARS = {"minute": "minute bars", "day": "daily bars"}
 
 
@@ -105,6 +108,8 @@ def event_words(
     when = local_text(alert.calendar, at, "%H:%M %Z")
     if alert.timeframe == "day":
         when = f"session of {local_text(alert.calendar, at, '%Y-%m-%d')}"
+    if alert.subject.startswith(KEPT_STOP):
+        return f"{alert.symbol} {_stopped(alert, event)} ({when}). {NOT_PLACED}{told}"
     happened = _reached(alert, event, what) if what else _happened(alert, event)
     return f"{alert.symbol} {happened} ({when}).{told}"
 
@@ -134,6 +139,13 @@ def _reached(alert: Alert, event: AlertEvent, what: str) -> str:
         case _:
             said = f"reached {what}{gap}"
     return f"{said} of its {terms.side} plan, at {price}"
+
+
+def _stopped(alert: Alert, event: AlertEvent) -> str:
+    """Return how the stop that a person keeps for a position was crossed."""
+    price, stop = price_words(_short(event.price)), price_words(_level(alert))
+    verb = "opened" if event.gap else "traded"
+    return f"{verb} at {price}, at or {alert.side} the stop of {stop} that you keep for it"
 
 
 def _happened(alert: Alert, event: AlertEvent) -> str:
