@@ -159,7 +159,7 @@ def _move_stop(ctx: Context, position: Position, price: Decimal, origin: dict[st
     cards: tuple[Proposal, ...] = ()
     if looser:
         cards = _cancels(ctx, looser, origin)
-        step = f"when that is cancelled, say it again and the order at {price_words(stop)} is made"
+        step = _again(facts.symbol, stop, looser)
     elif free <= 0:
         step = "open orders hold all units, so no stop order can be made"
     else:
@@ -173,6 +173,15 @@ def _move_stop(ctx: Context, position: Position, price: Decimal, origin: dict[st
         before=before,
         step=step,
     )
+
+
+def _again(symbol: str, stop: Decimal, looser: Sequence[Working]) -> str:
+    """Return what to say when the looser orders are gone; a target that goes with one is named."""
+    said, target = price_words(stop), next((one.target for one in looser if one.target), None)
+    if target is None:
+        return f"when that is cancelled, say it again and the order at {said} is made"
+    both = f"protect {symbol} stop {said} target {price_words(target)}"
+    return f"its target ends with it; when that is cancelled, say `{both}` and both are made anew"
 
 
 def _stop_card(

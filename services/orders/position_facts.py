@@ -16,7 +16,7 @@ from services.ledger.holding import Holding, positions
 from services.ledger.valuation import Valuation, mark_of
 from services.orders.account_risk import AccountRisk, read_account
 from services.orders.guard_facts import MarketFacts, clean_market
-from services.orders.order import OPEN, Order, Side, order_from_json
+from services.orders.order import OPEN, Order, OrderClass, Side, order_from_json
 from services.orders.stop_cover import find_advice, first_target, openers
 from services.orders.tables import order_intents
 from services.trade.param import ZERO
@@ -148,7 +148,8 @@ def _working(ctx: Context, portfolio_id: str, held: Holding) -> tuple[Working, .
 
 def _work(row: Any) -> Working:
     order = order_from_json(row.order_json)
-    return Working(row.id, row.quantity - row.filled_quantity, order.trigger)
+    target = order.limit_price if order.order_class is OrderClass.OCO else None
+    return Working(row.id, row.quantity - row.filled_quantity, order.trigger, target)
 
 
 def _basis(ctx: Context, portfolio_id: str, held: Holding) -> _Basis:

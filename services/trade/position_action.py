@@ -20,11 +20,15 @@ _SHARES = {"half": Fraction(1, 2), "third": Fraction(1, 3), "quarter": Fraction(
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """An open order that would close units of the position; `stop` is its trigger, if any."""
+    """An open order that would close units of the position; `stop` is its trigger, if any.
+
+    `target` is the limit of an order that has both, which ends with it.
+    """
 
     id: str
     units: Decimal
     stop: Decimal | None
+    target: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -211,3 +211,14 @@ def test_an_edit_keeps_the_exits_it_does_not_name(desk):
     edited = desk.write(lambda ctx: propose.edit(ctx, made.id, {"take_profit": D("205.00")}))
     assert (edited.order.take_profit, edited.order.stop_loss) == (D(205), D(185))
     assert edited.order.protective_stop == D(185)
+
+
+def test_moving_the_stop_of_exits_cancels_them_and_says_how_both_come_back(desk):
+    from services.orders.position_actions import Ask, act
+
+    order_id = desk.buy(**BRACKET)
+    desk.work(2)
+    moved = desk.write(lambda ctx: act(ctx, Ask(action="move_stop", symbol="AAPL", stop=D("187"))))
+    (card,) = moved.cards
+    assert (card.kind, card.target_order_id) == ("cancel", exit_of(desk, order_id).id)
+    assert "`protect AAPL stop 187.00 target 200.00`" in moved.step
