@@ -118,7 +118,7 @@ def find_view(name: str, record: Record, *, now: datetime, provenance: str) -> B
     exits_asked = find_entry_client_id(name) is not None
     whole = build_view(record, now=now, provenance=provenance)
     if not is_group(record):
-        return None if exits_asked else whole
+        return None if exits_asked else replace(whole, client_order_id=name)
     parts = _parts(record, exits_asked=exits_asked)
     if exits_asked and not parts:
         return None

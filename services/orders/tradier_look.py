@@ -158,10 +158,14 @@ def _known(ctx: Context, account_id: str, names: Sequence[str]) -> dict[str, _Kn
 
 
 def _by_tag(records: Sequence[Record]) -> dict[str, Record]:
-    """Return the orders that carry a tag; of two with one tag the first, and an alarm."""
+    """Return the orders that carry a tag; of two with one tag the first, and an alarm.
+
+    A group may carry it on its legs only: where it stands in such a row is not documented.
+    """
     found: dict[str, Record] = {}
     for record in sorted(records, key=lambda row: row["broker_order_id"].rjust(24, "0")):
-        tag = record["client_order_id"]
+        tags = (one["client_order_id"] for one in (record, *record["legs"]))
+        tag = next((one for one in tags if one is not None), None)
         if tag is None:
             continue
         if tag in found:

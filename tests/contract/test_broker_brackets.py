@@ -214,6 +214,19 @@ def test_exits_that_the_broker_does_not_have_are_told_as_missing(tradier):
     assert exits(tradier.desk, order_id).state is State.WORKING
 
 
+def test_a_group_that_carries_no_tag_is_watched_by_its_number(tradier):
+    tradier.fake.group_tags = "none"
+    order_id = buy(tradier)
+    wait(tradier, 60)
+    assert tradier.desk.order(order_id).state is State.WORKING
+    tradier.trades(ENTRY, "10")
+    wait(tradier, 10)
+    tradier.trades(AT_STOP, "10")
+    wait(tradier, 10)
+    assert exits(tradier.desk, order_id).state is State.FILLED
+    assert (tradier.desk.held(), len(tradier.fake.posts)) == (0, 1)
+
+
 def test_a_day_entry_takes_its_exits_along_as_good_till_cancelled(tradier):
     order_id = filled(tradier, tif="day")
     (form,) = tradier.fake.posts

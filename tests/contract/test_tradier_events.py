@@ -184,13 +184,13 @@ GARBAGE = [
 
 @pytest.mark.parametrize("body", GARBAGE)
 def test_garbage_changes_nothing(house, server, start, told, body):
-    start()
+    stream = start()
     order_id = working(house)
     house.fake.fill("10", "189.00")
     server.push_raw(body)
     server.push_raw("")
     server.heartbeat()
-    time.sleep(0.1)
+    until(lambda: stream.phase == "live")
     house.desk.work()
     assert told == []
     assert house.desk.order(order_id).state is State.WORKING

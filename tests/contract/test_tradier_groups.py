@@ -183,6 +183,13 @@ def test_two_exits_that_traded_in_one_moment_are_counted_both(house, fake):
     assert look(house, "cm-1-x")["cm-1-x"].filled == 16
 
 
+def test_a_group_whose_legs_alone_carry_the_tag_is_found(house, fake):
+    fake.group_tags, fake.answers = "legs", ["lost"]
+    house.broker.submit(port_of(house), bracket(house))
+    house.trades(ENTRY, "10")
+    assert list(look(house, "cm-1", "cm-1-x")) == ["cm-1", "cm-1-x"]
+
+
 # Changes.
 
 

@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from services.kit.clock import Clock
-from tests.fakes.tradier_groups import ENDED, build_group, end_group, follow, legs_told
+from tests.fakes.tradier_groups import ENDED, build_group, end_group, follow, legs_told, tags_told
 from tests.fakes.vendor_server import Loopback
 
 TOKEN = "good-token"
@@ -121,6 +121,7 @@ class TradierBrokerage(Loopback):
     quota: dict[str, str] = field(default_factory=dict)
     legs: str = "all"
     slow_oco: bool = False
+    group_tags: str = "row"
 
     def __enter__(self) -> Self:
         self._lock = threading.Lock()
@@ -408,7 +409,7 @@ class TradierBrokerage(Loopback):
         }
 
     def _shown(self, row: Row, query: dict[str, str]) -> Row:
-        row = legs_told(row, self.legs)
+        row = tags_told(legs_told(row, self.legs), self.group_tags)
         numbers = ("quantity", "price", "stop_price", "avg_fill_price")
         said = {
             key: f"@@{Decimal(value):.24f}@@" if key == "avg_fill_price" else f"@@{value}@@"

@@ -82,3 +82,14 @@ def legs_told(row: Row, legs: str) -> Row:
     left = {"none": [], "entry": row["leg"][:1], "exits": exits}[legs]
     bare = {key: value for key, value in row.items() if key != "leg"}
     return bare | ({"leg": left[0] if len(left) == 1 else left} if left else {})
+
+
+def tags_told(row: Row, tags: str) -> Row:
+    """Return a group's row with its tag on the `row`, on the `legs` only, or on `none`."""
+    if "leg" not in row or tags == "row":
+        return row
+    bare = {key: value for key, value in row.items() if key != "tag"}
+    legs = row["leg"] if isinstance(row["leg"], list) else [row["leg"]]
+    if tags == "legs" and "tag" in row:
+        return bare | {"leg": [{**leg, "tag": row["tag"]} for leg in legs]}
+    return bare
