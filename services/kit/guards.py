@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Table, text
 
+from services.kit import planner
 from services.kit.db import metadata
 from services.kit.errors import refuse
 
@@ -34,7 +35,7 @@ def _flagged(flag: str) -> Iterator[Table]:
 
 
 def install(connection: Connection, runtime_role: str | None = None) -> None:
-    """Make every guard anew; called at the end of each migration, safe to repeat.
+    """Make every guard anew, and SQLite's figures; called after migrations, safe to repeat.
 
     `runtime_role` (PostgreSQL) gets the least rights the product runs on; it never owns a table.
     """
@@ -44,6 +45,7 @@ def install(connection: Connection, runtime_role: str | None = None) -> None:
             if name.rsplit("__", 1)[0] in existing:
                 connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
                 connection.execute(text(sql))
+        planner.install(connection)
         return
     connection.execute(text(_PG_DENY))
     connection.execute(text(_PG_GREEN))
