@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
+import time
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,14 +13,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import previews
+from services.kit.clock import SystemClock
 from services.kit.errors import Refusal
+from services.market.quote import Provenance
 from services.orders.card import card
 from services.orders.order import OrderClass, OrderType, Status
 from services.orders.preview import ask_preview, find_preview
 from services.orders.preview_tables import order_previews
 from services.orders.proposal import get_proposal
 from tests.contract.houses import PaperHouse, TradierHouse, order_for, port_of
+from tests.contract.test_broker_connect import ProviderFeed
 from tests.fakes.order_desk import OWNER
+from tests.fakes.tradier_broker import ACCOUNT, TOKEN, TradierBrokerage
+from tests.unit.http.live import live_server
 
 D = Decimal
 POOR = "You do not have enough buying power for this trade."
@@ -187,3 +194,45 @@ def test_a_slow_broker_holds_no_card_up(house, fake, monkeypatch):
     assert asyncio.run(opened())
     house.desk.runtime.threads.shutdown(wait=True)
     assert house.desk.read(lambda ctx: find_preview(ctx, one.id)) is not None
+
+
+# Through the door.
+
+
+@pytest.fixture
+def door(migrated_file, tmp_path):
+    shutil.copyfile(migrated_file, tmp_path / "cornerman.db")
+    with TradierBrokerage(SystemClock()) as broker:
+        broker.owns("50000.00")
+        broker.speaks_for(ACCOUNT)
+        given = {
+            "TRADIER_ACCESS_TOKEN": TOKEN,
+            "TRADIER_ACCOUNT_ID": ACCOUNT,
+            "TRADIER_BASE_URL": broker.base_url,
+            "TRADING_BROKER": "tradier",
+        }
+        url, feed = f"sqlite:///{tmp_path / 'cornerman.db'}", ProviderFeed(Provenance.DELAYED)
+        with live_server(tmp_path, url, environment=given, feed=feed) as server:
+            yield server, broker
+
+
+def test_the_page_gets_the_preview_with_the_challenge_and_keeps_it_on_the_card(door):
+    server, broker = door
+    page, end = server.page(), time.monotonic() + 30
+    order = {"symbol": "AAPL", "side": "buy", "quantity": "10", "tif": "day"}
+    asked = {"args": order | {"type": "limit", "limit_price": "190.10"}}
+    for number in range(40):
+        key = {"idempotency-key": f"preview-propose-{number:04}"}
+        made = page.post("/api/v1/tools/propose_order", json=asked, headers=key)
+        if made.status_code < 300:
+            break
+        assert time.monotonic() < end, made.text
+        time.sleep(0.3)
+    found = page.get("/api/v1/proposals").json()["items"]
+    name = found[0]["id"]
+    assert broker.previews == []
+    card = page.get(f"/api/v1/proposals/{name}/challenge").json()["card"]
+    (line,) = [one for one in card["lines"] if one["label"] == "Preview of Tradier"]
+    assert line["value"] == "1,904.49 USD"
+    assert page.get(f"/api/v1/proposals/{name}").json()["card"] == card
+    assert len(broker.previews) == 1
