@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.engine import Row
 
 from services import audit
+from services.audit import audit_events
 from services.kit.context import Context
 from services.kit.money import decimal_text
 from services.kit.outbox import put
@@ -18,6 +19,24 @@ from services.ledger import portfolio
 from services.orders.broker import Desk
 from services.orders.order import ENDED, State
 from services.orders.tables import order_intents
+
+_EVENT = "order.external"
+_PART = 500
+"""Orders that are looked for at once: a statement may hold some thousands of values."""
+_OURS = (
+    select(order_intents.c.client_order_id, order_intents.c.broker_order_id, order_intents.c.state)
+    .where(
+        order_intents.c.account_id == bindparam("of_account"),
+        or_(
+            order_intents.c.broker_order_id.in_(bindparam("ids", expanding=True)),
+            order_intents.c.client_order_id.in_(bindparam("with_tags", expanding=True)),
+        ),
+    )
+    .order_by(order_intents.c.id)
+)
+_TOLD = select(audit_events.c.subject).where(
+    audit_events.c.kind == _EVENT, audit_events.c.subject.in_(bindparam("subjects", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +88,27 @@ def tell_external(desk: Desk, account: Listed) -> int:
 def _untold(ctx: Context, account_id: str, listed: Sequence[OrderFact]) -> list[OrderFact]:
     if portfolio.find_seat(ctx, account_id) is None:
         return []
-    table = order_intents.c
+    parts = (listed[at : at + _PART] for at in range(0, len(listed), _PART))
+    return [one for part in parts for one in _untold_of(ctx, account_id, part)]
+
+
+def _untold_of(ctx: Context, account_id: str, listed: Sequence[OrderFact]) -> list[OrderFact]:
     rows = ctx.db.rows(
-        select(table.client_order_id, table.broker_order_id, table.state)
-        .where(
-            table.account_id == account_id,
-            or_(
-                table.broker_order_id.in_([one.broker_order_id for one in listed]),
-                table.client_order_id.in_([one.tag for one in listed]),
-            ),
-        )
-        .order_by(table.id)
+        _OURS,
+        of_account=account_id,
+        ids=[one.broker_order_id for one in listed],
+        with_tags=[one.tag for one in listed],
     )
     ours = frozenset(row.broker_order_id for row in rows)
     tags = frozenset(row.client_order_id for row in rows if not _is_refused(row))
-    return [
-        one
+    found = {
+        _subject(account_id, one): one
         for one in listed
-        if one.broker_order_id not in ours
-        and one.tag not in tags
-        and not audit.trail(ctx, _subject(account_id, one), limit=1)
-    ]
+        if one.broker_order_id not in ours and one.tag not in tags
+    }
+    told = ctx.db.rows(_TOLD, subjects=list(found)) if found else ()
+    known = frozenset(row.subject for row in told)
+    return [one for subject, one in found.items() if subject not in known]
 
 
 def _is_refused(row: Row[Any]) -> bool:
@@ -101,7 +120,7 @@ def _tell(ctx: Context, account_id: str, one: OrderFact) -> None:
     subject = _subject(account_id, one)
     audit.record(
         ctx,
-        "order.external",
+        _EVENT,
         subject,
         account=account_id,
         broker_order_id=one.broker_order_id,

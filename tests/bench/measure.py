@@ -18,7 +18,10 @@ _PROCESS_S = 600
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a run measures: rounds of each side, and events, turns or posts in a round."""
+    """How much a run measures: rounds of each side, and events, turns or posts in a round.
+
+    `redeems` press one card at once; `listed` orders are reconciled in one pass.
+    """
 
     rounds: int
     warm: int
@@ -27,10 +30,24 @@ class Size:
     load_s: float
     orders: int
     calls: int
+    redeems: int
+    listed: int
 
 
-FULL = Size(rounds=5, warm=10, turns=60, posts=250, load_s=2.0, orders=160, calls=200)
-TINY = Size(rounds=1, warm=1, turns=2, posts=4, load_s=0.2, orders=2, calls=2)
+FULL = Size(
+    rounds=5,
+    warm=10,
+    turns=60,
+    posts=250,
+    load_s=2.0,
+    orders=160,
+    calls=200,
+    redeems=1000,
+    listed=10_000,
+)
+TINY = Size(
+    rounds=1, warm=1, turns=2, posts=4, load_s=0.2, orders=2, calls=2, redeems=8, listed=300
+)
 
 
 @dataclass(frozen=True, slots=True)
