@@ -10,7 +10,7 @@ from app.wiring import Product
 from services.identity.user import LOCAL_TENANT
 from services.kit.errors import Refusal
 from services.orders.broker import BrokerUnreachable, Desk
-from services.orders.connect import AccountRefused, compare, connect, drift_words
+from services.orders.connect import AccountRefused, compare, connect, drift_words, mind_age
 from services.orders.external import tell_external
 
 _log = structlog.get_logger("orders")
@@ -41,7 +41,8 @@ def _tend(product: Product, desk: Desk, link: BrokerLink, account: OutsideAccoun
         product.brokers.refuse(str(refused), link)
         _log.error("broker.refused", account=account.account_id, reason=str(refused))
     except (BrokerUnreachable, Refusal) as error:
-        link.note(f"not reached: {error}")
+        frozen = mind_age(desk, account)
+        link.note(f"not reached: {error}" + (f"; {frozen}" if frozen else ""))
     else:
         said = "connected"
         if link.drift:

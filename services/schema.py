@@ -30,6 +30,7 @@ ROOMS_WITH_TABLES = (
     "services.market.quality_tables",
     "services.market.store_tables",
     "services.market.tables",
+    "services.orders.account_tables",
     "services.orders.change_tables",
     "services.orders.preview_tables",
     "services.orders.tables",

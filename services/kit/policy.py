@@ -210,6 +210,7 @@ class OrderPolicy:
     live_max_order_notional: D = D(25000)
     live_max_position_pct: D = D("0.25")
     duplicate_like_s: int = 60
+    account_stale_s: int = 300
     claim_lease_s: int = 3
     presume_scans: int = 3
     presume_window_s: int = 120

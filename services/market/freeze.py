@@ -273,6 +273,7 @@ def freeze_of(row: Any) -> Freeze:
     """Return the freeze of a stored row."""
     book = row.code == BOOK
     person = "It stays until a person has checked the book and clears the freeze."
+    itself = "It ends by itself when the account is read completely again."
     return Freeze(
         id=row.id,
         scope=row.scope,
@@ -285,7 +286,9 @@ def freeze_of(row: Any) -> Freeze:
         auto_clear=bool(row.auto_clear),
         clean_needed=row.clean_needed,
         clean_seen=row.clean_seen,
-        unfreezes=person if book else until_words(row.code, row.clean_needed or CLEAN_NEEDED),
+        unfreezes=(itself if row.auto_clear else person)
+        if book
+        else until_words(row.code, row.clean_needed or CLEAN_NEEDED),
         cleared_at=row.cleared_at,
         cleared_by=row.cleared_by,
         clear_reason=row.clear_reason,

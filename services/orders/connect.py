@@ -19,6 +19,7 @@ from services.kit.money import decimal_text, rounded
 from services.ledger import book, holding, portfolio
 from services.ledger.portfolio import Seat
 from services.market.freeze import portfolio_scope
+from services.orders.account_age import judge_age, note_read
 from services.orders.broker import Desk
 from services.orders.freeze import freeze
 from services.orders.order import WITH_BROKER, State
@@ -105,6 +106,7 @@ def connect(desk: Desk, account: Connectable) -> str:
 
     def act(ctx: Context) -> str:
         opened = portfolio.open_portfolio(ctx, account.title, start_cash=cash, seat=seat)
+        note_read(ctx, account.account_id, opened.id)
         audit.record(
             ctx,
             "broker.connected",
@@ -134,12 +136,12 @@ def compare(desk: Desk, account: Connectable, before: Sequence[Drift] = ()) -> l
     )
     if seat is None:
         return []
-    if not desk.runtime.read(desk.principal, lambda ctx: _rests(ctx, account.account_id)):
-        return []
+    rests = desk.runtime.read(desk.principal, lambda ctx: _rests(ctx, account.account_id))
     owned = account.holdings()
 
     def act(ctx: Context) -> list[Drift]:
-        if not _rests(ctx, account.account_id):
+        note_read(ctx, account.account_id, seat.portfolio_id)
+        if not rests or not _rests(ctx, account.account_id):
             return []
         units = {one.symbol: one.quantity for one in holding.positions(ctx, seat.portfolio_id)}
         mine = Holdings(cash=book.cash(ctx, seat.portfolio_id).posted.amount, units=units)
@@ -152,6 +154,19 @@ def compare(desk: Desk, account: Connectable, before: Sequence[Drift] = ()) -> l
                 scope=portfolio_scope(seat.portfolio_id),
             )
         return found
+
+    return desk.runtime.write(desk.principal, act)
+
+
+def mind_age(desk: Desk, account: Connectable) -> str:
+    """Freeze the orders of an account that could not be read for too long; return why, or empty.
+
+    Call it when the account did not answer. The next complete read (`compare`) thaws it.
+    """
+
+    def act(ctx: Context) -> str:
+        seat = portfolio.find_seat(ctx, account.account_id)
+        return "" if seat is None else judge_age(ctx, account.account_id, seat.portfolio_id)
 
     return desk.runtime.write(desk.principal, act)
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from services import audit
 from services.kit.context import Context
 from services.kit.outbox import put
 from services.market.freeze import Freeze, clear_freeze, list_freezes
-from services.market.quality_tables import freezes
+from services.market.quality_tables import BOOK, freezes
 from services.orders.switch import TENANT, SwitchState, set_state
 
-__all__ = ["Freeze", "freeze", "frozen_reason", "list_freezes", "open_freeze", "unfreeze"]
+__all__ = [
+    "Freeze",
+    "end_freeze",
+    "find_standing",
+    "freeze",
+    "frozen_reason",
+    "list_freezes",
+    "open_freeze",
+    "unfreeze",
+]
 
 
 _STANDING = (
@@ -50,8 +59,13 @@ def freeze(ctx: Context, reason: str, *, subject: str, scope: str = TENANT) -> N
     )
 
 
-def open_freeze(ctx: Context, reason: str, *, subject: str, scope: str) -> str:
-    """Put one freeze of `scope` on record and return its id; no switch moves, nobody is told."""
+def open_freeze(
+    ctx: Context, reason: str, *, subject: str, scope: str, ends_itself: bool = False
+) -> str:
+    """Put one freeze of `scope` on record and return its id; no switch moves, nobody is told.
+
+    One that `ends_itself` is ended by the product (`end_freeze`) when its reason is gone.
+    """
     freeze_id = ctx.ids.new("frz")
     ctx.db.insert(
         freezes,
@@ -62,10 +76,40 @@ def open_freeze(ctx: Context, reason: str, *, subject: str, scope: str) -> str:
             "subject": subject,
             "opened_at": ctx.now,
             "opened_by": ctx.principal.user_id,
+            "auto_clear": int(ends_itself),
         },
     )
     audit.record(ctx, "orders.frozen", subject, reason=reason, scope=scope, freeze=freeze_id)
     return freeze_id
+
+
+def find_standing(ctx: Context, scope: str, subject: str) -> str | None:
+    """Return the id of the standing freeze of a book that ends itself, or None."""
+    found = ctx.db.scalar(
+        select(freezes.c.id)
+        .where(
+            freezes.c.scope == scope,
+            freezes.c.subject == subject,
+            freezes.c.code == BOOK,
+            freezes.c.auto_clear == 1,
+            freezes.c.cleared_at.is_(None),
+        )
+        .order_by(freezes.c.opened_at, freezes.c.id)
+        .limit(1)
+    )
+    return None if found is None else str(found)
+
+
+def end_freeze(ctx: Context, freeze_id: str, reason: str) -> None:
+    """End a freeze that ends itself, because its reason is gone; audited like a person's end."""
+    row = ctx.db.changed(
+        update(freezes)
+        .where(freezes.c.id == freeze_id, freezes.c.auto_clear == 1, freezes.c.cleared_at.is_(None))
+        .values(cleared_at=ctx.now, cleared_by=ctx.principal.user_id, clear_reason=reason[:500])
+        .returning(freezes.c.subject)
+    )
+    if row is not None:
+        audit.record(ctx, "orders.unfrozen", row.subject, freeze=freeze_id, reason=reason[:500])
 
 
 def frozen_reason(ctx: Context, scopes: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ from services.market.quote import Quote
 from services.market.round import market_round, session_key
 from services.market.session import find_last_session, market_state, session_on, sessions_between
 from services.orders import account_risk, desk, fill, freeze, switch
+from services.orders.account_age import stale_reason
 from services.orders.account_risk import order_as_position, read_account
 from services.orders.guard_context import GuardContext, Stage
 from services.orders.order import IN_DOUBT, OPEN, Order, Side, State
@@ -163,7 +164,7 @@ def guard_context(
         expires_at=expires_at,
         switch_state=stand.state.value,
         switch_reason=stand.reason,
-        frozen_reason=freeze.frozen_reason(ctx, scopes),
+        frozen_reason=freeze.frozen_reason(ctx, scopes) or stale_reason(ctx, order.account_id),
         unready_reason=desk.unready_reason(ctx),
         account_mode=account.mode,
         allow_short=bool(account.allow_short),
