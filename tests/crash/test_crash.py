@@ -6,6 +6,7 @@ import io
 import os
 import random
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,11 +15,14 @@ import pytest
 from app.wiring import build
 from services.kit.environment import load_settings
 from services.orders import execute
+from tests import proof
 from tests.crash.conftest import ROOT, seen_whole_stream, standing
 from tests.crash.stages import STAGES
 
 pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("crash")]
 PROVE = os.environ.get("CORNERMAN_PROVE") == "1"
+KILLS = 100 if PROVE else 4
+"""Deaths per stage of the day; at release figures 700, and 500 more in `test_crash_broker.py`."""
 SEED = int(os.environ.get("CORNERMAN_SEED", "20270112"))
 _REACH = re.compile(r"\breach\(\"([a-z_.]+)\"\)")
 
@@ -114,13 +118,16 @@ def test_a_death_during_the_recovery_is_made_good_too(course, tmp_path, stage):
 @pytest.mark.parametrize("stage", STAGES if PROVE else ("ask", "fill", "sell"))
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(course, tmp_path, stage):
     draw = random.Random(f"{SEED}:{stage}")
-    for number in range(600 if PROVE else 4):
-        home = course.home_before(stage, tmp_path / f"{stage}-{number}")
-        moment = draw.randint(1, max(2, course.ms[stage]))
-        ended = course.zygote.run(home, stage, kill_ms=moment)
-        assert ended["code"] in (-9, 0), (home / "child.log").read_text()[-3000:]
-        course.zygote.finish(home, stage)
-        as_before_the_crash(course, home, stage)
+    with proof.measured("kill -9", f"paper, {stage}") as figure:
+        for number in range(KILLS):
+            home = course.home_before(stage, tmp_path / f"{stage}-{number}")
+            moment = draw.randint(1, max(2, course.ms[stage]))
+            ended = course.zygote.run(home, stage, kill_ms=moment)
+            assert ended["code"] in (-9, 0), (home / "child.log").read_text()[-3000:]
+            figure.count += ended["code"] == -9
+            course.zygote.finish(home, stage)
+            as_before_the_crash(course, home, stage)
+            shutil.rmtree(home)
 
 
 @pytest.mark.fault("F076")

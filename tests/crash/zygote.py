@@ -19,7 +19,7 @@ from pathlib import Path
 
 from services.kit import failpoint
 from services.kit.money import use_context
-from tests.crash import stages
+from tests.crash import at_broker, stages
 
 CHILD_MAX_S = 30.0
 
@@ -48,7 +48,9 @@ def child(command: dict) -> None:
     code = 0
     try:
         use_context()
-        if command.get("record"):
+        if "base_url" in command:
+            at_broker.act(command["home"], command)
+        elif command.get("record"):
             recorder = Recorder()
             failpoint._armed = recorder
             stages.act(home, command["stage"], "")
