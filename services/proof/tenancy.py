@@ -31,11 +31,19 @@ _BOOKS = tuple(
         "day_loss_latches",
         "risk_states",
         "risk_changes",
+        "account_reads",
     )
 )
 _TRADING = tuple(
     (table, "account_id", "accounts.id")
-    for table in ("proposals", "order_intents", "fills", "disputed_fills", "paper_orders")
+    for table in (
+        "proposals",
+        "order_intents",
+        "fills",
+        "disputed_fills",
+        "paper_orders",
+        "account_reads",
+    )
 )
 _ORDERS = tuple(
     (table, "order_id", "order_intents.id")
