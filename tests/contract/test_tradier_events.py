@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.http.health import _events
 from services.identity.user import LOCAL_TENANT
 from services.kit.bus.port import Bus
 from services.kit.clock import Clock
+from services.kit.errors import refuse
 from services.market.stream_state import StreamTiming
 from services.orders.broker_routes import BrokerRoutes
 from services.orders.order import State
@@ -313,6 +315,31 @@ def test_one_process_listens_and_the_next_takes_over(house, server, start, told)
     second.start()
     until(lambda: server.opened == 2)
     second.stop()
+
+
+def test_a_lease_that_can_not_be_read_is_no_leadership_until_it_can(house, server, told):
+    product, busy = product_of(house, told), [True]
+    runtime = house.desk.runtime
+
+    def write(*given: Any) -> Any:
+        if busy[0]:
+            raise refuse("DATABASE_BUSY")
+        return runtime.write(*given)
+
+    product.runtime = SimpleNamespace(write=write)
+    timing = replace(QUICK, lease_s=0.3)
+    clock = RealClock(house.feed.time)
+    product.clock = clock
+    stream = build_events(product, link_of(house), ws_base=server.ws_base, timing=timing, pace=FREE)
+    stream.start()
+    stream.start()
+    until(lambda: stream.phase == "not_leader")
+    assert server.opened == 0
+    busy[0] = False
+    until(lambda: server.listeners == 1)
+    busy[0] = True
+    stream.stop()
+    assert stream.phase == "off"
 
 
 # Its care.
