@@ -18,6 +18,8 @@ from tests.bench import (
     ledger_post,
     parameter_sweep,
     plan_speed,
+    reconcile_pass,
+    redeems,
     report,
     watchlist,
 )
@@ -36,6 +38,8 @@ ROWS = {
     "P11": guarded_endpoint.measure,
     "P12": cold_start.measure,
     "P13": confirm_to_fill.measure,
+    "REDEEM": redeems.measure,
+    "RECON": reconcile_pass.measure,
     "P14": idle_memory.measure,
     "KPI": gates.measure,
 }

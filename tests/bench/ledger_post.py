@@ -107,7 +107,7 @@ def raw_sqlite(url: str, transactions: list[list[Statement]]) -> float:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA recursive_triggers=ON")
         cursor = connection.cursor()
-        return _replayed(cursor, transactions, lambda: cursor.execute("COMMIT"))
+        return replayed(cursor, transactions, lambda: cursor.execute("COMMIT"))
 
 
 def raw_postgres(url: str, transactions: list[list[Statement]]) -> float:
@@ -115,10 +115,11 @@ def raw_postgres(url: str, transactions: list[list[Statement]]) -> float:
     with opened(url):
         pass
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        return _replayed(cursor, transactions, connection.commit)
+        return replayed(cursor, transactions, connection.commit)
 
 
-def _replayed(cursor, transactions: list[list[Statement]], commit: Callable) -> float:
+def replayed(cursor, transactions: list[list[Statement]], commit: Callable) -> float:
+    """Run recorded transactions, reading what they ask for; return how many a second."""
     began = time.perf_counter()
     for statements in transactions:
         for statement, parameters, many in statements:

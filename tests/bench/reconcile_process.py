@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import sqlite3
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import event
 
 from services import schema
@@ -21,7 +22,6 @@ from services.orders.execute import work_once
 from services.orders.external import tell_external
 from services.orders.order import State
 from services.orders.reconcile import resolve_in_doubt
-from tests.bench.measure import rss_mb
 from tests.bench.order_book import OrderBook, build_book, set_state
 
 NEWS, FOREIGN, DOUBTED = 100, 100, 100
@@ -54,7 +54,7 @@ def plain_diff(path: Path, book: OrderBook) -> list[tuple[str, str]]:
 
 
 class Measured:
-    """Runs acts and notes what each took: seconds, statements, and memory above the start."""
+    """Runs acts and notes what each took: seconds, processor time and statements."""
 
     def __init__(self, book: OrderBook) -> None:
         self._count = 0
@@ -64,24 +64,23 @@ class Measured:
         self._count += 1
 
     def run(self, act: Callable[[], Any]) -> dict[str, Any]:
-        before, statements = rss_mb("self"), self._count
-        Path("/proc/self/clear_refs").write_text("5")  # the peak of resident memory begins anew
-        wall, cpu = time.perf_counter(), time.process_time()
+        statements, wall, cpu = self._count, time.perf_counter(), time.process_time()
         found = act()
         return {
             "s": time.perf_counter() - wall,
             "cpu_s": time.process_time() - cpu,
             "statements": self._count - statements,
-            "mb": _peak_mb() - before,
             "found": found,
         }
 
 
-def _peak_mb() -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError("no VmHWM line")
+def peak_mb(act: Callable[[], Any]) -> float:
+    """Return the most memory that an act held beside what was there before, in MB of 10^6 bytes."""
+    tracemalloc.start()
+    act()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 1e6
 
 
 def main(orders: int) -> dict[str, Any]:
@@ -94,13 +93,14 @@ def main(orders: int) -> dict[str, Any]:
         one_pass(book)
         peer = min((measured.run(lambda: len(plain_diff(path, book))) for _ in range(3)), key=_cpu)
         quiet = min((measured.run(lambda: one_pass(book)) for _ in range(3)), key=_cpu)
+        memory = peak_mb(lambda: one_pass(book))
         _let_things_happen(book)
         differs = len(plain_diff(path, book))
         news = measured.run(lambda: one_pass(book))
         left = len(plain_diff(path, book))
         book.runtime.close()
     told = {"quiet": quiet, "peer": peer, "news": news}
-    return told | {"differs": differs, "left": left, "orders": orders}
+    return told | {"differs": differs, "left": left, "orders": orders, "peak_mb": memory}
 
 
 def _cpu(one: dict[str, Any]) -> float:
@@ -117,5 +117,5 @@ def _let_things_happen(book: OrderBook) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     print(json.dumps(main(int(sys.argv[1]))))

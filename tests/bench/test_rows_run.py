@@ -16,6 +16,8 @@ from tests.bench import (
     ledger_post,
     parameter_sweep,
     plan_speed,
+    reconcile_pass,
+    redeems,
     report,
     watchlist,
 )
@@ -47,6 +49,22 @@ def test_the_statements_of_a_post_replay_on_the_raw_driver():
     [found] = [ledger_post._on_sqlite(TINY)]
     assert found.ratio > 0
     assert "statements a post" in found.note
+
+
+def test_a_card_pressed_from_many_threads_makes_one_order():
+    found = [one for one in redeems.measure(TINY) if one.ours != "not run"]
+    assert [one.met for one in found if one.goal == "1 each round"] == [True] * (len(found) // 2)
+    assert found[0].note == "answers of all rounds: TOKEN_USED 7, ok 1"
+    assert all(one.ratio > 0 for one in found if one.peer)
+
+
+def test_a_reconciliation_settles_what_differs_and_tells_the_rest():
+    quiet, flat, memory, news = reconcile_pass.measure(TINY)
+    assert quiet.ratio > 0
+    assert flat.ratio > 0
+    assert memory.met, memory
+    assert news.met, news
+    assert "3 fills, 3 in doubt, 2 foreign" in news.metric
 
 
 @pytest.mark.parametrize("row", [measure_fills, gates.measure, measure_guard])
