@@ -111,6 +111,8 @@ class Actors:
             name = "stop_price" if shape == "stop" else "limit_price"
             prices = {"type": "stop" if shape == "stop" else "limit", name: price}
             prices["tif"] = "gtc" if step.pick % 2 else "day"
+        if side == "buy" and self.world.plan.options.brackets and step.amount % 3:
+            prices |= {"stop_loss": _cents(mid, "0.9"), "take_profit": _cents(mid, "1.1")}
         return OrderDraft(symbol=symbol, side=side, quantity=Decimal(units), **prices)
 
     def _edit(self, step: Step, who: Principal) -> None:
@@ -305,6 +307,10 @@ class Actors:
     def _close(self, step: Step, who: Principal) -> None:
         """Let the session end."""
         self.world.pass_time(_TO_CLOSE_S)
+
+
+def _cents(mid: Decimal, share: str) -> Decimal:
+    return (mid * Decimal(share)).quantize(_CENT)
 
 
 def resume(ctx: Any) -> bool:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from services.kit.clock import HandClock
 from services.kit.context import Actor, Principal, Surface
 from services.kit.errors import Refusal
+from services.orders.bracket import build_exit, find_entry_client_id
 from services.orders.broker import Desk
 from services.orders.confirm import Attempt, Challenge
 from services.orders.order import Order
@@ -51,6 +52,7 @@ class CardModel:
     confirmed: bool = False
     asked: bool = False
     posts: int = 0
+    exits: int = 0
 
 
 @dataclass
@@ -71,6 +73,7 @@ class Auditor:
     clock: HandClock
     feed: SimFeed
     dedupes: bool
+    filled: Callable[[str], Decimal]
     cards: dict[str, CardModel] = field(default_factory=dict)
     by_client_id: dict[str, CardModel] = field(default_factory=dict)
     tokens: dict[str, TokenModel] = field(default_factory=dict)
@@ -194,8 +197,33 @@ class Auditor:
             if token.card is card:
                 token.used = True
 
+    def card_of(self, client_order_id: str) -> CardModel | None:
+        """Return the card behind an order: its own, or for exits that of their entry."""
+        entry = find_entry_client_id(client_order_id)
+        return self.by_client_id.get(entry or client_order_id)
+
+    def _saw_exit(self, desk: Desk, order: Order) -> None:
+        """Exits left the product: they are what the entry said, for no more than it has filled."""
+        card = self.card_of(order.client_order_id)
+        if card is None or not card.order.has_exits or desk.tenant_id != card.tenant:
+            raise Violation("sent exits that nobody proposed", order.client_order_id)
+        if not card.confirmed:
+            raise Violation("sent exits without a confirmation", card.id)
+        if order.quantity > self.filled(card.order.client_order_id):
+            raise Violation("sent exits for more than was bought", card.id)
+        if order != build_exit(card.order, order.quantity):
+            raise Violation("sent other exits than were shown", card.id)
+        if self.halted.get(card.tenant):
+            raise Violation("sent while halted", card.id)
+        card.exits += 1
+        if card.exits > 1 and not self.dedupes:
+            raise Violation("sent twice", card.id)
+
     def saw_post(self, desk: Desk, order: Order) -> None:
         """A request with an order left the product: the moment of truth."""
+        if find_entry_client_id(order.client_order_id) is not None:
+            self._saw_exit(desk, order)
+            return
         card = self.by_client_id.get(order.client_order_id)
         if card is None:
             raise Violation("sent an order that nobody proposed", order.client_order_id)

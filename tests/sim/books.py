@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from services.audit import audit_events
 from services.kit.context import Context
 from services.ledger.book import cash
 from services.ledger.holding import positions
 from services.orders.broker import BrokerFill, BrokerStatus
-from services.orders.order import State
+from services.orders.order import ENDED, State
 from services.orders.tables import disputed_fills, fills, order_intents
 from tests.sim.auditor import Auditor, Violation
 from tests.sim.venue import Held, Venue
@@ -38,6 +39,9 @@ _ABSENT = (
 _NEVER_LEFT = (State.FILLED, State.DENIED, State.DISPUTED)
 
 
+_TOLD = select(audit_events.c.subject).where(audit_events.c.kind == "order.exits_missing")
+
+
 @dataclass(frozen=True)
 class Rows:
     """What one tenant's books say."""
@@ -47,6 +51,7 @@ class Rows:
     disputed: list[Any]
     cash: Decimal
     units: dict[str, Decimal]
+    told: set[str]
 
 
 def read_rows(ctx: Context, portfolio_id: str) -> Rows:
@@ -57,6 +62,7 @@ def read_rows(ctx: Context, portfolio_id: str) -> Rows:
         ctx.db.rows(select(disputed_fills).order_by(disputed_fills.c.id)),
         cash(ctx, portfolio_id).posted.amount,
         {one.symbol: one.quantity for one in positions(ctx, portfolio_id)},
+        {one.subject for one in ctx.db.rows(_TOLD)},
     )
 
 
@@ -79,10 +85,9 @@ class Books:
         self._venue(tenant)
 
     def _mine(self, tenant: str) -> list[Held]:
-        cards = self.auditor.by_client_id
         found = []
         for one in self.venue.held:
-            card = cards.get(one.order.client_order_id)
+            card = self.auditor.card_of(one.order.client_order_id)
             if card is None:
                 raise Violation("the broker holds an order that nobody proposed")
             if card.tenant == tenant:
@@ -90,7 +95,7 @@ class Books:
         return found
 
     def _intent(self, row: Any) -> None:
-        card = self.auditor.by_client_id.get(row.client_order_id)
+        card = self.auditor.card_of(row.client_order_id)
         if card is None or card.id != row.proposal_id:
             raise Violation("an order of no proposal", row.id)
         if not (card.confirmed or card.asked):
@@ -185,10 +190,28 @@ class Books:
             said = _difference(State(row.state), one)
             if said and not excused:
                 return f"{row.id} {said}"
+        unprotected = self._unprotected(rows)
+        if unprotected:
+            return unprotected
         for one in held.values():
             missing = [fill.exec_id for fill in one.fills if fill.exec_id not in recorded]
             if missing and one.order.client_order_id not in disputed:
                 return f"{one.id} ({one.status}): {missing} never posted"
+        return ""
+
+    def _unprotected(self, rows: Rows) -> str:
+        """Return the entry that has bought, ended, and has neither exits nor a word about them."""
+        cared = {row.parent_id for row in rows.intents} | rows.told
+        for row in rows.intents:
+            card = self.auditor.by_client_id.get(row.client_order_id)
+            wanted = card is not None and card.order.has_exits and row.filled_quantity > 0
+            if (
+                wanted
+                and row.state in ENDED
+                and row.state != State.DISPUTED
+                and row.id not in cared
+            ):
+                return f"{row.id} has bought and stands without its exits"
         return ""
 
 

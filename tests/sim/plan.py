@@ -36,6 +36,7 @@ POINTS = (
     "execute.after_cancel",
     "settle.after_post",
     "settle.before_commit",
+    "exits.before_commit",
     "ledger.before_batch",
     "ledger.after_entries",
     "ledger.after_snapshots",
@@ -102,7 +103,8 @@ class Options:
     """What kind of world a seed makes; `rates` are per cent per step, missing means never.
 
     `strict` accounts have the usual limits of risk, which stop most orders; the others have none.
-    A `late` day begins minutes before the session's close.
+    A `late` day begins minutes before the session's close. Where there are `brackets`, some buys
+    come with their exits.
     """
 
     dedupes: bool
@@ -111,6 +113,7 @@ class Options:
     lag_s: int
     strict: bool
     late: bool
+    brackets: bool
     weights: Mapping[str, int]
     rates: Mapping[str, int]
 
@@ -152,16 +155,16 @@ class Plan:
 def build_plan(seed: int, *, force: tuple[str, ...] = ()) -> Plan:
     """Return the plan of a seed.
 
-    `force` names faults and actions that this run must have, and `dedupes` or `posts once` for the
-    kind of broker.
+    `force` names faults and actions that this run must have, `dedupes` or `posts once` for the kind
+    of broker, and `brackets` or `plain` for the orders.
     """
     draw = Random(f"cornerman:{seed}")
-    options = _options(draw, force, late=seed % 5 == 3)
+    options = _options(draw, force, seed=seed)
     count = draw.randint(8, 24)
     return Plan(seed, options, tuple(_step(draw, options) for _ in range(count)))
 
 
-def _options(draw: Random, force: tuple[str, ...], *, late: bool) -> Options:
+def _options(draw: Random, force: tuple[str, ...], *, seed: int) -> Options:
     symbols = ("AAPL", "MSFT", "IBM")[: draw.choice((1, 1, 2, 3))]
     weights = {
         name: usual * draw.choice((0, 1, 1, 2)) if name not in _ALWAYS else usual
@@ -181,7 +184,8 @@ def _options(draw: Random, force: tuple[str, ...], *, late: bool) -> Options:
         symbols=symbols,
         lag_s=draw.choice((0, 0, 3, 8)),
         strict=draw.random() < 0.15,
-        late=late,
+        late=seed % 5 == 3,
+        brackets=(seed % 3 == 0 or "brackets" in force) and "plain" not in force,
         weights=weights,
         rates=rates,
     )

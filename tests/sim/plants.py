@@ -13,7 +13,19 @@ from unittest.mock import patch
 from sqlalchemy import select
 
 from services.ledger.book import release
-from services.orders import confirm, desk, execute, guard, reconcile, sent, settle
+from services.orders import (
+    confirm,
+    confirmed,
+    desk,
+    execute,
+    exits,
+    guard,
+    reconcile,
+    sent,
+    settle,
+    take_fill,
+)
+from services.orders.bracket import build_exit
 from services.orders.broker import Ambiguous, NotSent
 from services.orders.order import Event, State
 from services.orders.store import change_order, locked_row
@@ -87,6 +99,10 @@ def _send_again_at_boot(ctx, order_id, *, boot):
         change_order(ctx, row, Event.REQUEUE, reason="it was interrupted")
         return None
     return _lose_if_left(ctx, order_id, boot=boot)
+
+
+def _whole(entry, quantity):
+    return build_exit(entry, entry.quantity)
 
 
 def _without(*names: str) -> Callable[[Any], list[Any]]:
@@ -223,7 +239,7 @@ PLANTS = (
         ("never settled",),
         35,
         ("end", "fill"),
-        ((settle, "_LATE_WATCH", timedelta(days=-1)),),
+        ((settle, "LATE_WATCH", timedelta(days=-1)), (take_fill, "LATE_WATCH", timedelta(days=-1))),
     ),
     Plant(
         "a second attempt forgets the first",
@@ -231,5 +247,19 @@ PLANTS = (
         2,
         ("dedupes", "late", "lost_response", "not_sent"),
         ((sent, "sent_before", lambda *_, **__: False),),
+    ),
+    Plant(
+        "exits are forgotten",
+        ("never settled",),
+        2,
+        ("brackets",),
+        ((settle, "give_exits", lambda *_: None),),
+    ),
+    Plant(
+        "exits close what was ordered, not what was filled",
+        ("sent exits for more than was bought", "invariant I3"),
+        2,
+        ("brackets", "end", "fill"),
+        ((exits, "build_exit", _whole), (confirmed, "build_exit", _whole)),
     ),
 )

@@ -93,6 +93,10 @@ class Venue:
         """Return every order of a client id; more than one is the disaster."""
         return [one for one in self.held if one.order.client_order_id == client_order_id]
 
+    def filled(self, client_order_id: str) -> Decimal:
+        """Return how many units a client id has filled in all."""
+        return sum((one.filled for one in self.of(client_order_id)), Decimal(0))
+
     def fill(self, one: Held, quantity: Decimal, *, at: datetime) -> None:
         """Execute units of an order, at its worst price or a few cents better."""
         one.earlier = one.view()

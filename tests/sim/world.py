@@ -66,7 +66,8 @@ class World:
         self.plan = plan
         self.clock, self.feed, self.weather = HandClock(OPEN_TIME), SimFeed(), Weather()
         self.venue = Venue(self.clock, dedupes=plan.options.dedupes, lag_s=plan.options.lag_s)
-        self.auditor = Auditor(self.clock, self.feed, plan.options.dedupes)
+        dedupes = plan.options.dedupes
+        self.auditor = Auditor(self.clock, self.feed, dedupes, self.venue.filled)
         self.books = Books(self.auditor, self.venue)
         self.broker = broker(self.venue, self.weather)
         self.broker.witness = self.auditor
