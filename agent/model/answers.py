@@ -9,6 +9,7 @@ from typing import Any
 from agent.model.alert_errands import alert_words
 from agent.model.book_errands import book_words
 from agent.model.bracket_errands import bracket_words
+from agent.model.change_errands import change_words
 from agent.model.errands import (
     Known,
     Outcome,
@@ -326,6 +327,7 @@ _WORDS: dict[Errand, Callable[[Wish, Known], str]] = {
     Errand.BRACKET: bracket_words,
     Errand.MANAGE: position_words,
     Errand.CANCEL: _cancel,
+    Errand.CHANGE: change_words,
     Errand.WHY: _why,
     Errand.HOLDINGS: _holdings,
     Errand.NOTE: _note,

@@ -11,6 +11,7 @@ from agent.model import (
     alert_errands,
     book_errands,
     bracket_errands,
+    change_errands,
     idea_errands,
     position_errands,
     record_errands,
@@ -355,10 +356,6 @@ def _settled(part: str, known: Known) -> bool:
     return part in ("plan", "trade") or bool(known.recall("propose_order", "plan_check", "size"))
 
 
-def _holdings(_wish: Wish, known: Known) -> list[Call]:
-    return _once("portfolio", known) or _once("journal_list", known, limit=50)
-
-
 _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.QUOTE: _quote,
     Errand.BARS: _bars,
@@ -384,8 +381,11 @@ _STEPS: dict[Errand, Callable[[Wish, Known], list[Call]]] = {
     Errand.BRACKET: _bracket,
     Errand.MANAGE: position_errands.act,
     Errand.CANCEL: _cancel,
+    Errand.CHANGE: change_errands.act,
     Errand.WHY: _why,
-    Errand.HOLDINGS: _holdings,
+    Errand.HOLDINGS: lambda _wish, known: (
+        _once("portfolio", known) or _once("journal_list", known, limit=50)
+    ),
     Errand.NOTE: lambda wish, known: _once("journal_add", known, text=note_of(wish.text)),
     Errand.ORDERS: lambda _wish, known: _once("orders", known),
     Errand.FILLS: book_errands.fills,

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from agent.model.book_errands import BALANCES_SHAPE, FILLS_SHAPE, RISK_SHAPE
 from agent.model.bracket_errands import BRACKET_SHAPE
+from agent.model.change_errands import CHANGE_SHAPE
 from agent.model.position_errands import MANAGE_SHAPE
 from agent.model.record_errands import BACKTEST, SCORE
 from agent.model.spoken import sells, side_of, symbols_of, timeframe_of, values_of
@@ -23,6 +24,7 @@ class Errand(StrEnum):
     SIZE = "size"
     ORDER = "order"
     CANCEL = "cancel"
+    CHANGE = "change"
     MANAGE = "manage"
     BRACKET = "bracket"
     ORDERS = "orders"
@@ -196,6 +198,7 @@ _SHAPES: tuple[tuple[Errand, re.Pattern[str]], ...] = tuple(
         ),
         (Errand.CANCEL, r"^(?!\W*(?:why|buy|sell)\b).*\bcancel\b"),
         (Errand.BRACKET, BRACKET_SHAPE),
+        (Errand.CHANGE, CHANGE_SHAPE),
         (Errand.MANAGE, MANAGE_SHAPE),
         (Errand.ORDER, _POLITE + _DO),
         (

@@ -185,6 +185,8 @@ TABLE = [
     ("confirm it", Errand.CONFIRM, {}),
     ("make it 20 shares", Errand.EDIT, {}),
     ("change the limit to 175", Errand.EDIT, {}),
+    ("change my AAPL order to 189.50", Errand.CHANGE, {"symbols": ("AAPL",)}),
+    ("make my IBM order good till cancelled", Errand.CHANGE, {"tif": "gtc"}),
     ("[confirmation token removed]", Errand.PASTE, {}),
     ("confirm with [confirmation token removed] please", Errand.PASTE, {}),
     ("make it 2%", Errand.SIZE, {"risk": "2%"}),
