@@ -37,6 +37,9 @@ _PLACES = {
 }
 """Where the rows of a body stand; the other kinds are the body itself, one or many."""
 _BY_SYMBOL = frozenset({"bar", "chain_snapshot", "quote", "snapshot", "trade"})
+_SNAPSHOT_PARTS = ("latestTrade", "latestQuote", "minuteBar", "dailyBar", "prevDailyBar", "greeks")
+_ALONE = ("ca_type", "underlying_symbol")
+"""Marks of a body that is one row itself, where usually many stand under a name."""
 _PARTS = {"day": "dailyBar", "prev": "prevDailyBar", "minute": "minuteBar"}
 _STREAM_WORDS = {"bar": "b", "quote": "q", "trade": "t"}
 _OUTSIDE = ("crypto", "crypto_perp")
@@ -47,7 +50,6 @@ _ACTIONS = {
     "name_changes": "ticker_change",
     "reverse_splits": "split",
     "split": "split",
-    "unit_splits": "split",
 }
 Rows = list[Mapping[str, Any]]
 
@@ -82,9 +84,8 @@ def _rows(kind: str, document: Any) -> Rows:
     if not isinstance(document, dict):
         refuse_body(PROVIDER, "no object")
     if kind == "snapshot" and not any(place in document for place in places):
-        single = "latestTrade" in document or "latestQuote" in document
-        return [document] if single else _spread(document)
-    if not places or "ca_type" in document:
+        return [document] if _has_parts(document) else _spread(document)
+    if not places or any(mark in document for mark in _ALONE):
         return [document]
     place = next((one for one in places if one in document), None)
     if place is None:
@@ -92,10 +93,19 @@ def _rows(kind: str, document: Any) -> Rows:
     found = document[place]
     if kind == "corporate_action":
         return _announced(found)
-    if kind in _BY_SYMBOL and isinstance(found, dict) and place == places[0]:
+    if kind in _BY_SYMBOL and isinstance(found, dict) and (place == places[0] or _is_named(found)):
         return _spread(found)
     named = {"symbol": document["symbol"]} if "symbol" in document else {}
     return [{**named, **row} for row in rows_of(found, PROVIDER)]
+
+
+def _is_named(found: Mapping[str, Any]) -> bool:
+    """Return True where even a single row stands under its symbol."""
+    return all(isinstance(row, dict) for row in found.values()) and not _has_parts(found)
+
+
+def _has_parts(row: Mapping[str, Any]) -> bool:
+    return any(part in row for part in _SNAPSHOT_PARTS)
 
 
 def _spread(by_symbol: Mapping[str, Any]) -> Rows:
@@ -146,6 +156,8 @@ def _bars(kind: str, rows: Rows, given: Given) -> list[Record]:
 
 
 def _snapshots(kind: str, rows: Rows, given: Given) -> list[Record]:
+    if not all(_has_parts(row) for row in rows):
+        refuse_body(PROVIDER, "a snapshot without its parts")
     records = _plain(kind, rows, given)
     for record, row in zip(records, rows, strict=True):
         for name, place in _PARTS.items():

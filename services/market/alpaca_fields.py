@@ -191,7 +191,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     ),
     "order": (
         field("broker_order_id", "id", text, required=True),
-        field("client_order_id", "client_order_id", text),
+        field("client_order_id", "client_order_id", text, required=True),
         field("symbol", "symbol", text),
         field("osi", "symbol", osi_text),
         field("class", "order_class", _class),
@@ -213,7 +213,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("reason", "reject_reason", text),
     ),
     "order_ack": (
-        field("broker_order_id", "id body.id", text, required=True),
+        field("broker_order_id", "id body.id", text),
         field("accepted", "status", _taken, required=True),
     ),
     "position": (
@@ -248,7 +248,8 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         field("day_trader", "pattern_day_trader", flag),
     ),
     "account_config": (
-        *(field(name, name, flag) for name in ("suspend_trade", "no_shorting")),
+        field("suspend_trade", "suspend_trade", flag, required=True),
+        field("no_shorting", "no_shorting", flag),
         field("fractional_trading", "fractional_trading", flag),
         field("max_margin_multiplier", "max_margin_multiplier", number),
     ),

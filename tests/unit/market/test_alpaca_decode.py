@@ -166,3 +166,37 @@ def test_an_update_of_the_stream_speaks_of_one_order():
 )
 def test_an_error_is_named_by_its_number_its_words_and_its_status(status, document, code):
     assert refused(document, http_status=status) == code
+
+
+def test_a_single_row_may_stand_under_its_symbol_or_alone():
+    row = {"t": "2024-01-24T14:02:09Z", "p": 0.06, "s": 1}
+    (under,) = decoded("trade", {"trade": {"AAPL240126P00050000": row}})
+    (alone,) = decoded("trade", {"trade": row, "symbol": "AAPL"})
+    assert (under["symbol"], alone["symbol"]) == ("AAPL240126P00050000", "AAPL")
+
+
+def test_one_contract_or_many_are_a_list():
+    row = {"symbol": "AAPL231103C00170000", "underlying_symbol": "AAPL", "size": "100"}
+    assert len(decoded("option_contract", row)) == 1
+    assert len(decoded("option_contract", {"option_contracts": [row, row]})) == 2
+
+
+def test_an_acknowledgement_without_an_order_is_none_that_was_taken():
+    rows = [{"symbol": "A", "status": 200, "body": {"id": "x"}}, {"symbol": "B", "status": 500}]
+    found = decoded("order_ack", rows)
+    assert [(one["broker_order_id"], one["accepted"]) for one in found] == [
+        ("x", True),
+        (None, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "document"),
+    [
+        ("account_config", {"id": "x", "status": "ACTIVE"}),
+        ("order", {"id": "x", "status": "ACTIVE"}),
+        ("snapshot", {"bars": {"AAPL": []}, "AAPL": {"t": 1}}),
+    ],
+)
+def test_a_body_of_another_kind_is_refused(kind, document):
+    assert refused(document, kind) == "PROVIDER_BODY_INVALID"
