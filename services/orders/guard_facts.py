@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from services.kit.context import Context
+from services.kit.db import QuantityColumn
+from services.kit.errors import check
+from services.kit.money import rounded
 from services.ledger import portfolio, valuation
 from services.ledger.valuation import Valuation
 from services.market import quality
@@ -34,21 +37,24 @@ _DOUBTED = tuple(state.value for state in (*IN_DOUBT, State.DISPUTED))
 _MATTER = (*_HOLDING, State.DISPUTED.value)
 _NINE_DAYS = timedelta(days=9)
 """Calendar days that are sure to hold the last five sessions."""
-_OTHERS = (
-    select(
-        order_intents.c.side,
-        order_intents.c.state,
-        order_intents.c.quantity,
-        order_intents.c.filled_quantity,
-        order_intents.c.confirmed_at,
-    )
-    .where(
-        order_intents.c.portfolio_id == bindparam("of_portfolio"),
-        order_intents.c.listing == bindparam("of_listing"),
-        order_intents.c.client_order_id != bindparam("but"),
-        or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > bindparam("since")),
-    )
-    .order_by(order_intents.c.id)
+_QUANTITY_PLACES, _QUANTITY_MAX = QuantityColumn.places, Decimal(10) ** 10
+_LEFT = order_intents.c.quantity - order_intents.c.filled_quantity
+_COUNTED: tuple[ColumnElement[Any], ...] = (
+    func.sum(_LEFT, type_=QuantityColumn).filter(
+        order_intents.c.side == Side.SELL.value, order_intents.c.state.in_(_HOLDING)
+    ),
+    func.count(order_intents.c.id).filter(order_intents.c.state.in_(_DOUBTED)),
+    func.count(order_intents.c.id).filter(
+        order_intents.c.confirmed_at > bindparam("since"),
+        order_intents.c.side == bindparam("on_side"),
+        order_intents.c.quantity == bindparam("of_quantity"),
+    ),
+)
+_OTHERS = select(*_COUNTED).where(
+    order_intents.c.portfolio_id == bindparam("of_portfolio"),
+    order_intents.c.listing == bindparam("of_listing"),
+    order_intents.c.client_order_id != bindparam("but"),
+    or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > bindparam("since")),
 )
 
 
@@ -246,27 +252,24 @@ class _Others:
 def _others(ctx: Context, order: Order) -> _Others:
     """Return what the other orders of this listing mean for `order`, by one query."""
     since = ctx.now - timedelta(seconds=ctx.policy.orders.duplicate_like_s)
-    rows = ctx.db.rows(
+    row = ctx.db.row(
         _OTHERS,
         of_portfolio=order.portfolio_id,
         of_listing=order.instrument_id,
         but=order.client_order_id,
         since=since,
+        on_side=order.side.value,
+        of_quantity=_stored(order.quantity),
     )
-    promised = sum(
-        (
-            row.quantity - row.filled_quantity
-            for row in rows
-            if row.side == Side.SELL and row.state in _HOLDING
-        ),
-        ZERO,
-    )
-    alike = [
-        row
-        for row in rows
-        if row.confirmed_at > since and (row.side, row.quantity) == (order.side, order.quantity)
-    ]
-    return _Others(promised, sum(row.state in _DOUBTED for row in rows), len(alike))
+    check(row is not None, "a count is a row")
+    promised, in_doubt, alike = tuple(row)  # type: ignore[arg-type]
+    return _Others(promised or ZERO, in_doubt, alike)
+
+
+def _stored(quantity: Decimal) -> Decimal:
+    """Return a quantity as orders on record may have it, else 0, which none of them has."""
+    fits = 0 < quantity < _QUANTITY_MAX and rounded(quantity, _QUANTITY_PLACES) == quantity
+    return quantity if fits else ZERO
 
 
 def _unsettled(ctx: Context, order: Order, market: MarketFacts) -> Decimal:
