@@ -252,6 +252,7 @@ def test_the_id_of_another_tenant_in_a_query_or_an_argument_finds_nothing(tenant
             assert trail["items"] == []
         for name, args in (
             ("cancel_order", {"order_id": ids["orders"]}),
+            ("replace_order", {"order_id": ids["orders"], "limit_price": "1.00"}),
             ("audit_trail", {"ref": ids["proposals"]}),
         ):
             done = stranger.page.post(f"/api/v1/tools/{name}", json={"args": args}, headers=fresh())

@@ -16,6 +16,7 @@ from services.kit.context import Principal, system_principal
 from services.kit.money import parse_decimal
 from services.orders import proposal, propose, switch
 from services.orders.draft import OrderDraft
+from services.orders.replace import NewTerms, propose_replace
 from tests.fakes.trading_day import BUY, PLAN, WHY, TradingDay
 
 TOKEN = "ct_" + "A" * 43
@@ -34,7 +35,7 @@ def _draft(**terms) -> OrderDraft:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory) -> Iterator[TradingDay]:
-    """A day with a plan, a filled buy, a part sale, a working order, a cancel and a declined card."""
+    """A day with a plan, a filled buy, a part sale, a changed order, a cancel, a declined card."""
     made = TradingDay(tmp_path_factory.mktemp("day"))
     for text in (PLAN, BUY):
         made.say(text)
@@ -49,6 +50,10 @@ def day(tmp_path_factory) -> Iterator[TradingDay]:
         made.confirm(made.write(lambda ctx, one=draft: propose.propose(ctx, one)).id)
         made.work()
     made.write(lambda ctx: propose.propose_cancel(ctx, made.orders()[0].id))
+    made.confirm(made.pending()[0].id)
+    made.work()
+    nearer = NewTerms(limit_price=parse_decimal("26.5", "limit_price"))
+    made.write(lambda ctx: propose_replace(ctx, made.orders()[1].id, nearer))
     made.confirm(made.pending()[0].id)
     made.work()
     card = made.write(lambda ctx: propose.propose(ctx, _draft(quantity="7", limit_price="26")))
@@ -90,6 +95,13 @@ PLANTED = {
     "I3 an order that the coach confirmed": [
         "UPDATE audit_events SET actor_kind='agent' WHERE kind='order.confirmed'"
     ],
+    "I3 a change without a token": ["UPDATE order_changes SET token_id='tok_none'"],
+    "I3 a change of another order": [
+        "UPDATE order_changes SET order_id=(SELECT id FROM order_intents WHERE state='FILLED')"
+    ],
+    "I3 a change that the coach confirmed": [
+        "UPDATE audit_events SET actor_kind='agent' WHERE kind='order.change_wanted'"
+    ],
     "I4 a leg that was changed": [
         "UPDATE ledger_entries SET amount=amount+1 WHERE account='cash:USD' AND seq=2"
     ],
@@ -110,6 +122,7 @@ PLANTED = {
     "I6 a status without an event": [
         "UPDATE proposals SET status='expired' WHERE status='declined'"
     ],
+    "I6 a change without an event": ["UPDATE order_changes SET state='unseen'"],
     "I7 a proposal on bad data": ["UPDATE dq_snapshots SET green=0"],
     "I7 advice on data that were frozen": [
         (
@@ -121,6 +134,8 @@ PLANTED = {
     "I8 an order that was changed": [
         "UPDATE order_intents SET order_json=replace(order_json, '\"61\"', '\"610\"')"
     ],
+    "I8 terms that nobody confirmed": ["UPDATE order_changes SET state='dropped'"],
+    "I8 a change that was forgotten": ["DELETE FROM order_changes"],
     "I8 advice that was changed": [
         "UPDATE trade_advice SET document=replace(document, 'AAPL', 'APPL')"
     ],
@@ -135,6 +150,7 @@ PLANTED = {
             "status='declined') WHERE rowid=1"
         ),
     ],
+    "I9 a change of another tenant's order": ["UPDATE order_changes SET order_id='ord_else'"],
     "I9 an order in another tenant's account": ["UPDATE accounts SET tenant_id='ten_other'"],
     "I10 a token in the transcript": [f"UPDATE coach_entries SET text='{TOKEN}' WHERE place=1"],
     "I10 a token in an event": [f"UPDATE coach_events SET body='{TOKEN}' WHERE seq=2"],
