@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.engine import Row
 
 from services import audit
@@ -20,10 +20,10 @@ from services.ledger.book import reserve
 from services.orders.bracket import build_exit
 from services.orders.broker import broker_of
 from services.orders.broker_routes import broker_for
-from services.orders.news import warn_unprotected
+from services.orders.news import tell_owner, warn_unprotected
 from services.orders.order import ENDED, Event, State, order_from_json
 from services.orders.queueing import queue_exit
-from services.orders.store import change_order
+from services.orders.store import change_order, order_row
 from services.orders.tables import order_intents
 
 _SENDS_FOR = timedelta(days=7)
@@ -60,6 +60,17 @@ def give_exits(ctx: Context, row: Row[Any]) -> Row[Any] | None:
         return made
     said = "carried by the order of its entry"
     return change_order(ctx, made, Event.LOSE, reason=said, next_scan_at=ctx.now)
+
+
+def tell_broken(ctx: Context, row: Row[Any], reason: str) -> Row[Any]:
+    """Tell that one of two exits is gone while the other works; return the row with its reason."""
+    ctx.db.change(
+        update(order_intents).where(order_intents.c.id == row.id).values(state_reason=reason)
+    )
+    audit.record(ctx, "order.exits_broken", row.id, reason=reason)
+    said = f"{row.symbol}: only one of the exits works ({reason}). Look at the position."
+    tell_owner(ctx, row, "critical", said, why="broken")
+    return order_row(ctx, row.id)
 
 
 def _known(ctx: Context, entry_id: str) -> bool:

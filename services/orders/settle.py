@@ -29,7 +29,7 @@ from services.orders.broker import (
     Rejected,
 )
 from services.orders.executions import new_executions
-from services.orders.exits import give_exits
+from services.orders.exits import give_exits, tell_broken
 from services.orders.freeze import freeze
 from services.orders.news import announce_order
 from services.orders.order import ENDED, Event, State
@@ -193,7 +193,13 @@ def has_news(ctx: Context, row: Row[Any], view: BrokerView) -> bool:
     ended = State(row.state) in ENDED
     if (view.status is not BrokerStatus.OPEN) != ended:
         return True
-    return bool(new_executions(ctx, row, view))
+    return _is_broken(row, view) or bool(new_executions(ctx, row, view))
+
+
+def _is_broken(row: Row[Any], view: BrokerView) -> bool:
+    """Return True when one of two exits is gone while the other works, and nobody was told yet."""
+    open_exits = row.parent_id is not None and view.status is BrokerStatus.OPEN
+    return open_exits and bool(view.reason) and row.state_reason != view.reason[:300]
 
 
 def is_quiet(row: Row[Any], view: BrokerView) -> bool:
@@ -209,6 +215,7 @@ def is_quiet(row: Row[Any], view: BrokerView) -> bool:
         and view.status is BrokerStatus.OPEN
         and not view.fills
         and (total is None or total.quantity <= row.filled_quantity)
+        and not _is_broken(row, view)
     )
 
 
@@ -217,7 +224,7 @@ def _take_status(ctx: Context, row: Row[Any], view: BrokerView) -> Row[Any]:
     if view.status is BrokerStatus.OPEN:
         if state is State.CANCEL_UNKNOWN:
             row = change_order(ctx, row, Event.ASK_CANCEL, reason="still open; asking again")
-        return row
+        return tell_broken(ctx, row, view.reason[:300]) if _is_broken(row, view) else row
     if state in ENDED and state is not State.PRESUMED_NOT_ACCEPTED:
         return row
     if view.status is BrokerStatus.FILLED:

@@ -121,6 +121,19 @@ def test_a_part_of_the_entry_is_protected_when_the_rest_is_cancelled(house, desk
     assert protected or any("4 units stand without their exits" in said for said in told)
 
 
+def test_an_exit_that_the_broker_refuses_alone_is_told_at_once(house, desk):
+    if house.name != "tradier":
+        pytest.skip("only the fake of Tradier can refuse one leg of a group")
+    order_id = entered(house)
+    leg = house.fake.only["leg"][-1]
+    leg |= {"status": "rejected", "reason_description": "no stop there", "remaining_quantity": 0}
+    work(house, 2)
+    exits = exits_of(desk, order_id)
+    assert exits.state is State.WORKING
+    told = [row.payload for row in desk.rows(outbox_rows, outbox_rows.c.seq)]
+    assert sum("only one of the exits works" in said for said in told) == 1
+
+
 @pytest.mark.fault("F037")
 def test_an_answer_that_is_lost_leads_to_one_bracket_and_no_second_order(house, desk):
     if house.name == "paper":

@@ -67,6 +67,7 @@ def plan_of(*steps: Step, late: bool = False) -> Plan:
         lag_s=0,
         strict=False,
         late=late,
+        brackets=False,
         weights={},
         rates={},
     )
