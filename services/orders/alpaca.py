@@ -201,9 +201,11 @@ class AlpacaBroker:
         """Send what may change an order; what was read before and meanwhile is forgotten."""
         template = "/v2/orders" if method == "POST" else "/v2/orders/{id}"
         try:
-            return self._wire.send(method, path, template=template, document=document)
+            exchange = self._wire.send(method, path, template=template, document=document)
         finally:
             self._rows.forget()
+        self.reader.note_order(exchange)
+        return exchange
 
 
 def _fault(name: str, ticket: Ticket, chains: Sequence[Chain]) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from services.market.decode import EASTERN, Record
 from services.orders.alpaca_look import roots_of
-from services.orders.alpaca_scan import PAGE_ROWS, AlpacaReader, WrongAccount
+from services.orders.alpaca_scan import PAGES_MAX, AlpacaReader, WrongAccount
 from services.orders.broker import BrokerUnreachable
 from services.orders.broker_account import Activity, Balances, HeldAtBroker
 from services.orders.connect import AccountRefused
 from services.orders.external import OrderFact
 
-PAGES_MAX = 40
 _ACTIVITY_ROWS = 100
 _ZERO = Decimal(0)
 
@@ -100,9 +99,7 @@ def list_orders(reader: AlpacaReader) -> list[OrderFact]:
     What an order was changed into goes by the client id of the one that was placed. Raises
     `BrokerUnreachable`.
     """
-    records = reader.recent(after=_midnight(reader.clock.now()))
-    if len(records) >= PAGE_ROWS:
-        raise BrokerUnreachable(f"more than {PAGE_ROWS} orders in a day")
+    records = reader.since(_midnight(reader.clock.now()))
     roots = roots_of(records)
     found: dict[str, OrderFact] = {}
     for record in sorted(records, key=lambda one: one["status"] != "replaced"):
@@ -132,10 +129,8 @@ def _tag_of(name: str, *, changed: bool) -> str:
     return before if changed and mark and count.isascii() and count.isdecimal() else name
 
 
-def _midnight(now: datetime) -> str:
-    day = now.astimezone(EASTERN).date()
-    start = datetime.combine(day, time(0), EASTERN).astimezone(UTC)
-    return start.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _midnight(now: datetime) -> datetime:
+    return datetime.combine(now.astimezone(EASTERN).date(), time(0), EASTERN)
 
 
 def _paged(reader: AlpacaReader, query: dict[str, str]) -> list[Record]:

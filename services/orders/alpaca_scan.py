@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from services.kit.clock import Clock
@@ -15,10 +16,15 @@ from services.orders.broker import BrokerUnreachable
 from services.orders.order_client import Exchange, OrderClient, Reply
 
 PAGE_ROWS = 500
+PAGES_MAX = 40
 _KEPT_FREE = 50
 """Requests of a minute that reading leaves to orders, which count against the same limit."""
 _LIMITED_S = 12.0
 _QUOTA = ("x-ratelimit-limit", "x-ratelimit-remaining")
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class WrongAccount(Exception):
@@ -67,13 +73,26 @@ class AlpacaReader:
             raise BrokerUnreachable("the account says nothing of itself")
         return rows[0]
 
-    def recent(self, *, after: str = "") -> list[Record]:
+    def recent(self, **between: str) -> list[Record]:
         """Return the newest orders with their legs, at most `PAGE_ROWS`; it proves no absence.
 
-        `after` is an instant in ISO form, exclusive. Raises `BrokerUnreachable`.
+        `after` and `until` are instants in ISO form, both exclusive. Raises `BrokerUnreachable`.
         """
         query = {"status": "all", "limit": str(PAGE_ROWS), "nested": "true", "direction": "desc"}
-        return self.rows("order", "/v2/orders", query | ({"after": after} if after else {}))
+        return self.rows("order", "/v2/orders", query | between)
+
+    def since(self, start: datetime) -> list[Record]:
+        """Return every order from `start` on, newest first. Raises `BrokerUnreachable`."""
+        found: dict[str, Record] = {}
+        between = {"after": _stamp(start - timedelta(milliseconds=1))}
+        for _ in range(PAGES_MAX):
+            rows = self.recent(**between)
+            fresh = [row for row in rows if row["broker_order_id"] not in found]
+            found.update((row["broker_order_id"], row) for row in fresh)
+            if not fresh or len(rows) < PAGE_ROWS or rows[-1]["created_at"] is None:
+                return list(found.values())
+            between["until"] = _stamp(rows[-1]["created_at"] + timedelta(milliseconds=1))
+        raise BrokerUnreachable(f"more than {PAGES_MAX} pages of orders")
 
     def by_client_id(self, client_order_id: str) -> Record | None:
         """Return the order of a client id, or None when the broker says that it has none.
@@ -108,17 +127,27 @@ class AlpacaReader:
             self._budget.spend(now)
         asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         exchange = self._wire.send("GET", f"{path}?{asked}" if asked else path, template=template)
-        if isinstance(exchange, Reply):
-            self._note_quota(exchange)
+        self._note_quota(exchange)
         return exchange
+
+    def note_order(self, exchange: Exchange) -> None:
+        """Count a request that changed an order: it is of the same limit, and is never held back.
+
+        After a 429 nothing is read for a while, so what is in doubt waits and is not sent again.
+        """
+        with self._lock:
+            self._budget.spend(self._clock.monotonic())
+        self._note_quota(exchange)
 
     def _one(self, exchange: Exchange) -> Record | None:
         if is_unknown(exchange):
             return None
         return next(iter(read_records("order", exchange)), None)
 
-    def _note_quota(self, reply: Reply) -> None:
+    def _note_quota(self, reply: Exchange) -> None:
         """Take a 429 and the provider's own count; the end of its window is an epoch in s."""
+        if not isinstance(reply, Reply):
+            return
         now = self._clock.monotonic()
         counts = [reply.headers.get(name, "") for name in _QUOTA]
         ends = instant(reply.headers.get("x-ratelimit-reset"))

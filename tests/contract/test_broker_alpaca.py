@@ -114,7 +114,7 @@ def test_an_unclear_answer_is_looked_up_and_the_order_is_found(house, desk, fake
     order_id = desk.buy()
     desk.work()
     assert desk.order(order_id).state is State.UNKNOWN
-    desk.work()
+    later(desk, 13)
     assert desk.order(order_id).state is State.WORKING
     house.meet()
     desk.work()
@@ -122,7 +122,7 @@ def test_an_unclear_answer_is_looked_up_and_the_order_is_found(house, desk, fake
     assert len(fake.posts) == 1
 
 
-@pytest.mark.parametrize("plan", ["lost_before", "page_504", "limited_429", "json_500"])
+@pytest.mark.parametrize("plan", ["lost_before", "page_504", "json_500"])
 @pytest.mark.fault("F036", "F045")
 def test_what_never_arrived_is_sent_again_under_the_same_id(house, desk, fake, plan):
     fake.answers = [plan]
@@ -134,6 +134,16 @@ def test_what_never_arrived_is_sent_again_under_the_same_id(house, desk, fake, p
     house.meet()
     desk.work()
     assert desk.held() == 10
+
+
+@pytest.mark.fault("F042")
+def test_an_order_that_met_the_limit_waits_before_it_is_sent_again(desk, fake):
+    fake.answers = ["limited_429"]
+    order_id = desk.buy()
+    desk.work(6)
+    assert (desk.order(order_id).state, len(fake.posts)) == (State.UNKNOWN, 1)
+    later(desk, 13, rounds=3)
+    assert (desk.order(order_id).state, len(fake.posts)) == (State.WORKING, 2)
 
 
 @pytest.mark.fault("F038")
@@ -351,7 +361,7 @@ def test_an_absence_is_the_brokers_own_answer_of_now(house, port, fake):
 
 def test_an_order_older_than_the_listing_is_asked_for_by_its_client_id(house, fake):
     place(house, order_class=OrderClass.OTOCO, tif=Tif.GTC, **EXITS)
-    fake.book.listing = lambda after="": []
+    fake.book.listing = lambda *_: []
     assert look(house).status is BrokerStatus.OPEN
     assert any("nested=true" in path and "/v2/orders/" in path for path in fake.reads)
 

@@ -329,6 +329,14 @@ def test_a_group_is_one_order_and_a_change_goes_by_its_first_id(house):
     assert found["cm-2"].status == "open"
 
 
+def test_a_day_of_many_orders_is_read_page_by_page(house):
+    for _ in range(1203):
+        house.fake.place_by_hand()
+        house.desk.runtime.clock.advance(seconds=1)
+    assert len(list_orders(house.broker.reader)) == 1203
+    assert len([path for path in house.fake.reads if path.startswith("/v2/orders?")]) == 3
+
+
 def test_only_the_orders_of_the_eastern_day_are_listed(house):
     house.broker.submit(port_of(house), order_for(house))
     assert len(list_orders(house.broker.reader)) == 1

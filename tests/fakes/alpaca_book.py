@@ -236,13 +236,13 @@ class Book:
 
     # What is shown.
 
-    def listing(self, *, after: str = "") -> list[Booked]:
-        """Return orders that may be seen, newest first, legs inside of their groups."""
+    def listing(self, after: str = "", until: str = "~") -> list[Booked]:
+        """Return orders between two instants that may be seen, newest first; legs are inside."""
         found = []
         for one in self.orders.values():
             if one.hidden > 0:
                 one.hidden -= 1
-            elif not one.parent and one.row["submitted_at"] > after:
+            elif not one.parent and after < one.row["submitted_at"] < until:
                 found.append(one)
         return found[::-1]
 

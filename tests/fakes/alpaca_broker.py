@@ -259,7 +259,8 @@ class AlpacaBrokerage(Loopback):
         with self._lock:
             match rest:
                 case ["orders"]:
-                    rows = self.book.listing(after=query.get("after", ""))[: int(query["limit"])]
+                    span = (query.get("after", ""), query.get("until", "~"))
+                    rows = self.book.listing(*span)[: int(query["limit"])]
                     said: Any = [self.book.shown(one, nested=nested) for one in rows]
                 case ["orders:by_client_order_id"]:
                     found = self.book.see(query["client_order_id"])
