@@ -221,6 +221,7 @@ trades = _book_table(
     Column("flat", Integer, nullable=False),
     Column("provenance", Text, nullable=False),
     CheckConstraint("flat IN (0, 1)", name="flat"),
+    Index("ix_trades_closed", "portfolio_id", "closed_at"),
     append_only=True,
     key=("seq", "listing"),
 )

@@ -137,6 +137,7 @@ order_intents = tenant_table(
     CheckConstraint(_one_of("side", ("buy", "sell")), name="side"),
     CheckConstraint("filled_quantity >= 0 AND filled_quantity <= quantity", name="filled"),
     Index("ix_order_intents_state", "tenant_id", "state"),
+    Index("ix_order_intents_confirmed", "tenant_id", "confirmed_at"),
 )
 
 """One order of a confirmed proposal; `parent_id` names the entry whose exits an order is."""
@@ -193,6 +194,7 @@ fills = tenant_table(
     UniqueConstraint("tenant_id", "broker", "account_id", "exec_id"),
     Index("ix_fills_order", "tenant_id", "order_id"),
     Index("ix_fills_time", "tenant_id", "received_at"),
+    Index("ix_fills_at", "portfolio_id", "at"),
     append_only=True,
 )
 
