@@ -88,6 +88,10 @@ class Brokers:
         """Return what differed at the last look at the shown account."""
         return self.shown.drift
 
+    def named(self, name: str | None) -> BrokerLink:
+        """Return the broker of this name, the shown one without a name."""
+        return next((one for one in self.links if one.record.name == name), self.shown)
+
     def refuse(self, why: str, link: BrokerLink | None = None) -> None:
         """Switch an account off: nothing is sent there and nothing is filled on paper instead."""
         off = link or self.shown

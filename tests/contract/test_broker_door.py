@@ -91,6 +91,14 @@ def test_days_the_wrong_way_round_or_too_many_are_refused(live, days):
     assert (answer.status_code, answer.json()["code"]) == (422, "PARAM_INVALID")
 
 
+def test_a_broker_that_is_not_connected_says_what_it_lacks(live):
+    found = asked(live, f"{API}?broker=alpaca")
+    assert (found["name"], found["on"], found["account_id"]) == ("alpaca", False, "")
+    assert "ALPACA_KEY_ID is not set" in found["why"]
+    assert live.key().get(f"{API}?broker=paper").status_code == 422
+    assert asked(live, f"{API}?broker=tradier")["account_id"] == f"tradier-{ACCOUNT}"
+
+
 def test_another_tenant_learns_nothing_of_the_account(live):
     other = live.key(tenant="ten_other", name="other")
     found = asked(live, client=other)
