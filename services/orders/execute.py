@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -55,6 +55,8 @@ _log = structlog.get_logger("orders")
 R = TypeVar("R")
 _POLLED = (State.WORKING, State.PARTIALLY_FILLED, State.CANCEL_PENDING)
 _LATE = (State.CANCELLED, State.EXPIRED, State.REJECTED)
+_APART = timedelta(seconds=10)
+"""The time between the last two looks at an ended order."""
 _ACTIVE = (
     select(
         order_intents.c.id,
@@ -332,12 +334,21 @@ def _poll_account(
 
 
 def _end_watch(order_id: str, asked_at: datetime, ctx: Context) -> None:
-    """Ask no more about an ended order whose watch was over when the broker was asked last."""
-    ctx.db.change(
-        update(order_intents)
-        .where(order_intents.c.id == order_id, order_intents.c.watch_until <= asked_at)
-        .values(watch_until=None)
-    )
+    """Ask no more about an ended order after two looks, ten seconds apart, past its watch.
+
+    One look is not enough: a listing may still tell how things stood before.
+    """
+    row = order_row(ctx, order_id)
+    if row.watch_until is None or row.watch_until > asked_at:
+        return
+    first = row.first_scan_at
+    if first is None or first < row.watch_until:
+        values: dict[str, Any] = {"first_scan_at": asked_at}
+    elif asked_at - first >= _APART:
+        values = {"watch_until": None}
+    else:
+        return
+    ctx.db.change(update(order_intents).where(order_intents.c.id == order_id).values(**values))
 
 
 def _news(desk: Desk, order_id: str, view: BrokerView) -> Callable[[], int]:

@@ -110,7 +110,7 @@ def test_a_fill_that_came_late_is_found_however_long_the_broker_was_away(desk, b
     assert desk.order(order_id).filled_quantity == Decimal(4)
 
 
-def test_an_ended_order_is_asked_about_until_a_look_after_its_watch(desk, broker, clock):
+def test_an_ended_order_is_asked_about_until_two_looks_after_its_watch(desk, broker, clock):
     desk.buy()
     desk.work()
     broker.end(BrokerStatus.EXPIRED)
@@ -123,6 +123,10 @@ def test_an_ended_order_is_asked_about_until_a_look_after_its_watch(desk, broker
     clock.advance(seconds=119)
     desk.work()
     assert watched() != [None]
+    for seconds in (1, 9):
+        clock.advance(seconds=seconds)
+        desk.work()
+        assert watched() != [None]
     clock.advance(seconds=1)
     desk.work()
     assert watched() == [None]
