@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.schema import SchemaItem
 
@@ -137,6 +138,13 @@ ledger_entries = _book_table(
     CheckConstraint("(amount IS NULL) <> (quantity IS NULL)", name="one_value"),
     CheckConstraint("coalesce(amount, quantity) <> 0", name="not_zero"),
     Index("ix_ledger_entries_asset", "portfolio_id", "asset", "seq"),
+    Index(
+        "ix_ledger_entries_flows",
+        "portfolio_id",
+        "seq",
+        sqlite_where=text("account LIKE 'external:%'"),
+        postgresql_where=text("account LIKE 'external:%'"),
+    ),
     append_only=True,
     key=("seq", "line"),
 )

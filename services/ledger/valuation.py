@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 
 from services.kit.context import Context
 from services.kit.errors import Refusal, refuse
@@ -33,7 +33,7 @@ _CLOSES_MAX = 10
 _FLOWS = select(func.sum(ledger_entries.c.amount)).where(
     ledger_entries.c.portfolio_id == bindparam("of_portfolio"),
     ledger_entries.c.seq > bindparam("after"),
-    ledger_entries.c.account.like("external:%"),
+    text("ledger_entries.account LIKE 'external:%'"),
 )
 _NEWEST_ROW = (
     select(valuations)
