@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from services.ledger.book import release
 from services.orders import (
@@ -29,7 +29,7 @@ from services.orders.bracket import build_exit
 from services.orders.broker import Ambiguous, NotSent
 from services.orders.order import Event, State
 from services.orders.store import change_order, locked_row
-from services.orders.tables import confirm_tokens
+from services.orders.tables import confirm_tokens, order_intents
 from tests.sim.adapter import PAGE, SimBroker
 
 
@@ -99,6 +99,11 @@ def _send_again_at_boot(ctx, order_id, *, boot):
         change_order(ctx, row, Event.REQUEUE, reason="it was interrupted")
         return None
     return _lose_if_left(ctx, order_id, boot=boot)
+
+
+def _forget(order_id, asked_at, ctx):
+    mine = order_intents.c
+    ctx.db.change(update(order_intents).where(mine.id == order_id).values(watch_until=None))
 
 
 def _whole(entry, quantity):
@@ -239,7 +244,11 @@ PLANTS = (
         ("never settled",),
         35,
         ("end", "fill"),
-        ((settle, "LATE_WATCH", timedelta(days=-1)), (take_fill, "LATE_WATCH", timedelta(days=-1))),
+        (
+            (settle, "LATE_WATCH", timedelta(days=-1)),
+            (take_fill, "LATE_WATCH", timedelta(days=-1)),
+            (execute, "_end_watch", _forget),
+        ),
     ),
     Plant(
         "a second attempt forgets the first",
