@@ -19,9 +19,10 @@ test: $(VENV)/.dev app/web/vendor/.built
 	$(PY) -m pytest -n $(RUNNERS) --dist loadgroup -q -m "not prove" --cov --cov-report=term:skip-covered --cov-report=json:coverage.json
 	$(PY) -m tests.house.coverage_gate coverage.json
 
-## prove: the same suites at release figures
+## prove: the same suites at release figures, and the page that shows them
 prove: $(VENV)/.dev app/web/vendor/.built
-	CORNERMAN_PROVE=1 $(PY) -m pytest -n auto --dist loadgroup -q
+	$(PY) -m tests.proof --forget
+	CORNERMAN_PROVE=1 $(PY) -m pytest -n auto --dist loadgroup -q; ended=$$?; $(PY) -m tests.proof; exit $$ended
 
 ## check: format, lint, types, front-end types, house and unit tests
 check: $(VENV)/.dev app/web/vendor/.built

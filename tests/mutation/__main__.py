@@ -62,9 +62,9 @@ def _module(name: str) -> ModuleType:
 def put_in(module: ModuleType, mutant: Mutant) -> None:
     """Give the loaded module the mutant's code, wherever its functions were imported to."""
     if mutant.function == "module":
-        _constants(module, mutant.tree)
+        _constants(module, mutant.build())
         return
-    whole = compile(mutant.tree, str(module.__file__), "exec", dont_inherit=True)
+    whole = compile(mutant.build(), str(module.__file__), "exec", dont_inherit=True)
     code, owner = whole, module
     for part in mutant.function.split("."):
         code = _inner(code, part)

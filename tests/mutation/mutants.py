@@ -6,6 +6,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 _FLIPS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Eq: (ast.NotEq,),
@@ -26,9 +27,9 @@ class Mutant:
     """One changed module. `name` says function and change; `line` is where the change stands."""
 
     name: str
-    tree: ast.Module
     function: str
     line: int
+    build: Callable[[], ast.Module]
 
 
 Change = Callable[[ast.AST], ast.AST | None]
@@ -45,10 +46,14 @@ def build_mutants(source: str) -> Iterator[Mutant]:
             name = f"{function}: {what}"
             seen[name] = seen.get(name, 0) + 1
             suffix = f" #{seen[name]}" if seen[name] > 1 else ""
-            mutated = copy.deepcopy(tree)
-            _put(mutated, path, change)
             line = _at(tree, path).lineno  # type: ignore[attr-defined]
-            yield Mutant(name + suffix, ast.fix_missing_locations(mutated), function, line)
+            yield Mutant(name + suffix, function, line, partial(_mutated, tree, path, change))
+
+
+def _mutated(tree: ast.Module, path: Path, change: Change) -> ast.Module:
+    copied = copy.deepcopy(tree)
+    _put(copied, path, change)
+    return ast.fix_missing_locations(copied)
 
 
 Path = tuple[tuple[str, int | None], ...]

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import nullcontext
 
+from tests import proof
 from tests.sim.adapter import SimBroker
 from tests.sim.plan import Plan, build_plan
 from tests.sim.plants import PLANTS
@@ -57,8 +57,13 @@ def main(words: list[str]) -> int:
         parser.error("give --seed N or --seeds A..B")
     first, last = (int(one) for one in (asked.seeds or f"{asked.seed}..{asked.seed}").split(".."))
     plant = next((one for one in PLANTS if one.name == asked.plant), None)
-    with plant.planted() if plant else nullcontext():
-        return run(range(first, last + 1), plant, trace=asked.trace)
+    if plant is not None:
+        with plant.planted():
+            return run(range(first, last + 1), plant, trace=asked.trace)
+    with proof.measured("simulation", f"{first:05}..{last:05}") as figure:
+        failed = run(range(first, last + 1), None, trace=asked.trace)
+        figure.count, figure.failed = last + 1 - first, failed
+    return failed
 
 
 def run(seeds: range, plant: object, *, trace: bool) -> int:
