@@ -11,9 +11,9 @@ from services.kit.planner import index_figures, install
     [
         (("tenant_id",), False, "1000000 1000000"),
         (("tenant_id", "key"), True, "1000000 1000000 1"),
-        (("tenant_id", "state"), False, "1000000 1000000 10000"),
+        (("tenant_id", "state"), False, "1000000 1000000 1000"),
         (("portfolio_id", "seq"), True, "1000000 500000 1"),
-        (("a", "b", "c", "d"), False, "1000000 10000 100 1 1"),
+        (("a", "b", "c", "d"), False, "1000000 1000 1 1 1"),
     ],
 )
 def test_an_index_is_taken_to_be_as_narrow_as_its_columns(columns, unique, figures):
