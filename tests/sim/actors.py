@@ -14,6 +14,7 @@ from services.orders import confirm as gate
 from services.orders import execute, freeze, proposal, propose, switch
 from services.orders.broker import BrokerStatus
 from services.orders.draft import OrderDraft
+from services.orders.replace import NewTerms, propose_replace
 from tests.sim.auditor import CardModel, TokenModel, Violation
 from tests.sim.plan import SPOILS, Step
 from tests.sim.venue import Held
@@ -26,6 +27,8 @@ _TO_CLOSE_S = 21_700
 _LINGER_S, _TOO_LONG_S = 300, 700
 MEANWHILE = ("spoil", "price", "halt", "wait", "decline", "edit", "clock", "linger", "close")
 _CENT = Decimal("0.01")
+_FAR = 3
+"""The place of the order far from the market among the shapes of a draft."""
 
 
 class Actors:
@@ -131,6 +134,9 @@ class Actors:
             card.dead = "declined"
 
     def _cancel_card(self, step: Step, who: Principal) -> None:
+        if self.world.plan.options.changes and step.amount % 3:
+            self._change_card(step, who)
+            return
         card = self._pick([one for one in self._cards(who) if one.kind == "order"], step.pick)
         order_id = card and self.world.orders.get(card.id)
         if order_id:
@@ -139,6 +145,30 @@ class Actors:
             token = self._issue(made_card, who) if made_card and step.amount % 2 else None
             if token:
                 self._press(token, replace(step, twist=""))
+
+    def _change_card(self, step: Step, who: Principal) -> None:
+        """Ask for other terms of an open order, mostly confirmed at once; without one make one."""
+        cards = [self.auditor.by_client_id.get(one.order.client_order_id) for one in self._orders()]
+        mine = [one for one in cards if one is not None and one.tenant == who.tenant_id]
+        card = self._pick(mine, step.pick)
+        order_id = card and self.world.orders.get(card.id)
+        if not order_id:
+            self._trade(replace(step, amount=step.amount - step.amount % 5 + _FAR), who)
+            return
+        order = card.order
+        mid, stops = self.world.feed.mid(order.symbol), step.pick % 3 == 0
+        away = Decimal(1 + step.amount % 7) / 400
+        up = (order.sign > 0) == stops
+        price = (mid * (1 + away if up else 1 - away)).quantize(_CENT)
+        kind, name = ("stop", "stop_price") if stops else ("limit", "limit_price")
+        terms = NewTerms(type=kind, tif="gtc" if step.pick % 2 else "day", **{name: price})
+        made = self._write(who.as_agent(), lambda ctx: propose_replace(ctx, order_id, terms))
+        made_card = self._know(who, made)
+        token = self._issue(made_card, who) if made_card and step.amount % 5 else None
+        if token:
+            self._press(token, replace(step, twist=""))
+        if token and step.amount % 2 and not self.hit:
+            self._work(step, who)
 
     def _open(self, step: Step, who: Principal) -> TokenModel | None:
         card = self._pick(self._cards(who)[-3:], step.pick)

@@ -11,6 +11,7 @@ from services.orders.broker import (
     BrokerTraits,
     BrokerUnreachable,
     BrokerView,
+    Change,
     Desk,
     NotSent,
     Outcome,
@@ -64,9 +65,9 @@ class Weather:
 class SimBroker:
     """An adapter of one POST per submit; what it can not know is ambiguous."""
 
-    def __init__(self, venue: Venue, weather: Weather) -> None:
+    def __init__(self, venue: Venue, weather: Weather, *, changes: bool = False) -> None:
         self.venue, self.weather = venue, weather
-        self.traits = BrokerTraits(name="sim", dedupes_client_id=venue.dedupes)
+        self.traits = BrokerTraits(name="sim", dedupes_client_id=venue.dedupes, replaces=changes)
         self.witness = None
 
     def submit(self, desk: Desk, order: Order) -> Outcome:
@@ -114,6 +115,20 @@ class SimBroker:
             return Rejected("not now" if fault else "unknown or ended")
         known[0].earlier = known[0].view()
         self.venue.end(known[0], BrokerStatus.CANCELLED)
+        return Ambiguous("connection reset") if fault == "lost_response" else Accepted(known[0].id)
+
+    def replace(self, desk: Desk, account_id: str, client_order_id: str, change: Change) -> Outcome:
+        fault, _ = self.weather.take("cancel")
+        if fault == "not_sent":
+            return NotSent("connection refused")
+        if self.witness is not None:
+            self.witness.saw_change(desk, client_order_id, change)
+        if fault == "lost_request" or self.away:
+            return Ambiguous("write timeout")
+        known = self.venue.of(client_order_id)
+        if fault == "refuse" or not known or not known[0].open:
+            return Rejected("not now" if fault else "unknown or ended")
+        known[0].change(change)
         return Ambiguous("connection reset") if fault == "lost_response" else Accepted(known[0].id)
 
     def look(

@@ -16,7 +16,8 @@ from services.kit.clock import HandClock
 from services.kit.context import Actor, Principal, Surface
 from services.kit.errors import Refusal
 from services.orders.bracket import build_exit, find_entry_client_id
-from services.orders.broker import Desk
+from services.orders.broker import Change, Desk
+from services.orders.change import change_of
 from services.orders.confirm import Attempt, Challenge
 from services.orders.order import Order
 from services.orders.proposal import Proposal
@@ -103,9 +104,12 @@ class Auditor:
             expires_at=made.expires_at,
             mid=self.feed.mid(made.order.symbol),
         )
+        self.cards[made.id] = card
+        if made.kind == "replace":
+            return
         if made.order.client_order_id in self.by_client_id:
             raise Violation("client id twice", made.order.client_order_id)
-        self.cards[made.id] = self.by_client_id[made.order.client_order_id] = card
+        self.by_client_id[made.order.client_order_id] = card
 
     def saw_challenge(self, who: Principal, card_id: str, challenge: Challenge) -> None:
         """A token was given out; older ones of the same session and surface are dead."""
@@ -218,6 +222,30 @@ class Auditor:
         card.exits += 1
         if card.exits > 1 and not self.dedupes:
             raise Violation("sent twice", card.id)
+
+    def saw_change(self, desk: Desk, client_order_id: str, change: Change) -> None:
+        """A request to change an order left the product: confirmed, in time, and once a card."""
+        cards = [
+            card
+            for card in self.cards.values()
+            if card.kind == "replace"
+            and card.tenant == desk.tenant_id
+            and card.order.client_order_id == client_order_id
+            and change_of(card.order) == change
+        ]
+        if not cards:
+            raise Violation("sent a change that nobody proposed", client_order_id)
+        asked = [card for card in cards if card.confirmed or card.asked]
+        if not asked:
+            raise Violation("sent a change without a confirmation", cards[0].id)
+        fresh = [card for card in asked if card.posts == 0]
+        if not fresh:
+            raise Violation("sent a change twice", asked[0].id)
+        fresh[0].posts += 1
+        if self.halted.get(desk.tenant_id):
+            raise Violation("sent while halted", fresh[0].id)
+        if self._latest(desk.tenant_id) >= fresh[-1].expires_at:
+            raise Violation("sent after its confirmation ran out", fresh[-1].id)
 
     def saw_post(self, desk: Desk, order: Order) -> None:
         """A request with an order left the product: the moment of truth."""

@@ -13,7 +13,8 @@ from services.kit.context import Context
 from services.ledger.book import cash
 from services.ledger.holding import positions
 from services.orders.broker import BrokerFill, BrokerStatus
-from services.orders.order import ENDED, State
+from services.orders.change import change_of
+from services.orders.order import ENDED, State, order_from_json
 from services.orders.tables import disputed_fills, fills, order_intents
 from tests.sim.auditor import Auditor, Violation
 from tests.sim.venue import Held, Venue
@@ -187,7 +188,7 @@ class Books:
         for row in rows.intents:
             one = held.get(row.client_order_id)
             excused = row.state == State.DISPUTED and one and self._surprised(tenant, one)
-            said = _difference(State(row.state), one)
+            said = _difference(State(row.state), one) or _other_terms(row, one)
             if said and not excused:
                 return f"{row.id} {said}"
         unprotected = self._unprotected(rows)
@@ -213,6 +214,14 @@ class Books:
             ):
                 return f"{row.id} has bought and stands without its exits"
         return ""
+
+
+def _other_terms(row: Any, one: Held | None) -> str:
+    """Return whether an open order stands on other terms here than at the venue."""
+    if one is None or not one.open:
+        return ""
+    same = change_of(order_from_json(row.order_json)) == change_of(one.order)
+    return "" if same else "stands on other terms than at the broker"
 
 
 def _difference(state: State, one: Held | None) -> str:

@@ -104,7 +104,7 @@ class Options:
 
     `strict` accounts have the usual limits of risk, which stop most orders; the others have none.
     A `late` day begins minutes before the session's close. Where there are `brackets`, some buys
-    come with their exits.
+    come with their exits; where there are `changes`, the broker changes working orders in place.
     """
 
     dedupes: bool
@@ -114,6 +114,7 @@ class Options:
     strict: bool
     late: bool
     brackets: bool
+    changes: bool
     weights: Mapping[str, int]
     rates: Mapping[str, int]
 
@@ -156,7 +157,7 @@ def build_plan(seed: int, *, force: tuple[str, ...] = ()) -> Plan:
     """Return the plan of a seed.
 
     `force` names faults and actions that this run must have, `dedupes` or `posts once` for the kind
-    of broker, and `brackets` or `plain` for the orders.
+    of broker, and `brackets`, `changes` or `plain` for the orders.
     """
     draw = Random(f"cornerman:{seed}")
     options = _options(draw, force, seed=seed)
@@ -185,6 +186,7 @@ def _options(draw: Random, force: tuple[str, ...], *, seed: int) -> Options:
         lag_s=draw.choice((0, 0, 3, 8)),
         strict=draw.random() < 0.15,
         late=seed % 5 == 3,
+        changes=(seed % 4 == 2 or "changes" in force) and "plain" not in force,
         brackets=(seed % 3 == 0 or "brackets" in force) and "plain" not in force,
         weights=weights,
         rates=rates,

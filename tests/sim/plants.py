@@ -21,12 +21,15 @@ from services.orders import (
     exits,
     guard,
     reconcile,
+    replace_carry,
     sent,
     settle,
     take_fill,
 )
 from services.orders.bracket import build_exit
 from services.orders.broker import Ambiguous, NotSent
+from services.orders.change import get_change
+from services.orders.change_tables import ChangeState
 from services.orders.order import Event, State
 from services.orders.store import change_order, locked_row
 from services.orders.tables import confirm_tokens, order_intents
@@ -91,6 +94,13 @@ def _believe_cancel(ctx, order_id):
     if row.state == State.CANCEL_PENDING:
         release(ctx, order_id)
         change_order(ctx, row, Event.CANCEL, reason="asked for")
+
+
+def _ask_again(ctx, proposal_id, view):
+    change = get_change(ctx, proposal_id)
+    locked_row(ctx, change.order_id)
+    if change.state == ChangeState.SENT:
+        replace_carry.move_change(ctx, change, ChangeState.WANTED)
 
 
 def _send_again_at_boot(ctx, order_id, *, boot):
@@ -256,6 +266,13 @@ PLANTS = (
         2,
         ("dedupes", "late", "lost_response", "not_sent"),
         ((sent, "sent_before", lambda *_, **__: False),),
+    ),
+    Plant(
+        "a change in doubt is asked for again",
+        ("sent a change twice",),
+        17,
+        ("changes", "cancel_card", "cancel_lost_response"),
+        ((replace_carry, "_judge", _ask_again),),
     ),
     Plant(
         "exits are forgotten",

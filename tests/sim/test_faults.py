@@ -68,6 +68,7 @@ def plan_of(*steps: Step, late: bool = False) -> Plan:
         strict=False,
         late=late,
         brackets=False,
+        changes=False,
         weights={},
         rates={},
     )

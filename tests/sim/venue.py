@@ -5,13 +5,14 @@ It runs on true time (the clock's monotonic reading), whatever the wall clock sh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from services.kit.clock import HandClock
-from services.orders.broker import BrokerFill, BrokerStatus, BrokerView
-from services.orders.order import Order
+from services.orders.broker import BrokerFill, BrokerStatus, BrokerView, Change
+from services.orders.change import change_of
+from services.orders.order import Order, OrderType, Side
 
 COMMISSION = Decimal("1.00")
 
@@ -52,6 +53,20 @@ class Held:
             status=self.status,
             fills=tuple(self.fills),
             reason=self.reason,
+            terms=change_of(self.order),
+        )
+
+    def change(self, change: Change) -> None:
+        """Let the order stand on other terms from now on."""
+        self.earlier = self.view()
+        banded = change.type is OrderType.STOP and self.order.side is Side.BUY
+        self.order = replace(
+            self.order,
+            type=change.type,
+            tif=change.tif,
+            limit_price=None if banded else change.limit_price,
+            stop_price=change.stop_price,
+            worst_price=change.limit_price or change.stop_price or self.order.worst_price,
         )
 
 

@@ -69,7 +69,7 @@ class World:
         dedupes = plan.options.dedupes
         self.auditor = Auditor(self.clock, self.feed, dedupes, self.venue.filled)
         self.books = Books(self.auditor, self.venue)
-        self.broker = broker(self.venue, self.weather)
+        self.broker = broker(self.venue, self.weather, changes=plan.options.changes)
         self.broker.witness = self.auditor
         self.ids = CountedIds(str(plan.seed))
         self.settings = load_settings({"CORNERMAN_HOME": str(storage.home)})
