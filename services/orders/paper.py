@@ -80,23 +80,19 @@ class PaperBroker:
         Raises `BrokerUnreachable` when the market can not be read.
         """
 
-        def rows_of(ctx: Context) -> list[Row[Any]]:
-            return _rows(ctx, account_id, client_order_ids)
+        def stand(ctx: Context) -> list[BrokerView] | None:
+            rows = _rows(ctx, account_id, client_order_ids)
+            moves = any(_changes(ctx, row) for row in rows)
+            return None if moves else [view_of(ctx, row) for row in rows]
+
+        def bring(ctx: Context) -> list[BrokerView]:
+            ctx.db.lock(f"paper:{account_id}")
+            rows = _rows(ctx, account_id, client_order_ids)
+            return [view_of(ctx, _bring(ctx, row)) for row in rows]
 
         try:
-            due = desk.runtime.read(
-                desk.principal, lambda ctx: any(_changes(ctx, row) for row in rows_of(ctx))
-            )
-            if due:
-
-                def bring(ctx: Context) -> list[BrokerView]:
-                    ctx.db.lock(f"paper:{account_id}")
-                    return [view_of(ctx, _bring(ctx, row)) for row in rows_of(ctx)]
-
-                return desk.runtime.write(desk.principal, bring)
-            return desk.runtime.read(
-                desk.principal, lambda ctx: [view_of(ctx, row) for row in rows_of(ctx)]
-            )
+            found = desk.runtime.read(desk.principal, stand)
+            return desk.runtime.write(desk.principal, bring) if found is None else found
         except Refusal as refusal:
             if refusal.kind is Kind.INTERNAL:
                 raise

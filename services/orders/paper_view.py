@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Row
 
 from services.kit.context import Context
@@ -13,14 +13,16 @@ from services.orders.broker import BrokerFill, BrokerStatus, BrokerView, Change
 from services.orders.order import OrderType, Tif
 from services.orders.paper_tables import paper_fills, paper_orders
 
+_FILLS = (
+    select(paper_fills)
+    .where(paper_fills.c.paper_order_id == bindparam("of_order"))
+    .order_by(paper_fills.c.number)
+)
+
 
 def view_of(ctx: Context, row: Row[Any]) -> BrokerView:
     """Return what the book says of an order: its standing, its fills and its terms."""
-    rows = ctx.db.rows(
-        select(paper_fills)
-        .where(paper_fills.c.paper_order_id == row.id)
-        .order_by(paper_fills.c.number)
-    )
+    rows = ctx.db.rows(_FILLS, of_order=row.id) if row.filled_quantity else ()
     made = tuple(
         BrokerFill(
             exec_id=fill.exec_id,
