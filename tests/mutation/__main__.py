@@ -10,7 +10,6 @@ import argparse
 import ast
 import contextlib
 import importlib
-import io
 import json
 import os
 import shutil
@@ -27,6 +26,7 @@ from types import CodeType, FrameType, ModuleType
 import pytest
 
 from services import schema
+from tests import postgres
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Mutant, build_mutants
 
@@ -41,8 +41,8 @@ TESTS = (
 )
 """The gate's own tests, the quickest killers first."""
 DESELECTED = "postgresql"
-FEW = 4
-"""Tests that are tried before the others that run a line; most mutants die of them."""
+FEW = 12
+"""Tests of a mutant of a constant, which no line of a test runs."""
 LIMIT_S = 240
 """A mutant that runs longer hangs, and that is noticed too."""
 
@@ -83,45 +83,88 @@ def _constants(module: ModuleType, tree: ast.Module) -> None:
             exec(compile(ast.Module([node], []), "constants", "exec"), module.__dict__)
 
 
-class Reached:
-    """A plugin that notes which lines of the gate each test runs."""
+class Gate:
+    """A plugin that collects the tests once and, instead of running them, runs the mutants."""
 
-    def __init__(self) -> None:
-        files = {str(_module(name).__file__): name for name in MODULES}
-        self.lines: dict[str, set[str]] = defaultdict(set)
-        self._now = ""
-        self._files = files
+    def __init__(self, mine: list[tuple[str, Mutant]], folder: Path) -> None:
+        self.mine, self.folder = mine, folder
+        self.survivors: list[str] = []
+        self.excused = 0
+        self.failed = False
+        self._items: dict[str, pytest.Item] = {}
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._now = item.nodeid
-        sys.settrace(self._call)
-        threading.settrace(self._call)
-        yield
-        sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._items = {item.nodeid: item for item in session.items}
+        template = self.folder / "template.db"
+        schema.upgrade(f"sqlite:///{template}")
+        schema.upgrade = lambda url: shutil.copyfile(template, url.removeprefix("sqlite:///"))
+        reached = self._reach_lines()
+        for module, mutant in self.mine:
+            tests = reached.get(f"{module}:{mutant.line}", [])
+            tests = list(self._items)[:FEW] if mutant.function == "module" else tests
+            if f"{module}.{mutant.name}" in EQUIVALENT:
+                self.excused += 1
+            elif self._survives(module, mutant, tests):
+                self.survivors.append(f"{module}.{mutant.name}")
+                print(f"survived: {self.survivors[-1]} ({len(tests)} tests)", flush=True)
+        return True
 
-    def _call(self, frame: FrameType, _event: str, _arg: object) -> Callable | None:
-        name = self._files.get(frame.f_code.co_filename)
-        if name is None:
-            return None
-        noted = self.lines[self._now]
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed = self.failed or report.failed
 
-        def line(inner: FrameType, _event: str, _arg: object) -> Callable:
-            noted.add(f"{name}:{inner.f_lineno}")
-            return line
+    def _survives(self, module: str, mutant: Mutant, tests: list[str]) -> bool:
+        def act() -> int:
+            put_in(_module(module), mutant)
+            return self._run(tests)
 
-        return line(frame, "call", None)
+        return self._in_fork(act) == 0
+
+    def _run(self, tests: list[str], around: Callable[[str], object] = str) -> int:
+        """Run tests one after another until one fails."""
+        for test, following in zip(tests, [*tests[1:], ""], strict=True):
+            item = self._items[test]
+            around(test)
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=self._items.get(following))
+            if self.failed:
+                return 1
+        return 0
+
+    def _in_fork(self, act: Callable[[], int]) -> int:
+        """Return how a fork of this process ends; one that hangs is killed, which is a failure."""
+        own = Path(tempfile.mkdtemp(dir=self.folder))
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            with contextlib.suppress(BaseException):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                os.dup2(1, 2)
+                item = next(iter(self._items.values()))
+                item.config._tmp_path_factory._basetemp = own
+                code = act()
+            os._exit(code)
+        try:
+            return _wait(pid)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+
+    def _reach_lines(self) -> dict[str, list[str]]:
+        """Return the tests that run each line of the gate; all of them must pass."""
+        kept = self.folder / "reached.json"
+
+        def act() -> int:
+            reached = Reached()
+            code = self._run(list(self._items), reached.begin)
+            sys.settrace(None)
+            kept.write_text(json.dumps(reached.tests))
+            return code
+
+        if self._in_fork(act) != 0:
+            pytest.exit("the tests fail without any mutant", returncode=2)
+        return json.loads(kept.read_text())
 
 
-def in_fork(act: Callable[[], int]) -> int:
-    """Return how a fork of this process ends; one that hangs is killed, and counts as a failure."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        with contextlib.suppress(BaseException):
-            code = act()
-        os._exit(code)
+def _wait(pid: int) -> int:
     end = time.monotonic() + LIMIT_S
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -131,44 +174,37 @@ def in_fork(act: Callable[[], int]) -> int:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return -signal.SIGKILL
-        time.sleep(0.02)
+        time.sleep(0.01)
 
 
-def run_tests(template: Path, tests: list[str], plugins: tuple[object, ...] = ()) -> int:
-    """Run tests in this process, on copies of a migrated file; return the exit code."""
-    schema.upgrade = lambda url: shutil.copyfile(template, url.removeprefix("sqlite:///"))
-    words = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-k", f"not {DESELECTED}", *tests]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return int(pytest.main(words, plugins=list(plugins)))
+class Reached:
+    """Notes which lines of the gate each test runs."""
 
+    def __init__(self) -> None:
+        self.tests: dict[str, list[str]] = defaultdict(list)
+        self._files = {str(_module(name).__file__): name for name in MODULES}
+        self._noted: set[str] = set()
+        self._now = ""
 
-def reach_lines(template: Path, kept: Path) -> dict[str, list[str]]:
-    """Return the tests that run each line of the gate; all of them must pass."""
+    def begin(self, test: str) -> None:
+        """Note lines for `test` from here on."""
+        self._now, self._noted = test, set()
+        sys.settrace(self._call)
+        threading.settrace(self._call)
 
-    def act() -> int:
-        plugin = Reached()
-        code = run_tests(template, list(TESTS), (plugin,))
-        by_line: dict[str, list[str]] = defaultdict(list)
-        for test, lines in plugin.lines.items():
-            for line in lines:
-                by_line[line].append(test)
-        kept.write_text(json.dumps(by_line))
-        return code
+    def _call(self, frame: FrameType, _event: str, _arg: object) -> Callable | None:
+        name = self._files.get(frame.f_code.co_filename)
+        if name is None:
+            return None
 
-    if in_fork(act) != 0:
-        sys.exit("the tests fail without any mutant")
-    return json.loads(kept.read_text())
+        def line(inner: FrameType, _event: str, _arg: object) -> Callable:
+            place = f"{name}:{inner.f_lineno}"
+            if place not in self._noted:
+                self._noted.add(place)
+                self.tests[place].append(self._now)
+            return line
 
-
-def survives(module: str, mutant: Mutant, template: Path, tests: list[str]) -> bool:
-    """Return whether every test that runs the mutant's line passes, a few at first."""
-
-    def act(chosen: list[str]) -> int:
-        put_in(_module(module), mutant)
-        return run_tests(template, chosen)
-
-    parts = [one for one in (tests[:FEW], tests[FEW:]) if one]
-    return all(in_fork(lambda one=part: act(one)) == 0 for part in parts)
+        return line(frame, "call", None)
 
 
 def main(words: list[str]) -> int:
@@ -179,22 +215,18 @@ def main(words: list[str]) -> int:
     asked = parser.parse_args(words)
     number, of = (int(one) for one in asked.shard.split("/"))
     mine = list(mutants(asked.only))[number::of]
-    survivors, excused = [], 0
-    with tempfile.TemporaryDirectory() as folder:
-        template = Path(folder) / "template.db"
-        schema.upgrade(f"sqlite:///{template}")
-        reached = reach_lines(template, Path(folder) / "reached.json")
-        for module, mutant in mine:
-            tests = reached.get(f"{module}:{mutant.line}", [])
-            tests = list(TESTS[:1]) if mutant.function == "module" else tests
-            if f"{module}.{mutant.name}" in EQUIVALENT:
-                excused += 1
-            elif survives(module, mutant, template, tests):
-                survivors.append(f"{module}.{mutant.name}")
-                print(f"survived: {survivors[-1]}", flush=True)
-    killed = len(mine) - excused - len(survivors)
-    print(f"{len(mine)} mutants, {killed} killed, {len(survivors)} survived, {excused} equivalent")
-    return int(bool(survivors))
+    with tempfile.TemporaryDirectory(dir=postgres.memory_folder()) as folder:
+        gate = Gate(mine, Path(folder))
+        options = ["-q", "-s", "-n0", "-p", "no:cacheprovider", "-k", f"not {DESELECTED}"]
+        ended = pytest.main([*options, *TESTS], plugins=[gate])
+    if ended != 0:
+        return int(ended)
+    killed = len(mine) - gate.excused - len(gate.survivors)
+    print(
+        f"\n{len(mine)} mutants, {killed} killed, {len(gate.survivors)} survived, "
+        f"{gate.excused} equivalent"
+    )
+    return int(bool(gate.survivors))
 
 
 if __name__ == "__main__":
