@@ -106,6 +106,7 @@ class CornermanPositionAct extends Live {
   #card(one) {
     const order = `${one.side} ${quantity(one.quantity)} ${one.symbol}`;
     if (one.kind === "cancel") return `cancel ${order}`;
+    if (one.kind === "replace") return `move the stop of ${order} to ${decimal(one.stop_price)}`;
     return one.stop_price ? `${order} at stop ${decimal(one.stop_price)}` : `${order} at market`;
   }
 }

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Literal, NoReturn
 
 from services.kit.context import Context
-from services.kit.errors import Refusal, refuse
+from services.kit.errors import Kind, Refusal, refuse
 from services.kit.money import decimal_text
 from services.market.feed import Feed
 from services.orders.draft import OrderDraft
@@ -17,6 +17,8 @@ from services.orders.order import Side
 from services.orders.position_facts import Position, get_held, get_position, held_symbols
 from services.orders.proposal import Proposal
 from services.orders.propose import propose, propose_cancel
+from services.orders.replace import NewTerms, propose_replace, require_changeable
+from services.orders.store import order_row
 from services.trade.position_action import Change, PositionFacts, Working, moved_stop, part_units
 from services.trade.position_check import Check, checklist
 from services.trade.position_stop import keep_stop
@@ -145,9 +147,10 @@ def _left_over(facts: PositionFacts, change: Change) -> str:
 
 
 def _move_stop(ctx: Context, position: Position, price: Decimal, origin: dict[str, Any]) -> Acted:
-    """Keep the new stop; where a looser stop order works, its cancel is the card, else a new stop.
+    """Keep the new stop; a looser stop order is moved there in place, else there is a new one.
 
-    Nothing of it is sent: until a stop order works, the kept stop warns and bounds, no more.
+    Where the broker can not move it, its cancel is the card. Nothing of it is sent: until a stop
+    order works there, the kept stop warns and bounds, no more.
     """
     facts = position.facts
     before = facts.stop
@@ -158,8 +161,7 @@ def _move_stop(ctx: Context, position: Position, price: Decimal, origin: dict[st
     free = facts.quantity - facts.promised
     cards: tuple[Proposal, ...] = ()
     if looser:
-        cards = _cancels(ctx, looser, origin)
-        step = _again(facts.symbol, stop, looser)
+        cards, step = _nearer(ctx, facts.symbol, stop, looser, origin=origin)
     elif free <= 0:
         step = "open orders hold all units, so no stop order can be made"
     else:
@@ -173,6 +175,26 @@ def _move_stop(ctx: Context, position: Position, price: Decimal, origin: dict[st
         before=before,
         step=step,
     )
+
+
+def _nearer(
+    ctx: Context, symbol: str, stop: Decimal, looser: Sequence[Working], *, origin: dict[str, Any]
+) -> tuple[tuple[Proposal, ...], str]:
+    """Return the cards that bring looser stop orders to `stop`, and what they leave to do.
+
+    An order that is changed in place protects all the time; one that can not be is cancelled.
+    """
+    try:
+        for one in looser:
+            require_changeable(ctx, order_row(ctx, one.id))
+        terms = NewTerms(type="stop", stop_price=stop)
+        return tuple(propose_replace(ctx, one.id, terms, **origin) for one in looser), ""
+    except Refusal as refusal:
+        if refusal.kind is Kind.INTERNAL:
+            raise
+        if refusal.code != "REPLACE_UNAVAILABLE":
+            return (), f"its stop order can not be moved now: {refusal.message}"
+    return _cancels(ctx, looser, origin), _again(symbol, stop, looser)
 
 
 def _again(symbol: str, stop: Decimal, looser: Sequence[Working]) -> str:

@@ -14,8 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from services.kit.db import Database
 from services.ledger import holding, portfolio, split
 from services.market.feed import Split
-from services.orders import proposal, switch
+from services.orders import execute, proposal, switch
+from services.orders.broker import Broker, BrokerTraits
 from services.orders.order import State, Status
+from services.orders.paper import PaperBroker
 from services.orders.position_actions import Ask, act, close_all, require_roll
 from services.orders.tables import order_intents
 from services.trade.position_stop import find_stop, keep_stop
@@ -176,7 +178,38 @@ def test_a_stop_at_or_through_the_market_is_refused(desk):
     assert "below" in refusal.hint
 
 
-def test_a_looser_stop_order_is_cancelled_by_card_before_the_nearer_one_is_made(desk, clock):
+def test_a_looser_stop_order_is_moved_in_place_by_its_card(desk):
+    bought(desk, protective_stop="185.00")
+    first = confirmed(desk, do(desk, "move_stop", stop=D("186.00")).cards[0])
+    done = do(desk, "move_stop", stop=D("188.00"))
+    (card,) = done.cards
+    assert (card.kind, card.target_order_id, done.step) == ("replace", first, "")
+    desk.confirm(card.id)
+    desk.work(2)
+    moved = desk.order(first)
+    assert (moved.state, moved.order.stop_price, moved.quantity) == (State.WORKING, D(188), 20)
+    same = desk.refused(lambda: do(desk, "move_stop", stop=D("188.00")))
+    assert same.code == "STOP_STANDS"
+
+
+def test_a_stop_order_that_is_on_its_way_is_not_moved_now(desk):
+    bought(desk, protective_stop="185.00")
+    first = confirmed(desk, do(desk, "move_stop", stop=D("186.00")).cards[0])
+    desk.write(lambda ctx: execute.cancel(ctx, first))
+    done = do(desk, "move_stop", stop=D("188.00"))
+    assert done.cards == ()
+    assert "can not be moved now" in done.step
+    assert kept(desk) == D(188)
+
+
+class Unchanging(PaperBroker):
+    """A broker that takes no changes of a working order."""
+
+    traits = BrokerTraits(name="paper", dedupes_client_id=True)
+
+
+def test_a_looser_stop_order_is_cancelled_by_card_where_the_broker_changes_none(desk, clock):
+    desk.runtime.ports[Broker] = Unchanging()
     bought(desk, protective_stop="185.00")
     first = confirmed(desk, do(desk, "move_stop", stop=D("186.00")).cards[0])
     done = do(desk, "move_stop", stop=D("188.00"))
