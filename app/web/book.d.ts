@@ -3,7 +3,7 @@ import type { Fill, Order } from "./wire.js";
 
 export interface PositionStop { listing: string; symbol: string; stop: string | null; stop_source: string; works: boolean }
 export interface ActionCard {
-  proposal_id: string; version: number; kind: "order" | "cancel"; symbol: string; side: string; quantity: string;
+  proposal_id: string; version: number; kind: "order" | "cancel" | "replace"; symbol: string; side: string; quantity: string;
   type: string; stop_price: string | null; target_order_id: string | null; expires_at: string;
 }
 export interface Check {
