@@ -136,11 +136,12 @@ def _plan(_wish: Wish, known: Known) -> str:
         return str(plan.body["summary"])
     if plan.body.get("long_only"):
         return _said(known, "plan", "plan_check", "size")
-    verb = "buy" if plan.body["side"] == "long" else "sell"
+    long = plan.body["side"] == "long"
+    more = ", or `bracket it` to place its stop and target as well" if long else ""
     return _paragraphs(
         _said(known, "plan", "plan_check", "size"),
-        f"Say `{verb} it` and I prepare the order as a card. Nothing happens before you confirm "
-        "it.",
+        f"Say `{'buy' if long else 'sell'} it` and I prepare the order as a card{more}. Nothing "
+        "happens before you confirm it.",
     )
 
 
