@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeDecorator
 
 from services.kit.clock import from_micros, to_micros
 from services.kit.errors import Refusal, check, refuse
-from services.kit.scope import TENANT, Statement, constant_of_tenant, of_tenant
+from services.kit.scope import TENANT, Statement, constant_of_tenant, of_tenant, tables_read
 
 metadata = MetaData(
     naming_convention={
@@ -139,8 +139,8 @@ def _insert_into(table: Table) -> Insert:
 class Db:
     """One open transaction. Every statement sees the rows of its one tenant only.
 
-    A constant statement with the same `values` is read once until the transaction writes or locks
-    through this object: nothing that it could see has changed since.
+    A constant statement with the same `values` is read once until this transaction writes to one
+    of its tables, or waits for a lock: nothing that it could see has changed since.
     `tenant_id` None is the system's view: it reaches shared and lookup tables; on PostgreSQL
     row-level security hides all other tenant rows from it.
     """
@@ -150,7 +150,7 @@ class Db:
         self.tenant_id = tenant_id
         self._after_commit: list[Callable[[], None]] = []
         self._wakes: dict[tuple[str, str], Callable[[], None]] = {}
-        self._known: dict[tuple[object, ...], Sequence[Row[Any]]] = {}
+        self._known: dict[tuple[Any, ...], Sequence[Row[Any]]] = {}
 
     @property
     def dialect(self) -> str:
@@ -183,7 +183,7 @@ class Db:
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         """Insert `rows`; the tenant is filled in, another one is a bug."""
         check(rows, "insert needs a row", table=table.name)
-        self._known.clear()
+        self._forget(table)
         if "tenant_id" in table.c:
             check(
                 self.tenant_id is not None or table.info.get("lookup"),
@@ -196,18 +196,18 @@ class Db:
 
     def change(self, statement: Update | Delete, **values: object) -> int:
         """Run an update or delete inside the tenant; return the number of rows it hit."""
-        self._known.clear()
+        self._forget(statement.table)
         return self._run(statement, values).rowcount
 
     def changed(self, statement: Update, **values: object) -> Row[Any] | None:
         """Run an update with RETURNING inside the tenant; return the first row it hit, or None."""
-        self._known.clear()
+        self._forget(statement.table)
         return self._run(statement, values).first()
 
     def lock(self, name: str) -> None:
         """Serialise writers of `name` until commit; SQLite has one writer anyway."""
-        self._known.clear()
         if self.dialect == "postgresql":
+            self._known.clear()
             self.connection.execute(
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:n, 0))"), {"n": name}
             )
@@ -242,6 +242,13 @@ class Db:
             if values and len(known) <= _KNOWN_ROWS_MAX and len(self._known) < _KNOWN_MAX:
                 self._known[key] = known
         return known
+
+    def _forget(self, table: object) -> None:
+        """Forget what was read of a table that is about to change."""
+        if self._known:
+            self._known = {
+                key: rows for key, rows in self._known.items() if table not in tables_read(key[0])
+            }
 
     def _run(self, statement: Statement, values: Mapping[str, object]) -> CursorResult[Any]:
         if self.tenant_id is None:

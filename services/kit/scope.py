@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam
+from sqlalchemy import Column, ColumnElement, Table, bindparam
 from sqlalchemy.sql import Delete, Select, Update
 from sqlalchemy.sql.expression import FromClause, Join
+from sqlalchemy.sql.visitors import iterate
 
 Statement = Select[Any] | Update | Delete
 TENANT = "scope_tenant_id"
@@ -38,6 +39,14 @@ def tables_of(source: FromClause) -> Iterator[FromClause]:
         yield from tables_of(source.right)
     elif "tenant_id" in source.c:
         yield source
+
+
+@lru_cache(maxsize=1024)
+def tables_read(statement: Select[Any]) -> frozenset[Table]:
+    """Return every table that a constant statement reads, those of its subqueries too."""
+    parts = tuple(iterate(statement))
+    columns = (one.table for one in parts if isinstance(one, Column))
+    return frozenset(one for one in (*parts, *columns) if isinstance(one, Table))
 
 
 def _scope_of(statement: Statement) -> Iterable[FromClause]:
