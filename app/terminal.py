@@ -25,6 +25,8 @@ from services.kit.errors import refuse
 from services.kit.money import decimal_text
 from services.orders import confirm, proposal, store
 from services.orders.card import Card
+from services.orders.change import get_change
+from services.orders.change_tables import IN_FLIGHT
 from services.orders.order import ENDED, Status
 from services.orders.preview import ask_preview
 from services.trade.wording import price_words
@@ -192,16 +194,21 @@ def card_text(card: Card) -> str:
 
 
 async def settled(desk: Desk, proposal_id: str) -> str:
-    """Wait a bounded time for the order of a proposal to end; return the state in words."""
+    """Wait a bounded time for what was confirmed to end; return the state in words."""
     runtime, principal = desk.product.runtime, desk.principal
     for _ in range(int(_SETTLE_S / _LOOK_S)):
-        order = await runtime.read_async(
-            principal, lambda ctx: store.find_order_of(ctx, proposal_id)
-        )
-        if order is not None and order.state in ENDED:
+        if await runtime.read_async(principal, lambda ctx: _is_over(ctx, proposal_id)):
             break
         await asyncio.sleep(_LOOK_S)
     return await runtime.read_async(principal, lambda ctx: order_words(ctx, proposal_id))
+
+
+def _is_over(ctx: Context, proposal_id: str) -> bool:
+    """Return True when the order has ended, or the change of one is no longer on its way."""
+    if proposal.get_proposal(ctx, proposal_id).kind == "replace":
+        return get_change(ctx, proposal_id).state not in IN_FLIGHT
+    order = store.find_order_of(ctx, proposal_id)
+    return order is not None and order.state in ENDED
 
 
 def order_words(ctx: Context, proposal_id: str) -> str:
@@ -209,6 +216,10 @@ def order_words(ctx: Context, proposal_id: str) -> str:
     found = proposal.get_proposal(ctx, proposal_id)
     order = store.find_order_of(ctx, proposal_id)
     if order is None:
+        if found.status is Status.CONFIRMED and found.kind == "replace":
+            change = get_change(ctx, proposal_id)
+            why = f": {change.reason}" if change.reason else ""
+            return f"{proposal.summary(found)}: {change.state}{why}."
         if found.status is Status.CONFIRMED:
             return f"{proposal.summary(found)}: confirmed."
         return f"{proposal.summary(found)}: {found.status.value}. {found.status_reason}".strip()

@@ -16,6 +16,7 @@ from services.orders.broker import Change
 from services.orders.change_tables import IN_FLIGHT, ChangeState, order_changes
 from services.orders.news import announce_order
 from services.orders.order import OPEN, Order, OrderType, Side, order_from_json
+from services.orders.proposal import proposal_row
 from services.orders.store import order_row
 from services.orders.tables import order_intents
 from services.trade.wording import price_words
@@ -128,7 +129,7 @@ def move_change(
 
 def _announce(ctx: Context, change: Row[Any]) -> None:
     """Tell every screen that an order's terms moved or did not; an unasked end is an alert."""
-    row = order_row(ctx, change.order_id)
+    row, card = order_row(ctx, change.order_id), proposal_row(ctx, change.proposal_id)
     dedupe = f"{change.proposal_id}:{change.state}:{change.scans}"
     announce_order(ctx, row, f"change:{dedupe}")
     put(
@@ -137,7 +138,7 @@ def _announce(ctx: Context, change: Row[Any]) -> None:
         change.proposal_id,
         {
             "proposal_id": change.proposal_id,
-            "version": 1,
+            "version": card.version,
             "status": "confirmed",
             "reason": change.reason,
             "order_id": row.id,
@@ -147,8 +148,8 @@ def _announce(ctx: Context, change: Row[Any]) -> None:
             "symbol": row.symbol,
             "side": row.side,
             "quantity": row.quantity,
-            "conversation_id": row.conversation_id,
-            "run_id": row.run_id,
+            "conversation_id": card.conversation_id,
+            "run_id": card.run_id,
             "expires_at": change.valid_until,
         },
         dedupe=f"change:{dedupe}",

@@ -107,13 +107,13 @@ def confirmed_change(ctx: Context, change: Row[Any]) -> Confirmed[Order]:
 
 
 def settle_hold(ctx: Context, row: Row[Any], order: Order) -> None:
-    """Give back what an order holds beyond what it needs on the terms of `order`."""
-    if order.side is not Side.BUY:
-        return
+    """Store what bounds an order on the terms of `order`, and give back what it holds beyond."""
     worst = order.worst_price
     ctx.db.change(
         update(order_intents).where(order_intents.c.id == row.id).values(worst_price=worst)
     )
+    if order.side is not Side.BUY:
+        return
     rest, held = order.quantity - row.filled_quantity, held_cash(ctx, row.id)
     if rest > 0 and held > 0:
         need = tick_round(rest * worst, _CENT, "ceil") + commission_of(ctx, rest)

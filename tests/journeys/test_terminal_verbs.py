@@ -131,6 +131,25 @@ def test_only_a_terminal_confirms_and_n_declines_to(home):
     assert again.end() == 1
 
 
+def test_a_working_order_is_changed_from_the_terminal(home):
+    card = propose(home, quantity="2", type="limit", limit_price="150.00", tif="gtc")
+    placing = Terminal(home, "confirm", card)
+    placing.see("Confirm this order?")
+    placing.type("y\n")
+    placing.end()
+    order = placing.shown.rpartition("(")[2].partition(")")[0]
+    done = run(
+        home, "tool", "replace_order", "--json", f'{{"order_id":"{order}","limit_price":"151"}}'
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    terminal = Terminal(home, "confirm", json.loads(done.stdout)["result"]["proposal_id"])
+    terminal.see("150.00 → 151.00")
+    terminal.see("Confirm this order?")
+    terminal.type("y\n")
+    assert terminal.end() == 0, terminal.shown
+    assert "done: limit 150.00, gtc became limit 151.00, gtc." in terminal.shown
+
+
 def test_a_card_is_declined(home):
     card = propose(home, quantity="3")
     done = run(home, "decline", card, "--reason", "too late")
