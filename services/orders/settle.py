@@ -86,7 +86,8 @@ def settle_outcome(ctx: Context, order_id: str, epoch: int, outcome: Outcome) ->
             _requeue_or_expire(ctx, row, reason)
         case Ambiguous(reason):
             if state is State.SUBMITTING:
-                change_order(ctx, row, Event.LOSE, reason=reason[:300], next_scan_at=ctx.now)
+                look = next_scan(ctx, row.scans)["next_scan_at"] if row.scans else ctx.now
+                change_order(ctx, row, Event.LOSE, reason=reason[:300], next_scan_at=look)
 
 
 def _said(outcome: Outcome) -> str:

@@ -110,6 +110,14 @@ def test_a_broker_that_dedupes_is_sent_the_same_id_again(start, clock):
     assert len(set(broker.submits)) == len(broker.books) == 1
 
 
+def test_a_broker_that_dedupes_and_stays_silent_is_asked_ever_more_rarely(start, clock):
+    desk, broker = start(*["lost_before"] * 40, dedupes=True)
+    desk.buy()
+    _later(desk, clock, 1, rounds=20)
+    assert 3 <= len(broker.submits) <= 6
+    assert len(set(broker.submits)) == 1
+
+
 @pytest.mark.fault("F040")
 def test_a_rejected_order_frees_its_cash_and_says_why(start):
     desk, _ = start("reject")
