@@ -79,7 +79,7 @@ class CornermanOrders extends Live {
           aria-label=${`Cancel order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#cancel(one.id)}>Cancel</button>` : nothing}
           ${changeable(one) && !FRAMED ? html`<button class="small" data-change=${one.id} aria-expanded=${this.changing === one.id}
             aria-label=${`Change order: ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#change(one.id)}>Change</button>` : nothing}</td>
-        <td>${termWords(one)}${one.parent_id ? html` <small class="muted">exits of an entry</small>` : nothing}</td>
+        <td class="terms">${termWords(one)}${one.parent_id ? html` <small class="muted">exits of an entry</small>` : nothing}</td>
         <td class="number">${quantity(one.filled_quantity)}</td><td class="number">${decimal(one.avg_price, 2, 4)}</td>
         <td><button class="small" data-steps=${one.id} aria-expanded=${this.shown === one.id} aria-controls="order-steps"
           aria-label=${`Timeline of ${one.side} ${one.quantity} ${one.symbol}`} @click=${() => this.#toggle(one.id)}>Timeline</button></td>

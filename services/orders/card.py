@@ -117,7 +117,7 @@ def card(ctx: Context, proposal: Proposal) -> Card:
         *_cost_lines(proposal),
         ends,
     )
-    drawn = _card(proposal, _headline(order), lines, account)
+    drawn = _card(proposal, _headline(order) + _exit_words(order), lines, account)
     return _with_preview(drawn, find_preview(ctx, proposal.id), order.currency)
 
 
@@ -197,6 +197,15 @@ def _exit_lines(order: Order) -> tuple[Line, ...]:
     note = "placed when the order has filled, good till cancelled"
     note += "; the first that trades ends the other" if len(ways) > 1 else ""
     return (Line("Then sell", f"what was bought, {' or '.join(ways)}", note),)
+
+
+def _exit_words(order: Order) -> str:
+    """Return the exits for a title; empty without any."""
+    if order.order_class is OrderClass.OCO:
+        return f" or stop {_price(order.stop_loss)}"
+    named = (("stop", order.stop_loss), ("target", order.take_profit))
+    said = " and ".join(f"{name} {_price(price)}" for name, price in named if price is not None)
+    return f", with {said}" if said else ""
 
 
 def _mode(mode: str) -> str:

@@ -198,6 +198,7 @@ def test_the_card_shows_entry_exits_risk_and_gain(desk):
     made = desk.propose(**BRACKET)
     shown = desk.issue(made.id).card
     said = {line.label: f"{line.value} | {line.note}" for line in shown.lines}
+    assert shown.title == "Buy 10 AAPL at market, with stop 185.00 and target 200.00"
     assert said["Then sell"].startswith("what was bought, limit 200.00 or at market once 185.00")
     assert "it is placed with this order" in said["Risk to the stop"]
     assert "times the risk" in said["Gain at the target"]
