@@ -26,18 +26,23 @@ from types import CodeType, FrameType, ModuleType
 import pytest
 
 from services import schema
-from tests import postgres
+from tests import postgres, proof
 from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Mutant, build_mutants
 
 MODULES = ("confirm", "confirmed", "standing", "tokens")
+CHANGES, CONNECT = "tests/contract/test_broker_replace.py", "tests/contract/test_broker_connect.py"
 TESTS = (
     "tests/unit/orders/test_gate.py",
     "tests/unit/orders/test_gate_edges.py",
     "tests/unit/orders/test_odd_states.py",
     "tests/contract/test_confirm_forgery.py::test_no_forged_confirmation_reaches_the_broker[0]",
-    "tests/unit/orders/test_bracket.py",
+    "tests/unit/orders/test_second_round.py",
+    "tests/unit/orders/test_exits.py",
     "tests/contract/test_gate_engines.py",
+    f"{CHANGES}::test_a_confirmed_change_stands_at_the_broker_and_in_our_books",
+    f"{CHANGES}::test_a_change_that_the_cash_does_not_cover_is_refused_at_confirm",
+    f"{CONNECT}::test_a_live_order_is_typed_and_labelled_live_from_card_to_fill",
 )
 """The gate's own tests, the quickest killers first."""
 DESELECTED = "postgresql"
@@ -215,18 +220,27 @@ def main(words: list[str]) -> int:
     asked = parser.parse_args(words)
     number, of = (int(one) for one in asked.shard.split("/"))
     mine = list(mutants(asked.only))[number::of]
-    with tempfile.TemporaryDirectory(dir=postgres.memory_folder()) as folder:
-        gate = Gate(mine, Path(folder))
-        options = ["-q", "-s", "-n0", "-p", "no:cacheprovider", "-k", f"not {DESELECTED}"]
-        ended = pytest.main([*options, *TESTS], plugins=[gate])
-    if ended != 0:
-        return int(ended)
-    killed = len(mine) - gate.excused - len(gate.survivors)
+    with proof.measured("gate mutants", f"{asked.only or 'all'}, shard {asked.shard}") as figure:
+        gate, ended = run(mine)
+        figure.count, figure.failed = len(mine), len(gate.survivors)
+        killed = len(mine) - gate.excused - len(gate.survivors)
+        figure.facts = {"killed": killed, "equivalent": gate.excused}
+        if ended != 0:
+            figure.count = figure.failed = 1
+            return ended
     print(
         f"\n{len(mine)} mutants, {killed} killed, {len(gate.survivors)} survived, "
         f"{gate.excused} equivalent"
     )
     return int(bool(gate.survivors))
+
+
+def run(mine: list[tuple[str, Mutant]]) -> tuple[Gate, int]:
+    """Run mutants; return the plugin that knows how it went, and how the tests' session ended."""
+    with tempfile.TemporaryDirectory(dir=postgres.memory_folder()) as folder:
+        gate = Gate(mine, Path(folder))
+        options = ["-q", "-s", "-n0", "-p", "no:cacheprovider", "-k", f"not {DESELECTED}"]
+        return gate, int(pytest.main([*options, *TESTS], plugins=[gate]))
 
 
 if __name__ == "__main__":

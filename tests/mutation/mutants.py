@@ -69,7 +69,7 @@ def _places(tree: ast.Module) -> Iterator[tuple[str, Path]]:
             for place, item in enumerate(node.body):
                 if isinstance(item, ast.FunctionDef):
                     yield from _inside(item, (*here, ("body", place)), f"{node.name}.{item.name}")
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call | ast.Constant):
+        elif isinstance(node, ast.Assign) and "TypeVar" not in ast.unparse(node.value):
             yield from _walk(node.value, (*here, ("value", None)), "module")
 
 

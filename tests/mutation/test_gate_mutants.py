@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests import proof
 from tests.mutation.__main__ import MODULES, mutants
 from tests.mutation.equivalent import EQUIVALENT
 
-SHARDS = 8
+SHARDS = 4
 ROOT = Path(__file__).resolve().parents[2]
-_SAID = re.compile(r"^(\d+) mutants, (\d+) killed, (\d+) survived, (\d+) equivalent$", re.MULTILINE)
 
 
 @pytest.mark.prove
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_no_mutant_of_the_gate_survives(shard):
-    with proof.measured("gate mutants", f"shard {shard} of {SHARDS}") as figure:
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.mutation", "--shard", f"{shard}/{SHARDS}"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = _SAID.search(ended.stdout)
-        assert said, ended.stdout + ended.stderr[-2000:]
-        figure.count, killed, _, equivalent = (int(one) for one in said.groups())
-        figure.facts = {"killed": killed, "equivalent": equivalent}
-        assert ended.returncode == 0, ended.stdout
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.mutation", "--shard", f"{shard}/{SHARDS}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr[-2000:]
+    assert " 0 survived, " in ended.stdout
 
 
 def test_every_module_of_the_gate_has_mutants_and_each_excuse_is_one_of_them():
