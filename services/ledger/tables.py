@@ -121,6 +121,12 @@ ledger_batches = _book_table(
     CheckConstraint(_one_of("kind", KINDS), name="kind"),
     CheckConstraint(_one_of("source", SOURCES), name="source"),
     CheckConstraint("(kind = 'REVERSAL') = (reverses_seq IS NOT NULL)", name="reversal"),
+    Index(
+        "ix_ledger_batches_splits",
+        "portfolio_id",
+        sqlite_where=text("kind = 'SPLIT'"),
+        postgresql_where=text("kind = 'SPLIT'"),
+    ),
     append_only=True,
     key=("seq",),
 )

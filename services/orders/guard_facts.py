@@ -39,12 +39,14 @@ _NINE_DAYS = timedelta(days=9)
 """Calendar days that are sure to hold the last five sessions."""
 _QUANTITY_PLACES, _QUANTITY_MAX = QuantityColumn.places, Decimal(10) ** 10
 _LEFT = order_intents.c.quantity - order_intents.c.filled_quantity
+_SAME = order_intents.c.listing == bindparam("of_listing")
 _COUNTED: tuple[ColumnElement[Any], ...] = (
     func.sum(_LEFT, type_=QuantityColumn).filter(
-        order_intents.c.side == Side.SELL.value, order_intents.c.state.in_(_HOLDING)
+        _SAME, order_intents.c.side == Side.SELL.value, order_intents.c.state.in_(_HOLDING)
     ),
-    func.count(order_intents.c.id).filter(order_intents.c.state.in_(_DOUBTED)),
+    func.count(order_intents.c.id).filter(_SAME, order_intents.c.state.in_(_DOUBTED)),
     func.count(order_intents.c.id).filter(
+        _SAME,
         order_intents.c.confirmed_at > bindparam("since"),
         order_intents.c.side == bindparam("on_side"),
         order_intents.c.quantity == bindparam("of_quantity"),
@@ -52,10 +54,10 @@ _COUNTED: tuple[ColumnElement[Any], ...] = (
 )
 _OTHERS = select(*_COUNTED).where(
     order_intents.c.portfolio_id == bindparam("of_portfolio"),
-    order_intents.c.listing == bindparam("of_listing"),
     order_intents.c.client_order_id != bindparam("but"),
     or_(order_intents.c.state.in_(_MATTER), order_intents.c.confirmed_at > bindparam("since")),
 )
+"""By state and by time, never by listing: of its many orders few matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, text
 
 from services.kit.context import Context
 from services.ledger.holding import find_position
@@ -58,7 +58,8 @@ _FILLED_AT = select(func.max(fills.c.at)).where(fills.c.order_id == bindparam("o
 _HAS_SPLIT = (
     select(ledger_batches.c.seq)
     .where(
-        ledger_batches.c.portfolio_id == bindparam("of_portfolio"), ledger_batches.c.kind == "SPLIT"
+        ledger_batches.c.portfolio_id == bindparam("of_portfolio"),
+        text("ledger_batches.kind = 'SPLIT'"),  # as the index of splits says it
     )
     .limit(1)
 )

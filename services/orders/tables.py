@@ -138,6 +138,7 @@ order_intents = tenant_table(
     CheckConstraint("filled_quantity >= 0 AND filled_quantity <= quantity", name="filled"),
     Index("ix_order_intents_state", "tenant_id", "state"),
     Index("ix_order_intents_confirmed", "tenant_id", "confirmed_at"),
+    Index("ix_order_intents_listing", "portfolio_id", "listing", "side", "id"),
 )
 
 """One order of a confirmed proposal; `parent_id` names the entry whose exits an order is."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import event, func, select
 
+from app.risk_limits import build_policy
 from services import schema
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import Bus
@@ -29,6 +30,7 @@ from services.market.feed import Feed
 from services.orders import confirm as gate
 from services.orders.tables import order_intents
 from tests import postgres
+from tests.bench.confirm_to_fill import MANY
 from tests.bench.ledger_post import Statement, replayed
 from tests.bench.measure import Outcome, Size, not_run
 from tests.fakes.hand_feed import HandFeed
@@ -60,20 +62,26 @@ class Card:
 
 
 @contextlib.contextmanager
-def dealt(url: str) -> Iterator[Card]:
-    """Propose one order on a migrated database and open its card; every value repeats."""
+def open_desk(url: str) -> Iterator[OrderDesk]:
+    """Open a desk at the paper broker on a migrated database; every value repeats."""
     with tempfile.TemporaryDirectory() as home:
         feed = HandFeed()
-        settings = load_settings({"CORNERMAN_HOME": home})
+        settings = load_settings({"CORNERMAN_HOME": home, **MANY})
         ports = {Bus: MemoryBus(), Feed: feed}
-        clock = HandClock(feed.time)
-        runtime = Runtime(Database(url), clock, CountedIds(), settings, ports=ports)
+        clock, policy = HandClock(feed.time), build_policy(settings)
+        runtime = Runtime(Database(url), clock, CountedIds(), settings, policy, ports=ports)
         try:
-            desk = OrderDesk(runtime, feed)
-            card = desk.propose()
-            yield Card(desk, desk.attempt(card.id, desk.issue(card.id)))
+            yield OrderDesk(runtime, feed)
         finally:
             runtime.close()
+
+
+@contextlib.contextmanager
+def dealt(url: str) -> Iterator[Card]:
+    """Propose one order and open its card."""
+    with open_desk(url) as desk:
+        card = desk.propose()
+        yield Card(desk, desk.attempt(card.id, desk.issue(card.id)))
 
 
 def at_once(card: Card, presses: int) -> tuple[float, Counter[str]]:

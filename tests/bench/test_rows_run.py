@@ -14,6 +14,7 @@ from tests.bench import (
     gates,
     idle_memory,
     ledger_post,
+    order_path,
     parameter_sweep,
     plan_speed,
     reconcile_pass,
@@ -56,6 +57,12 @@ def test_a_card_pressed_from_many_threads_makes_one_order():
     assert [one.met for one in found if one.goal == "1 each round"] == [True] * (len(found) // 2)
     assert found[0].note == "answers of all rounds: TOKEN_USED 7, ok 1"
     assert all(one.ratio > 0 for one in found if one.peer)
+
+
+def test_old_orders_cost_a_new_one_nothing():
+    took, steps = order_path.measure(TINY)
+    assert "statements propose" in took.note
+    assert steps.met, steps
 
 
 def test_a_reconciliation_settles_what_differs_and_tells_the_rest():

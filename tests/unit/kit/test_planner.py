@@ -12,7 +12,7 @@ from services.kit.planner import index_figures, install
         (("tenant_id",), False, "1000000 1000000"),
         (("tenant_id", "key"), True, "1000000 1000000 1"),
         (("tenant_id", "state"), False, "1000000 1000000 1000"),
-        (("portfolio_id", "seq"), True, "1000000 500000 1"),
+        (("portfolio_id", "seq"), True, "1000000 900000 1"),
         (("a", "b", "c", "d"), False, "1000000 1000 1 1 1"),
     ],
 )
