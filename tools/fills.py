@@ -31,6 +31,7 @@ class FillRow(Row):
     currency: str
     provenance: str
     at: Moment
+    corrected: str
 
 
 class FillsResult(Result):

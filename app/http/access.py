@@ -56,6 +56,7 @@ GET    /api/v1/broker/positions                     read     read
 GET    /api/v1/broker/stops                         read     read
 GET    /api/v1/broker/balances                      read     read
 GET    /api/v1/broker/fills                         read     read
+POST   /api/v1/broker/fills/{id}/correct            admin    mutate  top money
 GET    /api/v1/broker/account                       read     read
 GET    /api/v1/broker/account/activity              read     read
 GET    /api/v1/market/status                        read     read

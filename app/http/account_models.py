@@ -58,7 +58,10 @@ class OrderAnswer(Labelled):
 
 
 class FillAnswer(Labelled):
-    """One posted execution; `commission` is in `currency`, `at` the market's time."""
+    """One posted execution; `commission` is in `currency`, `at` the market's time.
+
+    `corrected` says in words what the broker made of it later; empty while it stands.
+    """
 
     id: str
     order_id: str
@@ -72,6 +75,7 @@ class FillAnswer(Labelled):
     currency: str
     at: datetime
     broker: str
+    corrected: str
 
 
 class OrderDetail(OrderAnswer):

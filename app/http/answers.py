@@ -66,6 +66,7 @@ from services.ledger.valuation import HeldValue
 from services.market.action_record import CorporateAction
 from services.market.instrument import Instrument
 from services.market.last_good import LastGood
+from services.orders.bust import Correction
 from services.orders.freeze import Freeze
 from services.orders.position_facts import PositionStop
 from services.orders.switch import Switch
@@ -106,6 +107,7 @@ ANSWERS: dict[str, Any] = {
     "GET /broker/stops": Items[PositionStop],
     "GET /broker/balances": Balances,
     "GET /broker/fills": LabelledItems[FillAnswer],
+    "POST /broker/fills/{id}/correct": Correction,
     "GET /broker/account": BrokerAccount,
     "GET /broker/account/activity": BrokerActivity,
     "GET /market/status": MarketStatus,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,13 +11,20 @@ from starlette.responses import Response
 from app.http.label import fill_body, label_of_value, labelled_items
 from app.http.shape import order_body
 from app.http.unit import read, write
-from app.http.wire import Body, Line, Word
+from app.http.wire import Body, Line, Number, Word
 from services.kit.context import Context
 from services.ledger import book, portfolio, valuation
-from services.orders import execute, position_facts, store
+from services.orders import bust, execute, position_facts, store
 
 router = APIRouter(prefix="/api/v1/broker")
 PortfolioId = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
+
+
+class CorrectBody(Body):
+    """Why a fill is corrected, and its right price; without a price it is taken back."""
+
+    reason: Line
+    price: Number | None = None
 
 
 class CancelBody(Body):
@@ -102,4 +110,13 @@ async def list_fills(
     """List fills, newest first."""
     return await read(
         request, lambda ctx: labelled_items(ctx, map(fill_body, store.list_fills(ctx, limit=limit)))
+    )
+
+
+@router.post("/fills/{id}/correct")
+async def correct_fill(request: Request, id: Word, body: CorrectBody) -> Response:  # noqa: A002
+    """Reverse a fill that the broker took back, and post it anew where only its price changed."""
+    price = None if body.price is None else Decimal(body.price)
+    return await write(
+        request, lambda ctx: bust.correct_fill(ctx, id, reason=body.reason, price=price)
     )

@@ -34,7 +34,8 @@ const STEPS = {
   "order.change_wanted": "Change confirmed by a person", "order.change_sent": "Change asked of the broker",
   "order.change_done": "Changed at the broker", "order.change_refused": "Change refused by the broker",
   "order.change_dropped": "Change not sent", "order.change_overtaken": "Change came too late",
-  "order.change_unseen": "Change not seen at the broker", "order.cancel_wanted": "Cancel wanted by a person", "order.answer": "The broker's answer",
+  "order.change_unseen": "Change not seen at the broker",
+  "fill.busted": "Fill taken back by the broker", "fill.corrected": "Fill corrected by the broker", "order.cancel_wanted": "Cancel wanted by a person", "order.answer": "The broker's answer",
   "order.protect": "Exits of a filled entry, as confirmed with it", "order.exits_missing": "The exits could not be placed",
 };
 

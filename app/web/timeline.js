@@ -62,7 +62,7 @@ class CornermanTimeline extends Live {
     return html`<p class=${now.doubt ? "warning" : ""} role="status"><b>Now ${now.head}</b>${now.means ? `: ${now.means}` : ""}.</p>
       <ol class="timeline" aria-label="Steps of the order, oldest first">${this.lines.map((line) => this.#line(line, one))}</ol>
       ${one.fills.length ? html`<h4>Fills</h4><ul class="timeline" aria-label="Fills">${one.fills.map((fill) => html`<li>
-        <span>${fill.side} ${quantity(fill.quantity)} at ${decimal(fill.price, 2, 4)} ${fill.currency}, commission ${decimal(fill.commission)}</span>
+        <span>${fill.side} ${quantity(fill.quantity)} at ${decimal(fill.price, 2, 4)} ${fill.currency}, commission ${decimal(fill.commission)}${fill.corrected ? html` <b class="warning">${fill.corrected}</b>` : nothing}</span>
         <small class="muted">market time ${stamp(fill.at)}</small></li>`)}</ul>` : nothing}`;
   }
 

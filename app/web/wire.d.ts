@@ -104,7 +104,7 @@ export interface Order {
 }
 export interface Fill {
   id: string; order_id: string; symbol: string; side: string; quantity: string; price: string;
-  commission: string; currency: string; provenance: string; at: string;
+  commission: string; currency: string; provenance: string; at: string; corrected: string;
 }
 export interface CardLine { label: string; value: string; note?: string }
 export interface Card {

@@ -184,6 +184,9 @@ ORDER_BUSY | state | order {id} can not be changed now: {reason}
   | Wait until that is settled, or cancel the order, then ask again.
 ORDER_CHANGED | state | order {id} has changed since this card was made
   | Ask for the change again; the new card shows the order as it stands.
+FILL_UNKNOWN | missing | no fill {id} | List the fills.
+FILL_CORRECTED | state | fill {id} is corrected already
+  | A correction is final; post what is still missing by another one.
 REPLACE_UNAVAILABLE | state | order {id} can not be changed in place: {reason}
   | Cancel it first; when it has ended, propose the new order.
 ILLEGAL_TRANSITION | internal | order in {state} has no arrow for {event}

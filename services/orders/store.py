@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from services import audit
 from services.kit.context import Context
 from services.kit.errors import check, refuse
+from services.orders.bust import corrections
 from services.orders.news import announce_order, tell_exit
 from services.orders.order import ENDED, OPEN, Event, Order, State, next_state, order_from_json
 from services.orders.proposal import close_cancel_cards
@@ -81,7 +82,10 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillView:
-    """One posted execution; `commission` is in `currency`."""
+    """One posted execution; `commission` is in `currency`.
+
+    `corrected` says in words what the broker made of it later; empty while it stands.
+    """
 
     id: str
     order_id: str
@@ -96,6 +100,7 @@ class FillView:
     provenance: str
     at: datetime
     broker: str
+    corrected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,9 @@ def list_fills(ctx: Context, *, order_id: str | None = None, limit: int = 100) -
     query = select(fills).order_by(fills.c.received_at.desc(), fills.c.id.desc())
     if order_id is not None:
         query = query.where(fills.c.order_id == order_id)
-    return [_fill_view(row) for row in ctx.db.rows(query.limit(min(limit, _ORDERS_MAX)))]
+    rows = ctx.db.rows(query.limit(min(limit, _ORDERS_MAX)))
+    told = corrections(ctx, rows)
+    return [_fill_view(row, told.get(row.id, "")) for row in rows]
 
 
 def list_transitions(ctx: Context, order_id: str) -> list[Transition]:
@@ -266,7 +273,7 @@ def order_view(row: Row[Any]) -> OrderView:
     )
 
 
-def _fill_view(row: Row[Any]) -> FillView:
+def _fill_view(row: Row[Any], corrected: str) -> FillView:
     return FillView(
         id=row.id,
         order_id=row.order_id,
@@ -281,4 +288,5 @@ def _fill_view(row: Row[Any]) -> FillView:
         provenance=row.provenance,
         at=row.at,
         broker=row.broker,
+        corrected=corrected,
     )

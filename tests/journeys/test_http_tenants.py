@@ -34,6 +34,7 @@ LISTS = [
     and row.path != "/metrics"
 ]
 BODIES = {
+    "correct": {"reason": "a letter"},
     "clear": {"reason": "x"},
     "edit": {"quantity": "1"},
     "messages": {"text": "x"},
@@ -142,6 +143,7 @@ def settled(live, name):
     ids = {
         "proposals": pending,
         "orders": order,
+        "fills": seen(page, "broker/fills")["items"][0]["id"],
         "conversations": talk,
         "runs": run,
         "journal": note,

@@ -41,4 +41,5 @@ def _fill_line(one: FillView) -> str:
     said = f"{one.side} {decimal_text(one.quantity)} {one.symbol} at {price_words(one.price)}"
     fee = f"commission {one.commission:.2f} {one.currency}"
     moment = instant_text(one.at)[:19].replace("T", " ")
-    return f"- {said}, {fee}, {moment} UTC ({one.provenance}, `{one.order_id}`)"
+    later = f", {one.corrected}" if one.corrected else ""
+    return f"- {said}, {fee}{later}, {moment} UTC ({one.provenance}, `{one.order_id}`)"

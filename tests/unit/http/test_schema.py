@@ -86,6 +86,11 @@ def test_the_real_answers_of_a_day_at_the_desk_have_their_documented_shape(live)
     while ask("GET", "/broker/orders/{id}", id=placed)["state"] != "FILLED":
         assert time.monotonic() < end
         time.sleep(0.02)
+    bought = ask("GET", "/broker/fills")["items"][0]
+    assert bought["corrected"] == ""
+    mended = {"reason": "the broker's letter", "price": "409.00"}
+    ask("POST", "/broker/fills/{id}/correct", mended, id=bought["id"])
+    assert ask("GET", "/broker/fills")["items"][0]["corrected"] == "corrected to 409"
     other = ask("POST", "/portfolio/trade", {**order, "quantity": "4"})["result"]["proposal_id"]
     ask("POST", "/proposals/{id}/edit", {"quantity": "2"}, id=other)
     pending = ask("GET", "/proposals")["items"][0]["id"]
