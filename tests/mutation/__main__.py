@@ -20,6 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
@@ -103,7 +104,7 @@ class Gate:
         self._items = {item.nodeid: item for item in session.items}
         template = self.folder / "template.db"
         schema.upgrade(f"sqlite:///{template}")
-        schema.upgrade = lambda url: shutil.copyfile(template, url.removeprefix("sqlite:///"))
+        schema.upgrade = partial(_copy_or_upgrade, schema.upgrade, template)
         reached = self._reach_lines()
         for module, mutant in self.mine:
             tests = reached.get(f"{module}:{mutant.line}", [])
@@ -167,6 +168,15 @@ class Gate:
         if self._in_fork(act) != 0:
             pytest.exit("the tests fail without any mutant", returncode=2)
         return json.loads(kept.read_text())
+
+
+def _copy_or_upgrade(upgrade: Callable[[str], None], template: Path, url: str) -> None:
+    """Make a new file by copying; one that somebody has open is migrated as ever."""
+    target = Path(url.removeprefix("sqlite:///"))
+    if target.exists():
+        upgrade(url)
+    else:
+        shutil.copyfile(template, target)
 
 
 def _wait(pid: int) -> int:
