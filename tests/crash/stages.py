@@ -21,7 +21,7 @@ from agent.relay import deliver
 from app.background import boot
 from app.wiring import build, open_first_user, prepare_database
 from services.identity.user import principal_of
-from services.kit.context import Surface, system_principal
+from services.kit.context import Context, Surface, system_principal
 from services.kit.environment import load_settings
 from services.kit.failpoint import FailpointHit, arm
 from services.kit.idempotency import once
@@ -29,8 +29,11 @@ from services.kit.money import parse_decimal
 from services.market import replay as market
 from services.orders import confirm as gate
 from services.orders import execute, proposal, propose, reconcile, store
+from services.orders.change import find_standing
+from services.orders.change_tables import ChangeState
 from services.orders.draft import OrderDraft
-from services.orders.order import ENDED
+from services.orders.order import ENDED, State
+from services.orders.replace import NewTerms, propose_replace
 
 PLAN, BUY = "plan AAPL long, stop 3% below, risk 1%", "buy it"
 ROUNDS_MAX = 40
@@ -134,15 +137,23 @@ class Client:
 
     def work(self, proposal_id: str, until: tuple) -> None:
         """Let the executor and the relay work until the order of the proposal stands as wanted."""
+
+        def stands(ctx: Context) -> bool:
+            order = store.find_order_of(ctx, proposal_id)
+            return order is not None and order.state in until
+
+        self.work_until(stands)
+
+    def work_until(self, stands: Callable[[Context], bool]) -> None:
+        """Let the executor and the relay work until all is as wanted."""
         for _ in range(ROUNDS_MAX):
             execute.work_once(self.runtime)
             reconcile.resolve_in_doubt(self.runtime)
             self.runtime.write(system_principal(self.who.tenant_id), deliver)
-            order = self.read(lambda ctx: store.find_order_of(ctx, proposal_id))
-            if order is not None and order.state in until:
+            if self.read(stands):
                 self.follow()
                 return
-        raise RuntimeError(f"the order of {proposal_id} never came to {until}")
+        raise RuntimeError(f"it never came to {stands}")
 
 
 def ask(client: Client) -> None:
@@ -185,6 +196,27 @@ def rest(client: Client) -> None:
     client.work(client.kept["rest"], ("WORKING",))
 
 
+def change(client: Client) -> None:
+    """Change the price of the resting order by a card.
+
+    A change whose request may have left before a death is only looked for, never sent again.
+    """
+    price = parse_decimal("25", "limit_price")
+    order = client.read(lambda ctx: store.find_order_of(ctx, client.kept["rest"]))
+    if "change" not in client.kept:
+        terms = NewTerms(limit_price=price)
+        made = client.write(lambda ctx: propose_replace(ctx, order.id, terms))
+        client.keep(change=made.id)
+    client.confirm("change", client.kept["change"])
+
+    def told(ctx: Context) -> bool:
+        standing = find_standing(ctx, order.id)
+        in_doubt = standing is not None and standing.state == ChangeState.SENT
+        return in_doubt or store.get_order(ctx, order.id).order.limit_price == price
+
+    client.work_until(told)
+
+
 def cancel(client: Client) -> None:
     """Cancel the resting order by a card."""
     if "cancel" not in client.kept:
@@ -193,6 +225,26 @@ def cancel(client: Client) -> None:
         client.keep(cancel=made.id)
     client.confirm("cancel", client.kept["cancel"])
     client.work(client.kept["rest"], ENDED)
+
+
+def bracket(client: Client) -> None:
+    """Buy with a stop and a target, and wait until both work."""
+    wanted = OrderDraft(
+        symbol="IBM",
+        side="buy",
+        quantity=parse_decimal("3", "quantity"),
+        take_profit=parse_decimal("250", "take_profit"),
+        stop_loss=parse_decimal("150", "stop_loss"),
+    )
+    client.keep(bracket=client.propose("bracket", wanted))
+    client.confirm("bracket", client.kept["bracket"])
+
+    def protected(ctx: Context) -> bool:
+        entry = store.find_order_of(ctx, client.kept["bracket"])
+        exits = entry and store.find_exit_of(ctx, entry.id)
+        return exits is not None and exits.state is State.WORKING
+
+    client.work_until(protected)
 
 
 def sell(client: Client) -> None:
@@ -209,7 +261,9 @@ STAGES: dict[str, Callable[[Client], None]] = {
     "confirm": confirm,
     "fill": fill,
     "rest": rest,
+    "change": change,
     "cancel": cancel,
+    "bracket": bracket,
     "sell": sell,
 }
 

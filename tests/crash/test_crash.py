@@ -66,6 +66,8 @@ def test_the_course_itself_is_sound(course):
     assert course.after["sell"]["orders"] == [
         ("AAPL", "buy", "61", "FILLED", "61"),
         ("MSFT", "buy", "7", "CANCELLED", "0"),
+        ("IBM", "buy", "3", "FILLED", "3"),
+        ("IBM", "sell", "3", "WORKING", "0"),
         ("AAPL", "sell", "20", "FILLED", "20"),
     ]
 
