@@ -36,6 +36,7 @@ CHANGES, CONNECT = "tests/contract/test_broker_replace.py", "tests/contract/test
 TESTS = (
     "tests/unit/orders/test_gate.py",
     "tests/unit/orders/test_gate_edges.py",
+    "tests/unit/orders/test_gate_changes.py",
     "tests/unit/orders/test_odd_states.py",
     "tests/contract/test_confirm_forgery.py::test_no_forged_confirmation_reaches_the_broker[0]",
     "tests/unit/orders/test_second_round.py",
@@ -227,10 +228,14 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--only", default="", choices=("", *MODULES))
     parser.add_argument("--shard", default="0/1")
+    parser.add_argument("--match", default="", help="only mutants with this text in their name")
     asked = parser.parse_args(words)
     number, of = (int(one) for one in asked.shard.split("/"))
-    mine = list(mutants(asked.only))[number::of]
-    with proof.measured("gate mutants", f"{asked.only or 'all'}, shard {asked.shard}") as figure:
+    wanted = [one for one in mutants(asked.only) if asked.match in one[1].name]
+    mine = wanted[number::of]
+    with proof.measured(
+        "gate mutants", f"{asked.only}{asked.match} {asked.shard}".strip()
+    ) as figure:
         gate, ended = run(mine)
         figure.count, figure.failed = len(mine), len(gate.survivors)
         killed = len(mine) - gate.excused - len(gate.survivors)
