@@ -102,7 +102,7 @@ class Forger:
         """A field of the stored order changed by hand, with or without a hash that fits."""
         body = json.loads(self.seen_row().order_json)
         name = self.draw.choice(sorted(body))
-        body[name] = _other(body[name])
+        body[name] = _other(name, body[name])
         text = json.dumps(body, sort_keys=True, separators=(",", ":"))
         values = {"order_json": text}
         attempt = self.seen.attempt
@@ -298,11 +298,21 @@ def _look_and_go_on(ctx: Context) -> None:
         freeze.unfreeze(ctx, one.id, "looked at it")
 
 
-def _other(value: object) -> object:
-    """Return another value of a stored order's field."""
-    swaps = {"buy": "sell", "paper": "live", "day": "gtc", "gtc": "day", "market": "limit"}
+_SWAPS = {
+    "side": {"buy": "sell"},
+    "mode": {"paper": "live"},
+    "tif": {"day": "gtc", "gtc": "day"},
+    "type": {"market": "limit", "limit": "market"},
+}
+
+
+def _other(name: str, value: object) -> object:
+    """Return another value of a stored order's field, one that an order can have."""
+    if name == "order_class":
+        return "oco"
     if isinstance(value, str):
-        return swaps.get(value) or (f"{value}1" if value[:1].isdigit() else f"{value}x")
+        told = _SWAPS.get(name, {}).get(value)
+        return told or (f"{value}1" if value[:1].isdigit() else f"{value}x")
     return "1"
 
 
