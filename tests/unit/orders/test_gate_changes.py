@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.kit.context import Surface
 from services.kit.failpoint import FailpointHit, arm
 from services.orders import confirm as gate
 from services.orders.change_tables import order_changes
@@ -110,3 +111,17 @@ def test_exits_of_a_single_unit_are_sent(desk):
     order_id = desk.buy(quantity="1", **BRACKET)
     desk.work(2)
     assert desk.read(lambda ctx: find_exit_of(ctx, order_id)).state is State.WORKING
+
+
+def test_a_token_of_another_card_outlives_the_opening_of_this_one(desk):
+    card, other = desk.propose(), desk.propose("MSFT")
+    first = desk.issue(card.id)
+    desk.issue(other.id)
+    assert desk.confirm(card.id, first)["status"] == "confirmed"
+
+
+def test_a_token_of_another_surface_outlives_the_opening_on_this_one(desk):
+    card = desk.propose()
+    first = desk.issue(card.id)
+    desk.as_user(surface=Surface.CLI).issue(card.id)
+    assert desk.confirm(card.id, first)["status"] == "confirmed"
