@@ -146,6 +146,8 @@ class Gate:
             with contextlib.suppress(BaseException):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
                 os.dup2(1, 2)
+                for name in ("CORNERMAN_PROVE", "CORNERMAN_PROOF"):
+                    os.environ.pop(name, None)  # what a mutant's tests count is no figure
                 item = next(iter(self._items.values()))
                 item.config._tmp_path_factory._basetemp = own
                 code = act()
