@@ -184,7 +184,7 @@ class Forger:
         if self.draw.random() < 0.5:
             return self._with("PROPOSAL_NOT_PENDING")
         fresh = self.desk.issue(edited.id)
-        forged_attempt = self.desk.attempt(edited.id, fresh, version=version)
+        forged_attempt = self.desk.attempt(edited.id, fresh, version=edited.version - 1)
         return Attack(lambda: press(self.desk, forged_attempt), {"PROPOSAL_VERSION"})
 
     def staged_after_review(self) -> Attack:
