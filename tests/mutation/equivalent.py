@@ -15,4 +15,6 @@ EQUIVALENT: dict[str, str] = {
     "tokens.issue_token: 'revoked_at' becomes another text": _NULL,
     "tokens.find_token: found is None or not hmac.compare_digest(found.token_sha256, digest) "
     "forgets not hmac.compare_digest(found.token_sha256, digest)": _TWICE,
+    "tokens.find_token: if found is None or not hmac.compare_digest(found.token_sha256, digest) "
+    "never": _TWICE,
 }

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from services.kit.context import Surface
+from services.kit.errors import InvariantBroken
 from services.kit.failpoint import FailpointHit, arm
 from services.orders import confirm as gate
 from services.orders.change_tables import order_changes
@@ -14,6 +15,7 @@ from services.orders.order import State
 from services.orders.replace import NewTerms, propose_replace
 from services.orders.store import find_exit_of
 from services.orders.tables import confirm_tokens, order_intents
+from services.orders.tokens import burn
 
 LOWER = NewTerms(limit_price=Decimal("149.00"))
 BRACKET = {"take_profit": Decimal("200.00"), "stop_loss": Decimal("185.00")}
@@ -125,3 +127,23 @@ def test_a_token_of_another_surface_outlives_the_opening_on_this_one(desk):
     first = desk.issue(card.id)
     desk.as_user(surface=Surface.CLI).issue(card.id)
     assert desk.confirm(card.id, first)["status"] == "confirmed"
+
+
+def test_a_fresh_token_has_no_outcome_and_a_dead_one_keeps_its_moment(desk, clock):
+    card = desk.propose()
+    for _ in range(3):
+        desk.issue(card.id)
+        clock.advance(seconds=5)
+    rows = desk.rows(confirm_tokens, confirm_tokens.c.issued_at)
+    assert [row.outcome for row in rows] == ["", "", ""]
+    assert all(row.id.startswith("tok_") for row in rows)
+    assert rows[0].revoked_at == rows[1].issued_at
+
+
+def test_a_token_is_burned_once(desk):
+    card = desk.propose()
+    desk.issue(card.id)
+    (row,) = desk.rows(confirm_tokens)
+    desk.write(lambda ctx: burn(ctx, row, "confirmed"))
+    with pytest.raises(InvariantBroken):
+        desk.write(lambda ctx: burn(ctx, row, "confirmed"))
