@@ -39,6 +39,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("calm")  # a busy machine is no fault of what is tested
 LONG = {
     "test_cli_plans.py",
+    "test_crash_broker.py",
     "test_determinism.py",
     "test_fault_soak.py",
     "test_gate_clean_year.py",

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Row
 from services import audit
 from services.kit.canonical import canonical, document
 from services.kit.context import Context
-from services.kit.errors import refuse
+from services.kit.errors import InvariantBroken, Refusal, refuse
 from services.kit.outbox import put
 from services.orders import desk
 from services.orders.guard_context import GuardResult
@@ -190,8 +190,21 @@ def close(ctx: Context, row: Row[Any], status: Status, reason: str) -> bool:
         ctx, status.value, row.id, version=row.version, order_hash=row.order_hash, reason=reason
     )
     if status is not Status.CONFIRMED:
-        announce(ctx, get_proposal(ctx, row.id))
+        _announce_end(ctx, row, status, reason)
     return True
+
+
+def _announce_end(ctx: Context, row: Row[Any], status: Status, reason: str) -> None:
+    """Tell that a proposal has ended; one whose order can not be read any more by its id alone."""
+    try:
+        ended = get_proposal(ctx, row.id)
+    except (ValueError, TypeError, KeyError, InvariantBroken, Refusal):
+        facts = {"proposal_id": row.id, "version": row.version, "status": status.value}
+        facts |= {"reason": reason, "conversation_id": row.conversation_id, "run_id": row.run_id}
+        key = f"proposal:{row.id}:{row.version}:{status.value}"
+        put(ctx, "proposal.changed", row.id, facts, dedupe=key)
+        return
+    announce(ctx, ended)
 
 
 def close_cancel_cards(ctx: Context, order_id: str, state: str, *, asked_by: str = "") -> None:

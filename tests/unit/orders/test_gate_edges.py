@@ -218,3 +218,18 @@ def test_a_cancel_whose_transaction_fails_was_not_confirmed(desk, resting):
     desk.work(2)
     assert desk.order(order_id).state is State.WORKING
     assert desk.confirm(card.id, challenge)["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    ["not json", "{}", '{"type": "limitx"}', "replace(order_json, '\"market\"', '\"limitx\"')"],
+)
+def test_a_stored_order_that_can_not_be_read_is_refused_with_an_alarm(desk, spoiled):
+    card = desk.propose()
+    challenge = desk.issue(card.id)
+    value = spoiled if spoiled.startswith("replace") else f"'{spoiled}'"
+    desk.sql(f"UPDATE proposals SET order_json = {value}")
+    assert desk.refused(lambda: desk.confirm(card.id, challenge)).code == "ORDER_HASH_MISMATCH"
+    assert desk.read(lambda ctx: proposal.proposal_row(ctx, card.id)).status == "invalidated"
+    desk.work(2)
+    assert desk.count(order_intents) == desk.count(paper_orders) == 0
