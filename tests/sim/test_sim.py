@@ -12,7 +12,7 @@ from tests.sim.plan import build_plan
 from tests.sim.run import Result, simulate
 
 PROVE = os.environ.get("CORNERMAN_PROVE") == "1"
-SEEDS, CHUNK = (50_000, 250) if PROVE else (200, 10)
+SEEDS, CHUNK = (50_000, 250) if PROVE else (100, 10)
 """What `make test` has time for, and what `make prove` runs."""
 CORPUS = Path(__file__).with_name("corpus.txt")
 
